@@ -1,0 +1,320 @@
+//! The adapter: every entry point of the interface, as the hardened profile answers it.
+
+use core::fmt;
+
+use rekeylab_ddi::{
+    CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
+    CryptoSessionKeyExchange, DeviceHandle, Guid, Hresult, Limits, RANDOM_NUMBER_LEN, Retire,
+    SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+};
+
+use crate::device::{Device, Devices, SessionPlace, session_handle};
+use crate::fault::fault;
+use crate::limits::{
+    BLOCK_ALIGNMENT, BUFFER_LEN_MAX, DEVICES_MAX, ENTROPY_DRAWS_MAX, GENERATION_BITS,
+    QUEUE_COMMANDS_MAX, QUEUE_LEN_MAX, SESSIONS_MAX,
+};
+use crate::queue::Queue;
+use crate::seams::{Engine, Entropy, KeyUnwrap};
+use crate::secrets::SessionSecrets;
+use crate::session::{Session, counter_range};
+
+/// One display adapter with its devices, their sessions and the GPU's queue.
+///
+/// `GENERATION` is the width of a handle's generation in bits; a shipping driver keeps the default.
+pub struct Adapter<E, G, U, const GENERATION: u32 = GENERATION_BITS> {
+    entropy: E,
+    engine: G,
+    mechanism: U,
+    devices: Devices<GENERATION>,
+    queue: Queue,
+}
+
+impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> Adapter<E, G, U, GENERATION> {
+    /// An adapter without devices, on the caller's seams.
+    #[must_use]
+    pub fn new(entropy: E, engine: G, mechanism: U) -> Self {
+        Self { entropy, engine, mechanism, devices: Devices::new(), queue: Queue::new() }
+    }
+
+    /// The bounds that the adapter keeps.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let number = |len: usize| u32::try_from(len).expect("every bound is small");
+        Limits {
+            devices_max: number(DEVICES_MAX),
+            sessions_max: number(SESSIONS_MAX),
+            generations_max: Device::<GENERATION>::GENERATION_MAX,
+            queue_commands_max: number(QUEUE_COMMANDS_MAX),
+            buffer_len_max: BUFFER_LEN_MAX,
+            queue_len_max: number(QUEUE_LEN_MAX),
+            block_alignment: BLOCK_ALIGNMENT,
+            key_exchange_blob_len: number(self.mechanism.blob_len()),
+            entropy_draws_max: ENTROPY_DRAWS_MAX,
+        }
+    }
+
+    fn create_session(
+        &mut self,
+        device: DeviceHandle,
+        args: &CreateCryptoSession,
+    ) -> Result<SessionHandle, Hresult> {
+        let (device, sessions) = self.devices.find_device(device)?;
+        match args.crypto_type {
+            Guid::CRYPTO_TYPE_AES128_CTR => {}
+            // Known, and offered for no profile.
+            Guid::CRYPTO_TYPE_PROPRIETARY => return Err(Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO),
+            // NULL_GUID and whatever nobody knows.
+            _ => return Err(Hresult::D3DDDIERR_NOTAVAILABLE),
+        }
+        // A profile of NULL_GUID makes a session that is not used for decode.
+        let is_offered = matches!(args.decode_profile, Guid::NULL | Guid::DECODE_PROFILE_H264_VLD);
+        if !is_offered {
+            return Err(Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO);
+        }
+        // Semantics decision: a session too many is refused as memory that ran out; the documents
+        // name no bound.
+        let session = sessions.vacancy().ok_or(Hresult::E_OUTOFMEMORY)?;
+        self.engine.reserve(SESSION_LEN).map_err(|_| Hresult::E_OUTOFMEMORY)?;
+        if self.engine.reserve(SECRETS_LEN).is_err() {
+            // Nothing of a failed create stays (S-56).
+            if !fault!(FailedCreateKeepsMemory) {
+                self.engine.release(SESSION_LEN);
+            }
+            return Err(Hresult::E_OUTOFMEMORY);
+        }
+        sessions.fill(session, Session::new());
+        Ok(session_handle(SessionPlace { device, session }))
+    }
+
+    fn exchange_key(
+        &mut self,
+        device: DeviceHandle,
+        args: &CryptoSessionKeyExchange<'_>,
+    ) -> Result<(), Hresult> {
+        let (_, session) = self.devices.find(device, args.session)?;
+        // Semantics decision: a wrong length or a NULL pointer is refused before anything is
+        // opened (R-11, S-13, S-15).
+        let blob_len = self.mechanism.blob_len();
+        let blob = claimed(args.blob, args.blob_len).filter(|blob| blob.len() == blob_len);
+        session.exchange_key(&mut self.mechanism, blob.ok_or(Hresult::E_INVALIDARG)?)
+    }
+
+    fn start_refresh(
+        &mut self,
+        device: DeviceHandle,
+        session: SessionHandle,
+        out: Option<&mut [u8]>,
+    ) -> Result<(), Hresult> {
+        let (_, session) = self.devices.find(device, session)?;
+        session.start_refresh(&mut self.entropy, out.ok_or(Hresult::E_INVALIDARG)?)
+    }
+
+    fn submit(&mut self, device: DeviceHandle, args: &SubmitBuffer<'_>) -> Result<u64, Hresult> {
+        let (place, session) = self.devices.find(device, args.session)?;
+        // Semantics decision: no data, no bytes, part of a block or more than a page is an
+        // argument error (S-15, S-40).
+        let is_len_allowed = args.data_len != 0
+            && args.data_len.is_multiple_of(BLOCK_ALIGNMENT)
+            && args.data_len <= BUFFER_LEN_MAX;
+        let data = claimed(args.data, args.data_len).filter(|_| is_len_allowed);
+        let data = data.ok_or(Hresult::E_INVALIDARG)?;
+        let range = counter_range(args.iv, args.data_len)?;
+        // The counter is read once; the caller may change it meanwhile (S-43).
+        let counter = *args.iv.ok_or(Hresult::E_INVALIDARG)?;
+
+        session.admit_buffer(range)?;
+        self.queue.admit(data.len())?;
+        self.engine.reserve(data.len()).map_err(|_| Hresult::E_OUTOFMEMORY)?;
+        // Nothing can fail from here on, so that a refused buffer consumes no counter (S-37).
+        Ok(self.queue.push(place, counter, data, |key| session.bind_buffer(range, key)))
+    }
+
+    fn destroy(&mut self, device: DeviceHandle, session: SessionHandle) -> Result<(), Hresult> {
+        let (place, _) = self.devices.find(device, session)?;
+        if fault!(DestroyLeavesSessionAlive) {
+            return Ok(());
+        }
+        // Semantics decision: the handle stops resolving at once, whatever is pending or in flight
+        // (S-21, S-22); dropping the session erases its secrets (S-79). Submitted work carries its
+        // own key and completes.
+        self.devices.remove(place);
+        #[cfg(feature = "faults")]
+        if fault!(DestroyDropsQueuedWork) {
+            self.queue.drop_work_of(place);
+        }
+        self.engine.release(SESSION_LEN + SECRETS_LEN);
+        Ok(())
+    }
+}
+
+impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> CryptoSessionDdi
+    for Adapter<E, G, U, GENERATION>
+{
+    fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
+        args.device = DeviceHandle::NULL;
+        let Some(place) = self.devices.vacancy() else { return Hresult::E_OUTOFMEMORY };
+        if self.engine.reserve(DEVICE_LEN).is_err() {
+            return Hresult::E_OUTOFMEMORY;
+        }
+        args.device = self.devices.open(place);
+        Hresult::S_OK
+    }
+
+    fn destroy_device(&mut self, device: DeviceHandle) -> Hresult {
+        // Its sessions die with it (S-22): a handle only resolves on its own device.
+        let closed = self.devices.close(device).map(|mut sessions| {
+            let session_count = sessions.iter_mut().count();
+            self.engine.release(DEVICE_LEN + session_count * (SESSION_LEN + SECRETS_LEN));
+        });
+        code(closed)
+    }
+
+    fn create_crypto_session(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut CreateCryptoSession,
+    ) -> Hresult {
+        let created = self.create_session(device, args);
+        args.session = created.unwrap_or(SessionHandle::NULL);
+        code(created)
+    }
+
+    fn crypto_session_key_exchange(
+        &mut self,
+        device: DeviceHandle,
+        args: &CryptoSessionKeyExchange<'_>,
+    ) -> Hresult {
+        code(self.exchange_key(device, args))
+    }
+
+    fn start_session_key_refresh(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut StartSessionKeyRefresh<'_>,
+    ) -> Hresult {
+        // Semantics decision: exactly 16 bytes, or nothing is written and no length is written
+        // back (S-11). A short random number would refresh part of the key.
+        let is_len_right = args.random_number_len as usize == RANDOM_NUMBER_LEN
+            || fault!(SizeFifteenAccepted) && args.random_number_len == 15
+            || fault!(RandomWrittenTooLong) && args.random_number_len == 16;
+        let len = if fault!(SizeFifteenAccepted) {
+            args.random_number_len.min(16) as usize
+        } else {
+            RANDOM_NUMBER_LEN
+        };
+        let out = args.random_number.as_deref_mut().filter(|_| is_len_right);
+        let mut out = out.and_then(|buffer| buffer.get_mut(..len));
+        // Semantics decision: a buffer of the right size holds the random number or zeros, never
+        // what lay there before (S-48).
+        if let Some(out) = out.as_deref_mut()
+            && !fault!(FailedStartLeavesOutput)
+        {
+            out.fill(0);
+        }
+        let code = code(self.start_refresh(device, args.session, out));
+        if fault!(RandomWrittenTooLong)
+            && code.is_ok()
+            && let Some([.., _]) = args.random_number.as_deref()
+            && let Some(byte) = args.random_number.as_deref_mut().and_then(|out| out.get_mut(16))
+        {
+            *byte = 0;
+        }
+        code
+    }
+
+    fn finish_session_key_refresh(
+        &mut self,
+        device: DeviceHandle,
+        session: SessionHandle,
+    ) -> Hresult {
+        let found = self.devices.find(device, session);
+        code(found.and_then(|(_, session)| session.finish_refresh()))
+    }
+
+    fn submit_buffer(&mut self, device: DeviceHandle, args: &mut SubmitBuffer<'_>) -> Hresult {
+        let submitted = self.submit(device, args);
+        args.fence = submitted.unwrap_or(0);
+        code(submitted)
+    }
+
+    fn check_crypto_session_status(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut CheckCryptoSessionStatus,
+    ) -> Hresult {
+        let found = self.devices.find(device, args.session);
+        let status = found.map(|(_, session)| session.status());
+        args.status = status.unwrap_or(SessionStatus::KEY_AND_CONTENT_LOST);
+        code(status)
+    }
+
+    fn destroy_crypto_session(&mut self, device: DeviceHandle, session: SessionHandle) -> Hresult {
+        code(self.destroy(device, session))
+    }
+
+    fn retire(&mut self, args: &mut Retire<'_>) -> Hresult {
+        (args.completed_count, args.surface_len) = (0, 0);
+        while args.completed_count < args.count {
+            let Some(&command) = self.queue.front() else { break };
+            let Some(entry) = args.completions.get_mut(args.completed_count as usize) else {
+                break;
+            };
+            let surface = args.surface.get_mut(args.surface_len as usize..);
+            let Some(buffer) = surface.and_then(|rest| rest.get_mut(..command.result_len())) else {
+                break;
+            };
+            #[cfg(feature = "faults")]
+            let other_key = fault!(KeyBoundAtCompletion)
+                .then(|| self.devices.at(command.session))
+                .flatten()
+                .map(|session| session.key());
+            #[cfg(not(feature = "faults"))]
+            let other_key = None;
+            *entry = self.queue.complete_front(&mut self.engine, buffer, other_key);
+            #[cfg(feature = "faults")]
+            if fault!(CompletionDeliveredTwice) && entry.code.is_ok() {
+                self.queue.repeat(&command);
+            }
+            entry.offset = args.surface_len;
+            args.surface_len += entry.len;
+            args.completed_count += 1;
+        }
+        Hresult::S_OK
+    }
+
+    fn reset_engine(&mut self) -> Hresult {
+        let Self { devices, queue, engine, .. } = self;
+        for (place, session) in devices.sessions_mut() {
+            session.tear_down(queue.has_work_of(place));
+        }
+        queue.lose_everything(engine);
+        Hresult::S_OK
+    }
+}
+
+/// What the engine is asked for when a device is opened, in bytes.
+const DEVICE_LEN: usize = size_of::<Device<GENERATION_BITS>>();
+/// What the engine is asked for when a session is made, in bytes.
+const SESSION_LEN: usize = size_of::<Session>();
+/// What the engine is asked for to keep a session's secrets, in bytes.
+const SECRETS_LEN: usize = size_of::<SessionSecrets>();
+
+/// The bytes that the caller claims, if it really owns that many.
+fn claimed(bytes: Option<&[u8]>, len: u32) -> Option<&[u8]> {
+    bytes?.get(..len as usize)
+}
+
+/// The code that a result answers with.
+fn code<T>(result: Result<T, Hresult>) -> Hresult {
+    result.err().unwrap_or(Hresult::S_OK)
+}
+
+impl<E, G, U, const GENERATION: u32> fmt::Debug for Adapter<E, G, U, GENERATION> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Adapter")
+            .field("devices", &self.devices)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,71 @@
+//! The one place where a secret lives: sixteen bytes that are never moved, copied or shown.
+
+use core::fmt;
+
+use zeroize::Zeroize;
+
+use crate::fault::fault;
+
+/// A place for one secret, wiped when it is dropped.
+///
+/// It has no `Clone`, no `Copy`, no `PartialEq` and nothing to see in `Debug`. Secrets come in and
+/// go out through references only, because arrays are `Copy`: a secret passed by value leaves its
+/// bytes behind on the stack. Whoever owns a `Home` keeps it behind a `Box`, so that the bytes
+/// stay where they are when the owner moves.
+///
+/// Not guaranteed: that no copy exists in caches, swap or a signal frame.
+pub(crate) struct Home([u8; 16]);
+
+impl Home {
+    /// A home that holds zeros.
+    pub(crate) const fn empty() -> Self {
+        Self([0; 16])
+    }
+
+    /// Where a seam writes a secret.
+    pub(crate) const fn bytes_mut(&mut self) -> &mut [u8; 16] {
+        &mut self.0
+    }
+
+    /// Where the cipher reads the secret.
+    pub(crate) const fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Puts the secret of another home here too.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        rekeylab_cipher::copy_secret(&other.0, &mut self.0);
+    }
+
+    /// XORs another home's secret into this one.
+    pub(crate) fn xor_from(&mut self, other: &Self) {
+        rekeylab_cipher::xor_secret(&other.0, &mut self.0);
+    }
+
+    /// Leaves zeros behind.
+    pub(crate) fn wipe(&mut self) {
+        self.0.zeroize();
+    }
+
+    /// Whether all bytes are zero, without a branch on any single one.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.0.iter().fold(0, |all, byte| all | byte) == 0
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if !fault!(HomeDroppedUnwiped) {
+            self.wipe();
+        }
+    }
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if fault!(KeyInDebug) {
+            return write!(f, "Home({:02x?})", self.0);
+        }
+        f.write_str("Home(..)")
+    }
+}

@@ -1,0 +1,171 @@
+//! The submission queue: work that waits for the GPU, each with the key it was submitted under.
+
+use core::fmt;
+use std::collections::VecDeque;
+
+use rekeylab_ddi::{Completion, CtrIv, Hresult};
+
+use crate::device::SessionPlace;
+use crate::fault::fault;
+use crate::home::Home;
+use crate::limits::{QUEUE_COMMANDS_MAX, QUEUE_LEN_MAX};
+use crate::seams::Engine;
+
+/// Commands in order of submission. Everything it holds is captured by value (S-17, S-43).
+pub(crate) struct Queue {
+    commands: VecDeque<Command>,
+    /// The captured keys. A command's key is at its fence modulo the length, from submission to
+    /// completion: outstanding fences are consecutive and never more than there are homes.
+    keys: Box<[Home; QUEUE_COMMANDS_MAX]>,
+    /// The captured data of all commands that still have some, end to end.
+    data: VecDeque<u8>,
+    last_fence: u64,
+}
+
+/// One submitted buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Command {
+    pub(crate) session: SessionPlace,
+    pub(crate) counter: CtrIv,
+    pub(crate) len: usize,
+    fence: u64,
+    is_lost: bool,
+}
+
+impl Queue {
+    /// An empty queue, with all the memory it will ever need.
+    pub(crate) fn new() -> Self {
+        Self {
+            commands: VecDeque::with_capacity(QUEUE_COMMANDS_MAX),
+            keys: Box::new([const { Home::empty() }; QUEUE_COMMANDS_MAX]),
+            data: VecDeque::with_capacity(QUEUE_LEN_MAX),
+            last_fence: 0,
+        }
+    }
+
+    /// Whether a buffer of `len` bytes would still fit.
+    ///
+    /// Semantics decision: a full queue answers as a GPU that is still busy; the caller retries
+    /// after time has passed.
+    pub(crate) fn admit(&self, len: usize) -> Result<(), Hresult> {
+        let is_full =
+            self.commands.len() == QUEUE_COMMANDS_MAX || self.data.len() + len > QUEUE_LEN_MAX;
+        if is_full { Err(Hresult::D3DDDIERR_WASSTILLDRAWING) } else { Ok(()) }
+    }
+
+    /// Queues a buffer that [`admit`](Self::admit) let in; `bind` puts the session's key in place.
+    ///
+    /// Returns the fence.
+    pub(crate) fn push(
+        &mut self,
+        session: SessionPlace,
+        counter: CtrIv,
+        data: &[u8],
+        bind: impl FnOnce(&mut Home),
+    ) -> u64 {
+        self.last_fence += 1;
+        let fence = self.last_fence;
+        bind(&mut self.keys[key_index(fence)]);
+        self.commands.push_back(Command {
+            session,
+            counter,
+            len: data.len(),
+            fence,
+            is_lost: false,
+        });
+        self.data.extend(data);
+        fence
+    }
+
+    /// The command that completes next.
+    pub(crate) fn front(&self) -> Option<&Command> {
+        self.commands.front()
+    }
+
+    /// Completes the next command: its plaintext into `buffer`, its bytes back to the engine.
+    ///
+    /// `buffer` has the length of what the command yields; see [`Command::result_len`].
+    pub(crate) fn complete_front(
+        &mut self,
+        engine: &mut impl Engine,
+        buffer: &mut [u8],
+        other_key: Option<&Home>,
+    ) -> Completion {
+        let command = self.commands.pop_front().expect("the caller has seen the front");
+        if command.is_lost {
+            let code = Hresult::D3DDDIERR_DEVICEREMOVED;
+            return Completion { fence: command.fence, code, offset: 0, len: 0 };
+        }
+        let (front, back) = self.data.as_slices();
+        let front_len = front.len().min(command.len);
+        let (head, tail) = buffer.split_at_mut(front_len);
+        head.copy_from_slice(&front[..front_len]);
+        tail.copy_from_slice(&back[..tail.len()]);
+        self.data.drain(..command.len);
+        let key = &mut self.keys[key_index(command.fence)];
+        engine.execute(other_key.unwrap_or(key).bytes(), command.counter, buffer);
+        // The captured key has done its work (S-79).
+        key.wipe();
+        engine.release(command.len);
+        let len = u32::try_from(command.len).expect("bounded by BUFFER_LEN_MAX");
+        Completion { fence: command.fence, code: Hresult::S_OK, offset: 0, len }
+    }
+
+    /// The engine was reset: what waits is lost, and its keys with it (S-54, S-79).
+    pub(crate) fn lose_everything(&mut self, engine: &mut impl Engine) {
+        for command in self.commands.iter_mut().filter(|command| !command.is_lost) {
+            command.is_lost = true;
+            self.keys[key_index(command.fence)].wipe();
+            engine.release(command.len);
+        }
+        self.data.clear();
+    }
+
+    /// Whether the session has work in flight that can still be lost.
+    pub(crate) fn has_work_of(&self, session: SessionPlace) -> bool {
+        self.commands.iter().any(|command| command.session == session && !command.is_lost)
+    }
+
+    /// Throws the work of a session away. No honest path does.
+    #[cfg(feature = "faults")]
+    pub(crate) fn drop_work_of(&mut self, session: SessionPlace) {
+        let mut kept = VecDeque::with_capacity(QUEUE_LEN_MAX);
+        for command in &self.commands {
+            let data = self.data.drain(..if command.is_lost { 0 } else { command.len });
+            if command.session != session {
+                kept.extend(data);
+            }
+        }
+        self.data = kept;
+        self.commands.retain(|command| command.session != session);
+    }
+
+    /// Puts the command that completed last back. No honest path does.
+    #[cfg(feature = "faults")]
+    pub(crate) fn repeat(&mut self, completed: &Command) {
+        self.commands.push_front(Command { is_lost: true, ..*completed });
+    }
+}
+
+impl Command {
+    /// How many bytes its completion delivers: none when the engine was reset meanwhile.
+    pub(crate) fn result_len(&self) -> usize {
+        if self.is_lost { 0 } else { self.len }
+    }
+}
+
+fn key_index(fence: u64) -> usize {
+    usize::try_from(fence % QUEUE_COMMANDS_MAX as u64).expect("below QUEUE_COMMANDS_MAX")
+}
+
+impl fmt::Debug for Queue {
+    // Counts only: the data is content, and the keys are keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Queue");
+        out.field("commands", &self.commands.len()).field("bytes", &self.data.len());
+        if fault!(KeyInDebug) {
+            out.field("keys", &self.keys);
+        }
+        out.finish_non_exhaustive()
+    }
+}

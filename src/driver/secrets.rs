@@ -1,0 +1,85 @@
+//! What one session keeps secret: the key in force and the random number that waits for finish.
+
+use rekeylab_cipher::encrypt_block;
+use rekeylab_ddi::Hresult;
+
+use crate::fault::fault;
+use crate::home::Home;
+use crate::limits::ENTROPY_DRAWS_MAX;
+use crate::seams::Entropy;
+
+/// The secrets of one session, allocated once and never moved.
+#[derive(Debug)]
+pub(crate) struct SessionSecrets {
+    /// K, the key in force.
+    pub(crate) key: Home,
+    /// R, between start and finish; zeros otherwise.
+    random: Home,
+    /// Tells R from the one before it, without keeping that one.
+    last_random_mark: [u8; 16],
+}
+
+impl SessionSecrets {
+    /// A new home without a secret in it.
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self { key: Home::empty(), random: Home::empty(), last_random_mark: [0; 16] })
+    }
+
+    /// Draws the random number of a refresh and writes it to `out` too.
+    ///
+    /// Semantics decision: an answer of all zeros, or the same as the session's last, is drawn
+    /// again (S-12); a source that keeps doing so is broken, and start fails closed. When it
+    /// fails, nothing of what was drawn stays (S-06).
+    pub(crate) fn draw_random(
+        &mut self,
+        entropy: &mut impl Entropy,
+        out: &mut [u8],
+    ) -> Result<(), Hresult> {
+        for _ in 0..ENTROPY_DRAWS_MAX {
+            if entropy.fill(self.random.bytes_mut()).is_err() {
+                break;
+            }
+            let mark = mark_of(&self.random);
+            let is_stale = mark == self.last_random_mark && !fault!(RepeatedRandomAccepted);
+            if (self.random.is_zero() && !fault!(ZeroRandomAccepted)) || is_stale {
+                continue;
+            }
+            self.last_random_mark = mark;
+            out.copy_from_slice(&self.random.bytes()[..out.len()]);
+            return Ok(());
+        }
+        self.random.wipe();
+        Err(Hresult::E_FAIL)
+    }
+
+    /// Makes the updated key the key in force and forgets what it was made of (R-17, S-03, S-79).
+    ///
+    /// The XOR happens in place: the old key has no other home to be erased from.
+    pub(crate) fn apply_random(&mut self) {
+        self.key.xor_from(&self.random);
+        if fault!(FinishXorsHalfTheKey) {
+            let (half, random) = (self.key.bytes_mut(), self.random.bytes());
+            half[8..].iter_mut().zip(&random[8..]).for_each(|(byte, mask)| *byte ^= mask);
+        }
+        if fault!(FinishKeepsRandom) {
+            return;
+        }
+        self.random.wipe();
+    }
+
+    /// Forgets everything.
+    pub(crate) fn wipe(&mut self) {
+        self.key.wipe();
+        self.random.wipe();
+    }
+}
+
+/// A one-way mark of a random number: a fixed block encrypted under it.
+///
+/// Repetition must be noticed after the random number itself was erased (S-12 beside S-79), so
+/// what is kept must not lead back to it.
+fn mark_of(random: &Home) -> [u8; 16] {
+    let mut mark = *b"refresh-mark-v1\0";
+    encrypt_block(random.bytes(), &mut mark);
+    mark
+}

@@ -1,0 +1,133 @@
+//! A table of slots whose handles are never given out twice.
+
+use core::fmt;
+
+use crate::fault::fault;
+
+/// `N` slots for values, each named by index and generation.
+///
+/// Semantics decision: a pair of index and generation is never reused, and a slot that has given
+/// out its last generation is retired for ever (S-24). Width is a constant of the type, so that a
+/// workbench can run with two bits and reach the end.
+pub(crate) struct Table<T, const N: usize, const GENERATION_BITS: u32> {
+    slots: [Slot<T>; N],
+}
+
+struct Slot<T> {
+    /// The generation given out last; 0 before the first.
+    generation: u32,
+    value: Option<T>,
+}
+
+/// Where a value lives in a table, and since which generation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) index: usize,
+    pub(crate) generation: u32,
+}
+
+impl<T, const N: usize, const GENERATION_BITS: u32> Table<T, N, GENERATION_BITS> {
+    /// The last generation of a slot.
+    pub(crate) const GENERATION_MAX: u32 = {
+        assert!(GENERATION_BITS >= 1 && GENERATION_BITS <= 24, "a handle has 24 bits for it");
+        (1 << GENERATION_BITS) - 1
+    };
+
+    pub(crate) fn new() -> Self {
+        Self { slots: core::array::from_fn(|_| Slot { generation: 0, value: None }) }
+    }
+
+    /// Where the next value would go, or `None` when every slot is in use or worn out.
+    pub(crate) fn vacancy(&self) -> Option<Place> {
+        let is_vacant = |slot: &Slot<T>| {
+            slot.value.is_none()
+                && (slot.generation < Self::GENERATION_MAX || fault!(WornOutSlotWraps))
+        };
+        let index = self.slots.iter().position(is_vacant)?;
+        let mut generation = self.slots[index].generation + 1;
+        if fault!(WornOutSlotWraps) && generation > Self::GENERATION_MAX {
+            generation = 1;
+        }
+        Some(Place { index, generation })
+    }
+
+    /// Puts a value where [`vacancy`](Self::vacancy) said.
+    pub(crate) fn fill(&mut self, place: Place, value: T) {
+        self.slots[place.index] = Slot { generation: place.generation, value: Some(value) };
+    }
+
+    /// The live value of exactly this index and generation.
+    pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut T> {
+        let slot = self.slots.get_mut(place.index)?;
+        if slot.generation != place.generation && !fault!(GenerationIgnored) {
+            return None;
+        }
+        slot.value.as_mut()
+    }
+
+    /// Takes a live value out; its place never resolves again.
+    pub(crate) fn remove(&mut self, place: Place) -> Option<T> {
+        self.get_mut(place)?;
+        self.slots[place.index].value.take()
+    }
+
+    /// Every live value, in the order of the slots.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Place, &mut T)> {
+        self.slots.iter_mut().enumerate().filter_map(|(index, slot)| {
+            let place = Place { index, generation: slot.generation };
+            slot.value.as_mut().map(|value| (place, value))
+        })
+    }
+}
+
+impl<T: fmt::Debug, const N: usize, const GENERATION_BITS: u32> fmt::Debug
+    for Table<T, N, GENERATION_BITS>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let live = self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            let value = slot.value.as_ref()?;
+            Some(((index, slot.generation), value))
+        });
+        f.debug_map().entries(live).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, Table};
+
+    #[test]
+    fn no_place_is_given_out_twice_and_a_worn_out_slot_is_retired() {
+        let mut table = Table::<u8, 2, 2>::new();
+        let mut seen = Vec::new();
+        while let Some(place) = table.vacancy() {
+            assert!(!seen.contains(&place), "{place:?} again");
+            seen.push(place);
+            table.fill(place, 0);
+            assert_eq!(table.remove(place), Some(0));
+            assert_eq!(table.remove(place), None);
+        }
+        assert_eq!(seen.len(), 2 * 3, "two slots of three generations");
+    }
+
+    #[test]
+    fn only_the_exact_place_resolves() {
+        let mut table = Table::<u8, 2, 8>::new();
+        let first = table.vacancy().unwrap();
+        table.fill(first, 1);
+        table.remove(first);
+        let second = table.vacancy().unwrap();
+        table.fill(second, 2);
+        assert_eq!(second.index, first.index);
+        assert_eq!(table.get_mut(first), None);
+        assert_eq!(table.get_mut(second), Some(&mut 2));
+        for place in [
+            Place { index: 1, generation: 0 },
+            Place { index: 0, generation: 0 },
+            Place { index: 2, generation: 1 },
+            Place { index: 0, generation: 3 },
+        ] {
+            assert_eq!(table.get_mut(place), None, "{place:?}");
+        }
+    }
+}
