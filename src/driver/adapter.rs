@@ -104,7 +104,7 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> Adapter<E, G, U
         &mut self,
         device: DeviceHandle,
         session: SessionHandle,
-        out: Option<&mut [u8]>,
+        out: Option<&mut [u8; RANDOM_NUMBER_LEN]>,
     ) -> Result<(), Hresult> {
         let (_, session) = self.devices.find(device, session)?;
         session.start_refresh(&mut self.entropy, out.ok_or(Hresult::E_INVALIDARG)?)
@@ -196,31 +196,19 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> CryptoSessionDd
         // Semantics decision: exactly 16 bytes, or nothing is written and no length is written
         // back (S-11). A short random number would refresh part of the key.
         let is_len_right = args.random_number_len as usize == RANDOM_NUMBER_LEN
-            || fault!(SizeFifteenAccepted) && args.random_number_len == 15
-            || fault!(RandomWrittenTooLong) && args.random_number_len == 16;
-        let len = if fault!(SizeFifteenAccepted) {
-            args.random_number_len.min(16) as usize
-        } else {
-            RANDOM_NUMBER_LEN
-        };
-        let out = args.random_number.as_deref_mut().filter(|_| is_len_right);
-        let mut out = out.and_then(|buffer| buffer.get_mut(..len));
+            || fault!(SizeSeventeenAccepted) && args.random_number_len == 17;
+        let buffer = args.random_number.as_deref_mut().filter(|_| is_len_right);
         // Semantics decision: a buffer of the right size holds the random number or zeros, never
         // what lay there before (S-48).
+        let zeroed_len = RANDOM_NUMBER_LEN + usize::from(fault!(StartWritesSeventeenBytes));
+        let mut out = buffer.and_then(|buffer| buffer.get_mut(..zeroed_len));
         if let Some(out) = out.as_deref_mut()
             && !fault!(FailedStartLeavesOutput)
         {
             out.fill(0);
         }
-        let code = code(self.start_refresh(device, args.session, out));
-        if fault!(RandomWrittenTooLong)
-            && code.is_ok()
-            && let Some([.., _]) = args.random_number.as_deref()
-            && let Some(byte) = args.random_number.as_deref_mut().and_then(|out| out.get_mut(16))
-        {
-            *byte = 0;
-        }
-        code
+        let out = out.and_then(|out| out.first_chunk_mut());
+        code(self.start_refresh(device, args.session, out))
     }
 
     fn finish_session_key_refresh(

@@ -32,11 +32,7 @@ impl CounterRange {
     /// counter space of the next IV, wrapping would repeat this one's.
     pub(crate) fn new(start: CtrIv, len: u32) -> Result<Self, Hresult> {
         // Both fields are big-endian in memory and are compared as numbers (R-31, S-32).
-        let (iv, first) = if fault!(CounterReadInNativeOrder) {
-            (u64::from_ne_bytes(start.iv), u64::from_ne_bytes(start.count))
-        } else {
-            (start.iv_number(), start.count_number())
-        };
+        let (iv, first) = (start.iv_number(), start.count_number());
         let block_count = u64::from(len / BLOCK_ALIGNMENT);
         if fault!(CountOverflowPanics) {
             return Ok(Self { iv, first, last: first + (block_count - 1) });
@@ -53,6 +49,11 @@ impl CounterTrack {
             None => true,
             Some((iv, last)) if fault!(CounterOverlapsByOne) => {
                 (range.iv, range.first) >= (iv, last)
+            }
+            Some((iv, _))
+                if fault!(IvMayRiseInNativeOrder) && range.iv.swap_bytes() > iv.swap_bytes() =>
+            {
+                true
             }
             Some(highest) => (range.iv, range.first) > highest,
         };

@@ -115,8 +115,8 @@ mod planted {
             "the key changes at start instead of at finish";
         FinishForgetsCounters = "finish-forgets-counters", "S-26", rings "keystream-reuse", 7 calls:
             "finish clears the counter history";
-        CounterReadInNativeOrder = "counter-read-in-native-order", "S-32", rings "keystream-reuse", 5 calls:
-            "IV and Count are compared as native-endian numbers";
+        IvMayRiseInNativeOrder = "iv-may-rise-in-native-order", "S-32", rings "keystream-reuse", 5 calls:
+            "an IV that only rises when its bytes are read in native order is accepted";
         CounterOverlapsByOne = "counter-overlaps-by-one", "S-34", rings "keystream-reuse", 5 calls:
             "a buffer may begin with the last counter block of the one before";
         ForeignDeviceAccepted = "foreign-device-accepted", "R-02", rings "session-isolation", 4 calls:
@@ -127,10 +127,10 @@ mod planted {
             "a refused start leaves the caller's buffer as it was";
         RefusedSubmitConsumesCounter = "refused-submit-consumes-counter", "S-37", rings "failed-call-is-inert", 6 calls:
             "a buffer that is refused for want of memory uses its counters up";
-        RandomWrittenTooLong = "random-written-too-long", "INV-09", rings "output-bounds", 4 calls:
-            "start writes seventeen bytes";
-        SizeFifteenAccepted = "size-fifteen-accepted", "S-11", rings "wrong-answer", 4 calls:
-            "start accepts a buffer of fifteen bytes";
+        StartWritesSeventeenBytes = "start-writes-seventeen-bytes", "INV-09", rings "output-bounds", 1 calls:
+            "start zeroes one byte more than the random number has";
+        SizeSeventeenAccepted = "size-seventeen-accepted", "S-11", rings "wrong-answer", 1 calls:
+            "start accepts a buffer of seventeen bytes";
         SecondExchangeAccepted = "second-exchange-accepted", "S-07", rings "wrong-answer", 4 calls:
             "a keyed session takes another key";
         SecondStartReplacesRandom = "second-start-replaces-random", "S-01", rings "wrong-answer", 5 calls:

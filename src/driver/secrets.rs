@@ -14,7 +14,7 @@ pub(crate) struct SessionSecrets {
     /// K, the key in force.
     pub(crate) key: Home,
     /// R, between start and finish; zeros otherwise.
-    random: Home,
+    pub(crate) random: Home,
     /// Tells R from the one before it, without keeping that one.
     last_random_mark: [u8; 16],
 }
@@ -33,7 +33,7 @@ impl SessionSecrets {
     pub(crate) fn draw_random(
         &mut self,
         entropy: &mut impl Entropy,
-        out: &mut [u8],
+        out: &mut [u8; 16],
     ) -> Result<(), Hresult> {
         for _ in 0..ENTROPY_DRAWS_MAX {
             if entropy.fill(self.random.bytes_mut()).is_err() {
@@ -45,7 +45,7 @@ impl SessionSecrets {
                 continue;
             }
             self.last_random_mark = mark;
-            out.copy_from_slice(&self.random.bytes()[..out.len()]);
+            rekeylab_cipher::copy_secret(self.random.bytes(), out);
             return Ok(());
         }
         self.random.wipe();

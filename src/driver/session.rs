@@ -53,7 +53,7 @@ impl Session {
     pub(crate) fn start_refresh(
         &mut self,
         entropy: &mut impl Entropy,
-        out: &mut [u8],
+        out: &mut [u8; 16],
     ) -> Result<(), Hresult> {
         let next = match step(self.state, Event::Start) {
             Err(_) if fault!(SecondStartReplacesRandom) && self.state == State::Pending => {
@@ -76,9 +76,10 @@ impl Session {
     pub(crate) fn finish_refresh(&mut self) -> Result<(), Hresult> {
         let next = match step(self.state, Event::Finish) {
             Err(_) if fault!(FinishWithoutStart) && self.state == State::Keyed => State::Keyed,
+            Err(_) if fault!(FinishKeepsRandom) && !self.secrets.random.is_zero() => State::Keyed,
             next => next?,
         };
-        self.state = if fault!(FinishKeepsRandom) { self.state } else { next };
+        self.state = next;
         if !fault!(StartSwitchesTheKey) {
             self.secrets.apply_random();
         }

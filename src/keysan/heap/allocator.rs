@@ -1,0 +1,123 @@
+//! The global allocator: the system's, with a look into each block before it goes back.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::slice;
+
+use super::{LEDGER, Ledger};
+
+/// The system allocator, which scans freed blocks while a [`watch`](super::watch) is open.
+///
+/// Outside a watch each call costs one thread-local load more. Blocks are scanned as they are and
+/// never wiped: a wiping allocator would hide what keysan is there to find.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScanningAllocator {
+    // Private, so that `new` stays the way to make one.
+    _only_new: (),
+}
+
+impl ScanningAllocator {
+    /// For a `#[global_allocator]` static.
+    #[must_use]
+    pub const fn new() -> ScanningAllocator {
+        ScanningAllocator { _only_new: () }
+    }
+}
+
+// SAFETY: every block comes from `System` and goes back to it with the layout it was made with.
+// What is added neither allocates nor panics, and reads a block only while it is still allocated.
+unsafe impl GlobalAlloc for ScanningAllocator {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are passed on unchanged.
+        let block = unsafe { System.alloc(layout) };
+        count_allocation(block, layout);
+        block
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's promises are passed on unchanged.
+        let block = unsafe { System.alloc_zeroed(layout) };
+        count_allocation(block, layout);
+        block
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        LEDGER.with(|ledger| {
+            if ledger.is_watching() {
+                // SAFETY: the caller owns `block` with this layout until it is freed below.
+                unsafe { look_into(ledger, block, layout.size()) };
+            }
+        });
+        // SAFETY: the caller's promises are passed on unchanged.
+        unsafe { System.dealloc(block, layout) };
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        if !LEDGER.with(Ledger::is_watching) {
+            // SAFETY: the caller's promises are passed on unchanged.
+            return unsafe { System.realloc(block, layout, new_size) };
+        }
+        // The system might move the block and free the old place by itself, unseen; so the move
+        // is made here, always, and the old place goes through `dealloc`.
+        // SAFETY: the caller promises that `new_size`, rounded up to the alignment, fits in isize.
+        let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+        // SAFETY: `new_size` is not zero, as the caller promises.
+        let moved = unsafe { self.alloc(new_layout) };
+        if !moved.is_null() {
+            let kept_len = layout.size().min(new_size);
+            // SAFETY: both blocks are at least `kept_len` long, and a new block overlaps no other.
+            unsafe { block.copy_to_nonoverlapping(moved, kept_len) };
+            // SAFETY: the caller hands over `block`, made with `layout`, once the move succeeded.
+            unsafe { self.dealloc(block, layout) };
+        }
+        moved
+    }
+}
+
+#[inline]
+fn count_allocation(block: *mut u8, layout: Layout) {
+    LEDGER.with(|ledger| {
+        if ledger.is_watching() && !block.is_null() {
+            ledger.note_allocation(layout.size());
+        }
+    });
+}
+
+/// Scans a block that is about to be freed, and counts the free.
+///
+/// # Safety
+///
+/// `block` is allocated, at least `len` bytes long, and nobody writes to it meanwhile.
+#[inline(never)]
+unsafe fn look_into(ledger: &Ledger, block: *mut u8, len: usize) {
+    // SAFETY: a set that is not null is borrowed by the watch that put it there, on this thread
+    // and further out on this stack; the watch takes it away again before its borrow ends.
+    let set = unsafe { ledger.set.get().as_ref() };
+    if let Some(set) = set {
+        // SAFETY: allocated and unshared as the caller promises; initialised after `settled`.
+        let bytes = unsafe { slice::from_raw_parts(settled(block), len) };
+        set.scan_aligned(bytes, &mut |sighting| ledger.note_sighting(sighting, len));
+    }
+    ledger.note_free(len);
+}
+
+/// The same pointer, to memory whose bytes the compiler must take for initialised.
+///
+/// A freed block has padding and spare capacity that nobody wrote, and those are the places of
+/// interest. The empty assembly may, for all the compiler knows, have written every byte that the
+/// pointer reaches; so the bytes read afterwards are the ones in the machine.
+#[inline]
+fn settled(mut block: *mut u8) -> *const u8 {
+    #[cfg(not(miri))]
+    // SAFETY: no instruction is emitted.
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(reg) block, options(nostack, preserves_flags));
+    }
+    // Miri runs no assembly, and rightly objects to blocks that were not written in full.
+    #[cfg(miri)]
+    let _ = &mut block;
+    block
+}

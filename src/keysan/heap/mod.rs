@@ -1,0 +1,223 @@
+//! Looks into every heap block at the moment it is freed.
+//!
+//! Install the allocator once in the program, then open a watch around each call:
+//!
+//! ```
+//! use keysan::{SecretSet, heap};
+//!
+//! #[global_allocator]
+//! static ALLOCATOR: heap::ScanningAllocator = heap::ScanningAllocator::new();
+//!
+//! let mut set = SecretSet::new();
+//! heap::prove_it_looks(&mut set)?;
+//!
+//! heap::watch(&set, || drop(std::hint::black_box(vec![1, 2, 3])));
+//! let report = heap::take_report(|freed| panic!("{freed:?}"));
+//! assert_eq!((report.allocations, report.frees), (1, 1));
+//! # Ok::<(), heap::NotProven>(())
+//! ```
+//!
+//! A watch covers the thread that opened it, and only what happens while it is open: a block
+//! counts as allocated where it is allocated and as freed where it is freed.
+
+mod allocator;
+mod proof;
+
+use std::cell::Cell;
+use std::ptr;
+
+pub use allocator::ScanningAllocator;
+pub use proof::{NotProven, is_installed, prove_it_looks};
+
+use crate::secret_set::{SecretSet, Sighting};
+
+/// Sightings kept between two reports; further ones are only counted.
+///
+/// A call that leaves more than this is broken in a way that the first few already tell.
+const SIGHTINGS_MAX: usize = 64;
+
+/// Runs `call` and looks, while it runs, into each block that this thread frees.
+///
+/// What is seen is kept for [`take_report`]. Watches nest: the inner one looks for its own set and
+/// the outer one goes on when it returns, by panic too. Counts go to the thread, not to the watch.
+#[inline]
+pub fn watch<R>(set: &SecretSet, call: impl FnOnce() -> R) -> R {
+    let _restored_on_return = Watching::switch_to(set);
+    call()
+}
+
+/// Runs `call` unwatched, inside a watch or not.
+///
+/// For code of the workbench that is called back from inside a watched call: what it frees is not
+/// the driver's.
+#[inline]
+pub fn pause<R>(call: impl FnOnce() -> R) -> R {
+    let _restored_on_return = Watching::switch_to(ptr::null());
+    call()
+}
+
+/// Hands each sighting since the last report to `sink`, answers the counts, and starts afresh.
+///
+/// Nothing that `sink` does is watched.
+pub fn take_report(mut sink: impl FnMut(FreedSighting)) -> Report {
+    pause(|| {
+        LEDGER.with(|ledger| {
+            let tally = ledger.tally.take();
+            for sighting in &ledger.sightings[..tally.sighted as usize] {
+                sink(sighting.get());
+            }
+            tally.report()
+        })
+    })
+}
+
+/// What the watches of this thread saw since the last report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Blocks allocated inside a watch; moving a block counts here and among the frees.
+    pub allocations: u64,
+    /// Blocks freed inside a watch, each of them looked into.
+    pub frees: u64,
+    /// Blocks allocated minus blocks freed. Below zero when older blocks were freed.
+    pub live_blocks: i64,
+    /// Bytes allocated minus bytes freed.
+    pub live_bytes: i64,
+    /// Sightings handed out with this report.
+    pub sighted: u32,
+    /// Sightings beyond those: seen, and not kept.
+    pub dropped: u32,
+}
+
+impl Report {
+    /// Whether no freed block held a registered secret.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.sighted == 0 && self.dropped == 0
+    }
+}
+
+/// Eight bytes of a secret in a block that was being freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreedSighting {
+    /// The caller's name of the secret.
+    pub tag: u32,
+    /// Which eight bytes: they begin at this offset of the secret, 0 to 8.
+    pub window: u8,
+    /// Where they begin in the block.
+    pub position: usize,
+    /// The size of the block as it was asked for.
+    pub block_len: usize,
+    /// Which of the frees since the last report it was, from 0. Addresses are not given: they
+    /// differ from run to run.
+    pub free_index: u64,
+}
+
+thread_local! {
+    // Made at compile time and never dropped: reading it is a load, at any point of a thread's
+    // life, which is what an allocator needs.
+    static LEDGER: Ledger = const { Ledger::new() };
+}
+
+/// What a thread's watches keep between allocator calls.
+struct Ledger {
+    /// Null when no watch is open, else borrowed by the innermost one.
+    set: Cell<*const SecretSet>,
+    tally: Cell<Tally>,
+    /// The first `tally.sighted` are meant.
+    sightings: [Cell<FreedSighting>; SIGHTINGS_MAX],
+}
+
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    allocations: u64,
+    frees: u64,
+    allocated_bytes: u64,
+    freed_bytes: u64,
+    sighted: u32,
+    dropped: u32,
+}
+
+impl Ledger {
+    const fn new() -> Ledger {
+        const BLANK: FreedSighting =
+            FreedSighting { tag: 0, window: 0, position: 0, block_len: 0, free_index: 0 };
+        Ledger {
+            set: Cell::new(ptr::null()),
+            tally: Cell::new(Tally {
+                allocations: 0,
+                frees: 0,
+                allocated_bytes: 0,
+                freed_bytes: 0,
+                sighted: 0,
+                dropped: 0,
+            }),
+            sightings: [const { Cell::new(BLANK) }; SIGHTINGS_MAX],
+        }
+    }
+
+    fn is_watching(&self) -> bool {
+        !self.set.get().is_null()
+    }
+
+    fn note_allocation(&self, block_len: usize) {
+        let mut tally = self.tally.get();
+        tally.allocations += 1;
+        tally.allocated_bytes = tally.allocated_bytes.wrapping_add(block_len as u64);
+        self.tally.set(tally);
+    }
+
+    fn note_free(&self, block_len: usize) {
+        let mut tally = self.tally.get();
+        tally.frees += 1;
+        tally.freed_bytes = tally.freed_bytes.wrapping_add(block_len as u64);
+        self.tally.set(tally);
+    }
+
+    /// Keeps what was seen in the block that the next [`Ledger::note_free`] will count.
+    fn note_sighting(&self, sighting: Sighting, block_len: usize) {
+        let Sighting { tag, window, position } = sighting;
+        let mut tally = self.tally.get();
+        match self.sightings.get(tally.sighted as usize) {
+            Some(free) => {
+                let free_index = tally.frees;
+                free.set(FreedSighting { tag, window, position, block_len, free_index });
+                tally.sighted += 1;
+            }
+            None => tally.dropped = tally.dropped.saturating_add(1),
+        }
+        self.tally.set(tally);
+    }
+}
+
+impl Tally {
+    fn report(self) -> Report {
+        Report {
+            allocations: self.allocations,
+            frees: self.frees,
+            live_blocks: self.allocations.wrapping_sub(self.frees).cast_signed(),
+            live_bytes: self.allocated_bytes.wrapping_sub(self.freed_bytes).cast_signed(),
+            sighted: self.sighted,
+            dropped: self.dropped,
+        }
+    }
+}
+
+/// Puts the thread's former watch back when dropped, so that a panic cannot leave one open.
+struct Watching {
+    before: *const SecretSet,
+}
+
+impl Watching {
+    /// `set` must stay borrowed until the answer is dropped; null pauses.
+    #[inline]
+    fn switch_to(set: *const SecretSet) -> Watching {
+        Watching { before: LEDGER.with(|ledger| ledger.set.replace(set)) }
+    }
+}
+
+impl Drop for Watching {
+    #[inline]
+    fn drop(&mut self) {
+        LEDGER.with(|ledger| ledger.set.set(self.before));
+    }
+}
