@@ -33,12 +33,13 @@ pub(crate) struct Command {
 }
 
 impl Queue {
-    /// An empty queue, with all the memory it will ever need.
+    /// An empty queue. The keys have their homes from the start, because homes never move; what is
+    /// no secret gets its memory when it is first needed, up to the bounds.
     pub(crate) fn new() -> Self {
         Self {
-            commands: VecDeque::with_capacity(QUEUE_COMMANDS_MAX),
+            commands: VecDeque::new(),
             keys: Box::new([const { Home::empty() }; QUEUE_COMMANDS_MAX]),
-            data: VecDeque::with_capacity(QUEUE_LEN_MAX),
+            data: VecDeque::new(),
             last_fence: 0,
         }
     }

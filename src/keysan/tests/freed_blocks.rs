@@ -261,3 +261,14 @@ fn no_debug_output_shows_a_secret() {
     let mut scratch = keysan::text::Scratch::new();
     keysan::text::scan_text(&set, &printed, &mut scratch, &mut |s| panic!("{s:?}: {printed}"));
 }
+
+#[test]
+fn what_the_surroundings_left_in_a_recycled_block_is_not_the_watched_codes() {
+    let set = set_with_secret();
+    for _ in 0..64 {
+        // A block of ours with the secret in it goes back, unwatched, for the system to recycle.
+        drop(black_box(SECRET.repeat(4).into_boxed_slice()));
+        heap::watch(&set, || drop(black_box(Vec::<u8>::with_capacity(64))));
+        assert!(heap::take_report(|_| {}).is_clean());
+    }
+}

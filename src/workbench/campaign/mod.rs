@@ -1,0 +1,221 @@
+//! A fuzzing campaign: builds the engine, keeps its workers running, and makes findings of what
+//! they leave behind.
+//!
+//! ```text
+//! corpus/*.seq ─► working set ─► workers (libFuzzer) ─► artifacts ─► triage ─► findings/*.seq
+//! ```
+//!
+//! The working set and the artifacts are on disk all the time, so that a campaign that is killed
+//! loses nothing: the next one goes on with the working set and triages what was left.
+
+pub mod engine;
+pub mod findings;
+pub mod line;
+mod place;
+mod progress;
+mod reproducer;
+pub mod worker;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+pub use engine::{EngineError, Sanitizer};
+pub use findings::{Finding, RawFinding};
+pub use place::{Place, workspace_root};
+pub use progress::{Pulse, pulse_line};
+pub use reproducer::{Reproducer, replay_command, reproducer};
+
+use findings::Findings;
+use worker::{Ended, Event, Team};
+
+/// How many workers may die without leaving a reason, before the campaign gives up.
+const DEATHS_MAX: usize = 5;
+
+/// How long workers may take to end by themselves when the time is over.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What a campaign does.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// For how long the workers search.
+    pub time: Duration,
+    /// How many workers there are.
+    pub jobs: usize,
+    /// The fuzz target.
+    pub target: String,
+    /// The sanitizer that it is built with.
+    pub sanitizer: Sanitizer,
+    /// The planted fault, by name.
+    pub fault: Option<&'static str>,
+    /// Seed of the first worker; the others count up from it.
+    pub seed: Option<u32>,
+    /// Where findings are written.
+    pub findings: PathBuf,
+}
+
+/// What came of a campaign.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// How far it got.
+    pub pulse: Pulse,
+    /// What was found, in the order of finding.
+    pub findings: Vec<Finding>,
+    /// Artifacts of which no sequence could be made.
+    pub raw: Vec<RawFinding>,
+    /// What went wrong with the workbench itself.
+    pub troubles: Vec<String>,
+    /// Whether something that was found could not be stored.
+    pub is_storing_broken: bool,
+    /// Whether the engine died again and again, so that the search ended early.
+    pub is_engine_broken: bool,
+    /// Whether it was told to stop.
+    pub is_interrupted: bool,
+}
+
+/// How often the campaign was told to stop.
+#[derive(Debug, Default)]
+pub struct StopSignal(AtomicU8);
+
+impl StopSignal {
+    /// Nobody has said stop.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU8::new(0))
+    }
+
+    /// Says stop. The second time there is no waiting for anything.
+    pub fn raise(&self) -> u8 {
+        self.0.fetch_add(1, Ordering::SeqCst).saturating_add(1)
+    }
+
+    /// Whether somebody said stop.
+    #[must_use]
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// Runs the workers of a built engine until the time is over or somebody says stop.
+///
+/// `show` is called several times a second.
+///
+/// # Errors
+///
+/// When not even the first worker can be started.
+pub fn search(
+    plan: &Plan,
+    place: &Place,
+    binary: PathBuf,
+    stop: &StopSignal,
+    show: &mut dyn FnMut(&Pulse, Said<'_>),
+) -> Result<Outcome, EngineError> {
+    let started = Instant::now();
+    let deadline = started + plan.time;
+    let mut findings = Findings::new(plan.findings.clone(), plan.fault);
+    for artifact in place.left_behind() {
+        findings.triage(&artifact, None);
+    }
+    let mut known: BTreeSet<String> = findings.symptoms.clone();
+    let mut outcome = Outcome::default();
+    let mut team = Team::new(plan, place, binary);
+    for number in 0..plan.jobs {
+        team.start(number, plan.time, &known)?;
+    }
+    while !team.is_empty() {
+        let now = Instant::now();
+        if stop.is_raised() && !outcome.is_interrupted {
+            outcome.is_interrupted = true;
+            team.kill_all();
+        }
+        if now > deadline + GRACE {
+            outcome.troubles.push("a worker did not end in time and was killed".to_owned());
+            team.kill_all();
+        }
+        if let Some(Event::Ended(ended)) = team.next_event(Duration::from_millis(200)) {
+            let number = ended.number;
+            let is_done = outcome.is_interrupted || Instant::now() + SHORTEST > deadline;
+            let count = findings.found.len();
+            let raw_count = findings.raw.len();
+            settle(&ended, &mut findings, &mut outcome, is_done);
+            for finding in &findings.found[count..] {
+                show(&pulse(&team, &findings, started, plan), Said::Finding(finding));
+            }
+            for raw in &findings.raw[raw_count..] {
+                show(&pulse(&team, &findings, started, plan), Said::Raw(raw));
+            }
+            known.extend(findings.symptoms.iter().cloned());
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !is_done
+                && !outcome.is_engine_broken
+                && !ended.is_success
+                && left >= SHORTEST
+                && let Err(error) = team.start(number, left, &known)
+            {
+                outcome.troubles.push(error.to_string());
+                outcome.is_engine_broken = true;
+            }
+            if outcome.is_engine_broken {
+                team.kill_all();
+            }
+        }
+        show(&pulse(&team, &findings, started, plan), Said::Nothing);
+    }
+    outcome.pulse = pulse(&team, &findings, started, plan);
+    outcome.is_storing_broken = findings.is_storing_broken;
+    outcome.troubles.append(&mut findings.troubles);
+    outcome.findings = findings.found;
+    outcome.raw = findings.raw;
+    Ok(outcome)
+}
+
+/// Below this, starting a worker again is not worth it.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Something worth a line of its own while the search goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// Nothing but the pulse.
+    Nothing,
+    /// A new finding.
+    Finding(&'a Finding),
+    /// An artifact of which no sequence could be made.
+    Raw(&'a RawFinding),
+}
+
+/// Makes findings of what a worker left behind, or notes that it died without a reason.
+fn settle(ended: &Ended, findings: &mut Findings, outcome: &mut Outcome, is_done: bool) {
+    let mut is_explained = ended.is_success || ended.was_killed_by_us;
+    for artifact in &ended.artifacts {
+        let is_news = findings.triage(artifact, Some(ended));
+        // A worker that stops for what it was told to ignore makes no progress.
+        is_explained |= is_news;
+    }
+    if is_explained || is_done {
+        return;
+    }
+    let deaths = &mut findings.deaths;
+    *deaths += 1;
+    if ended.artifacts.is_empty() {
+        outcome.troubles.push(format!(
+            "worker {} died without an artifact ({}); its last words:\n{}",
+            ended.number,
+            ended.status,
+            ended.last_words()
+        ));
+    }
+    if *deaths >= DEATHS_MAX {
+        outcome.is_engine_broken = true;
+        outcome.troubles.push(format!("the engine died {deaths} times; the search ended early"));
+    }
+}
+
+fn pulse(team: &Team<'_>, findings: &Findings, started: Instant, plan: &Plan) -> Pulse {
+    Pulse {
+        elapsed: started.elapsed(),
+        total: plan.time,
+        finding_count: findings.found.len() + findings.raw.len(),
+        ..team.pulse()
+    }
+}

@@ -1,0 +1,132 @@
+//! Where a campaign keeps its things, all of it below the workspace.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use crate::corpus::CorpusError;
+
+/// The directories of one run.
+#[derive(Debug)]
+pub struct Place {
+    /// The workspace.
+    pub root: PathBuf,
+    /// The engine's working set; it outlives every run.
+    pub working_set: PathBuf,
+    /// Artifacts of this run; each worker has a directory in it.
+    pub artifacts: tempfile::TempDir,
+    /// Artifacts of all runs.
+    all_artifacts: PathBuf,
+    /// Held while this run lives, so that other runs leave its artifacts alone.
+    _lock: File,
+}
+
+/// Name of the file by which a run shows that it lives.
+const LOCK: &str = ".lock";
+
+impl Place {
+    /// Makes the directories of a run of `target`.
+    ///
+    /// # Errors
+    ///
+    /// When one cannot be made.
+    pub fn prepare(root: &Path, target: &str) -> Result<Self, CorpusError> {
+        let working_set = root.join("fuzz/corpus").join(target);
+        let all_artifacts = root.join("fuzz/artifacts").join(target);
+        for directory in [&working_set, &all_artifacts] {
+            fs::create_dir_all(directory).map_err(cannot_write(directory))?;
+        }
+        let artifacts = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(&all_artifacts)
+            .map_err(cannot_write(&all_artifacts))?;
+        let lock_path = artifacts.path().join(LOCK);
+        let lock = File::create(&lock_path).map_err(cannot_write(&lock_path))?;
+        lock.lock().map_err(cannot_write(&lock_path))?;
+        Ok(Self { root: root.to_owned(), working_set, artifacts, all_artifacts, _lock: lock })
+    }
+
+    /// Artifacts of runs that ended without looking at them, because they were killed.
+    #[must_use]
+    pub fn left_behind(&self) -> Vec<PathBuf> {
+        let mut left = Vec::new();
+        for run in entries(&self.all_artifacts) {
+            let is_run =
+                run.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"run-"));
+            let lives = File::open(run.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
+            if is_run && !lives && run != self.artifacts.path() {
+                left.extend(entries(&run).iter().flat_map(|worker| artifacts_in(worker)));
+            }
+        }
+        left.sort();
+        left
+    }
+}
+
+/// What libFuzzer wrote into a directory because it had to stop, in order.
+pub(super) fn artifacts_in(directory: &Path) -> Vec<PathBuf> {
+    let mut artifacts = entries(directory);
+    artifacts.retain(|path| kind_of(path).is_some());
+    artifacts.sort();
+    artifacts
+}
+
+/// Why the engine wrote an artifact, by its name.
+pub(super) fn kind_of(artifact: &Path) -> Option<&'static str> {
+    let name = artifact.file_name()?.to_str()?;
+    ["crash", "timeout", "oom", "leak"]
+        .into_iter()
+        .find(|kind| name.strip_prefix(kind).is_some_and(|rest| rest.starts_with('-')))
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> CorpusError {
+    let path = path.to_owned();
+    move |source| CorpusError::Write { path, source }
+}
+
+/// The workspace that the current directory, or the running package, is part of.
+#[must_use]
+pub fn workspace_root() -> Option<PathBuf> {
+    let current = std::env::current_dir().ok();
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let starts: Vec<PathBuf> = current.into_iter().chain(package).collect();
+    let mut above = starts.iter().flat_map(|start| start.ancestors());
+    let root = above.find(|directory| {
+        directory.join("fuzz/Cargo.toml").is_file() && directory.join("Cargo.toml").is_file()
+    })?;
+    Some(root.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_run_left_is_found_and_a_living_one_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let dead = root.path().join("fuzz/artifacts/t/run-dead/worker-0");
+        fs::create_dir_all(&dead).unwrap();
+        fs::write(dead.join("crash-1"), b"x").unwrap();
+        fs::write(dead.join("notes"), b"x").unwrap();
+        let living = Place::prepare(root.path(), "t").unwrap();
+        let worker = living.artifacts.path().join("worker-0");
+        fs::create_dir(&worker).unwrap();
+        fs::write(worker.join("crash-2"), b"x").unwrap();
+        let mine = Place::prepare(root.path(), "t").unwrap();
+        assert_eq!(mine.left_behind(), [dead.join("crash-1")]);
+    }
+
+    #[test]
+    fn the_name_of_an_artifact_says_why_it_was_written() {
+        let kind = |name: &str| kind_of(Path::new(name));
+        assert_eq!(kind("a/crash-00"), Some("crash"));
+        assert_eq!(kind("a/timeout-00"), Some("timeout"));
+        assert_eq!(kind("a/oom-00"), Some("oom"));
+        assert_eq!(kind("a/slow-unit-00"), None);
+        assert_eq!(kind("a/crashed"), None);
+    }
+}

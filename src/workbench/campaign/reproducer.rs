@@ -1,0 +1,101 @@
+//! Makes the file that shows a bug: minimised calls, the answers that had to come, what broke.
+
+use std::path::Path;
+
+use rekeylab_ddi::Hresult;
+
+use crate::Workbench;
+use crate::corpus::reproducer_name;
+use crate::invariant::{Disagreement, Model, Violation};
+use crate::observation::Trace;
+use crate::report::{Fingerprint, Subject};
+use crate::sequence::{CallSequence, SequenceText};
+
+/// A sequence that shows a bug, ready to be stored.
+#[derive(Clone, Debug)]
+pub struct Reproducer {
+    /// The invariant it breaks.
+    pub invariant: &'static str,
+    /// What happens, as a sentence fragment.
+    pub happened: String,
+    /// Says "the same bug".
+    pub fingerprint: Fingerprint,
+    /// Name for a file, without extension.
+    pub name: String,
+    /// What goes into the file.
+    pub text: SequenceText,
+}
+
+/// The reproducer of the first violation of the workbench's last run, which was of `sequence`;
+/// `None` when that run was clean.
+#[must_use]
+pub fn reproducer(sequence: &CallSequence, workbench: &Workbench) -> Option<Reproducer> {
+    let (trace, verdict) = (workbench.trace(), workbench.verdict());
+    let violation = verdict.first()?;
+    let subject = Subject { sequence, trace, verdict, replay: None };
+    let description = format!(
+        "{}: {}\nexpected: {}",
+        violation.invariant, violation.happened, violation.expected
+    );
+    Some(Reproducer {
+        invariant: violation.invariant,
+        happened: violation.happened.clone(),
+        fingerprint: subject.fingerprint(violation),
+        name: reproducer_name(violation, trace),
+        text: SequenceText::new(sequence, &due_answers(trace, violation), Some(&description)),
+    })
+}
+
+/// What each call had to answer: the model's word where it disagrees, else what was answered.
+///
+/// Behind the first disagreement nothing is said: those answers may be consequences of the bug.
+fn due_answers(trace: &Trace, violation: &Violation) -> Vec<Option<Hresult>> {
+    let mut model = Model::default();
+    model.replay(trace);
+    let first = model.divergences().first();
+    let last = first.map_or(violation.call, |first| first.call.min(violation.call));
+    let calls = trace.calls.iter().take(trace.sequence_len.min(last + 1));
+    let mut answers: Vec<_> = calls.map(|seen| seen.code).collect();
+    if let Some(first) = first
+        && first.about == Disagreement::Code
+        && let Some(answer) = answers.get_mut(first.call)
+    {
+        *answer = Some(first.answer.code);
+    }
+    answers
+}
+
+/// The command that runs a file again.
+#[must_use]
+pub fn replay_command(path: &Path, fault: Option<&str>) -> String {
+    let file = quoted(&path.display().to_string());
+    match fault {
+        None => format!("cargo run --release -- run {file}"),
+        Some(fault) => {
+            format!("cargo run --release --features faults -- run --fault {fault} {file}")
+        }
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_command_survives_the_shell() {
+        let command = |path: &str| replay_command(Path::new(path), None);
+        assert_eq!(command("a/b.seq"), "cargo run --release -- run a/b.seq");
+        assert_eq!(command("it's here.seq"), "cargo run --release -- run 'it'\\''s here.seq'");
+        assert!(replay_command(Path::new("x"), Some("f")).contains("--features faults"));
+    }
+}

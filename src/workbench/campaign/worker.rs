@@ -1,0 +1,392 @@
+//! Starts the engine's processes, listens to them, and knows why each of them ended.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::Plan;
+use super::engine::{EngineError, Sanitizer};
+use super::line::{Counts, Line, Status, parse_line};
+use super::place::{Place, artifacts_in};
+use super::progress::Pulse;
+
+/// Longest input that an engine makes, in bytes: some 170 calls.
+const INPUT_LEN_MAX: usize = 4096;
+
+/// Seconds after which an input counts as a hang; one takes microseconds.
+const TIMEOUT_SECONDS: u32 = 10;
+
+/// Memory of one worker, in MiB: it needs about a tenth, under a sanitizer a quarter.
+const RSS_LIMIT_MIB: u32 = 2048;
+
+/// How many of its last lines are kept of each worker.
+const LINES_KEPT: usize = 40;
+
+/// The longest line that is read, in bytes; a longer one is cut.
+const LINE_LEN_MAX: u64 = 1 << 16;
+
+/// Something a worker did.
+#[derive(Debug)]
+pub enum Event {
+    /// It printed something; the pulse has changed.
+    Printed,
+    /// It is gone.
+    Ended(Box<Ended>),
+}
+
+/// How a worker ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its number, from 0.
+    pub number: usize,
+    /// How the system puts it.
+    pub status: String,
+    /// Whether it did all it was asked to.
+    pub is_success: bool,
+    /// Whether this program ended it.
+    pub was_killed_by_us: bool,
+    /// Whether it stopped because an invariant was broken.
+    pub is_violation: bool,
+    /// What another sanitizer or the engine said, if not that.
+    pub complaint: Option<String>,
+    /// The inputs it left behind.
+    pub artifacts: Vec<PathBuf>,
+    /// Its last lines.
+    pub lines: VecDeque<String>,
+}
+
+impl Ended {
+    /// Its last lines, indented.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        let skipped = self.lines.len().saturating_sub(12);
+        let lines: Vec<String> =
+            self.lines.iter().skip(skipped).map(|line| format!("    {line}")).collect();
+        lines.join("\n")
+    }
+}
+
+/// The workers of a campaign.
+#[derive(Debug)]
+pub struct Team<'a> {
+    plan: &'a Plan,
+    place: &'a Place,
+    binary: PathBuf,
+    sender: Sender<(u64, Message)>,
+    receiver: Receiver<(u64, Message)>,
+    /// Those that run, by a number that is never used again.
+    running: BTreeMap<u64, Worker>,
+    started_count: u64,
+    /// What the ended ones did.
+    past_executions: u64,
+    past_calls: u64,
+    coverage: u64,
+    states: u64,
+    corpus: u64,
+}
+
+#[derive(Debug)]
+enum Message {
+    Line(String),
+    Closed,
+}
+
+#[derive(Debug)]
+struct Worker {
+    number: usize,
+    child: Child,
+    artifacts: PathBuf,
+    status: Status,
+    counts: Counts,
+    lines: VecDeque<String>,
+    is_violation: bool,
+    complaint: Option<String>,
+    was_killed_by_us: bool,
+}
+
+impl<'a> Team<'a> {
+    /// Nobody yet.
+    #[must_use]
+    pub fn new(plan: &'a Plan, place: &'a Place, binary: PathBuf) -> Self {
+        let (sender, receiver) = channel();
+        Self {
+            plan,
+            place,
+            binary,
+            sender,
+            receiver,
+            running: BTreeMap::new(),
+            started_count: 0,
+            past_executions: 0,
+            past_calls: 0,
+            coverage: 0,
+            states: 0,
+            corpus: 0,
+        }
+    }
+
+    /// Whether nobody works.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Starts a worker for some time, ignoring symptoms that are known.
+    ///
+    /// # Errors
+    ///
+    /// When the process cannot be started.
+    pub fn start(
+        &mut self,
+        number: usize,
+        time: Duration,
+        known: &BTreeSet<String>,
+    ) -> Result<(), EngineError> {
+        let key = self.started_count;
+        let artifacts = self.place.artifacts.path().join(format!("worker-{key}"));
+        let cannot = |source| EngineError::Start { program: self.binary.clone(), source };
+        fs::create_dir_all(&artifacts).map_err(cannot)?;
+        let mut command = self.command(number, time, known, &artifacts);
+        let mut child = command.spawn().map_err(cannot)?;
+        let stderr = child.stderr.take();
+        self.started_count += 1;
+        let sender = self.sender.clone();
+        thread::spawn(move || {
+            if let Some(stderr) = stderr {
+                listen(stderr, &mut |line| sender.send((key, Message::Line(line))).is_ok());
+            }
+            // When nobody listens any more, the campaign is over.
+            let _ = sender.send((key, Message::Closed));
+        });
+        let worker = Worker {
+            number,
+            child,
+            artifacts,
+            status: Status::default(),
+            counts: Counts::default(),
+            lines: VecDeque::new(),
+            is_violation: false,
+            complaint: None,
+            was_killed_by_us: false,
+        };
+        self.running.insert(key, worker);
+        Ok(())
+    }
+
+    fn command(
+        &self,
+        number: usize,
+        time: Duration,
+        known: &BTreeSet<String>,
+        artifacts: &std::path::Path,
+    ) -> Command {
+        let mut command = Command::new(&self.binary);
+        let mut prefix = std::ffi::OsString::from("-artifact_prefix=");
+        prefix.push(artifacts);
+        prefix.push("/");
+        command
+            .arg(prefix)
+            .arg(format!("-max_total_time={}", time.as_secs().max(1)))
+            .arg(format!("-max_len={INPUT_LEN_MAX}"))
+            .arg(format!("-timeout={TIMEOUT_SECONDS}"))
+            .arg(format!("-rss_limit_mb={RSS_LIMIT_MIB}"))
+            // What the other workers keep is looked at every few seconds.
+            .args(["-reload=5", "-print_final_stats=1", "-len_control=20"]);
+        if let Some(seed) = self.plan.seed {
+            // A restarted worker must not do the same again; 0 would mean "any".
+            let started = u32::try_from(self.started_count).unwrap_or(u32::MAX);
+            command.arg(format!("-seed={}", seed.wrapping_add(started).max(1)));
+        }
+        command
+            .arg(&self.place.working_set)
+            .current_dir(&self.place.root)
+            .env("REKEYLAB_PROGRESS", "1")
+            .env("REKEYLAB_KNOWN", known.iter().cloned().collect::<Vec<_>>().join(","))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        match self.plan.fault {
+            Some(fault) => command.env("REKEYLAB_FAULT", fault),
+            None => command.env_remove("REKEYLAB_FAULT"),
+        };
+        if self.plan.sanitizer == Sanitizer::Address {
+            let own = "detect_odr_violation=0:detect_stack_use_after_return=0";
+            let options = match std::env::var("ASAN_OPTIONS") {
+                Ok(theirs) if !theirs.is_empty() => format!("{own}:{theirs}"),
+                _ => own.to_owned(),
+            };
+            command.env("ASAN_OPTIONS", options);
+        }
+        #[cfg(unix)]
+        {
+            // A group of its own: Ctrl-C reaches this program alone, which then ends the workers.
+            // Should this program be killed, they end at their next line: nobody reads it.
+            use std::os::unix::process::CommandExt as _;
+            let _ = number;
+            command.process_group(0);
+        }
+        command
+    }
+
+    /// What happened next, or `None` when nothing did for so long.
+    pub fn next_event(&mut self, patience: Duration) -> Option<Event> {
+        let (key, message) = match self.receiver.recv_timeout(patience) {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        };
+        match message {
+            Message::Line(line) => {
+                self.hear(key, line);
+                Some(Event::Printed)
+            }
+            Message::Closed => self.bury(key).map(|ended| Event::Ended(Box::new(ended))),
+        }
+    }
+
+    fn hear(&mut self, key: u64, line: String) {
+        let Some(worker) = self.running.get_mut(&key) else { return };
+        match parse_line(&line) {
+            Line::Status(status) => {
+                worker.status.executions = worker.status.executions.max(status.executions);
+                self.coverage = self.coverage.max(status.coverage.unwrap_or(0));
+                self.corpus = self.corpus.max(status.corpus.unwrap_or(0));
+            }
+            Line::Counts(counts) => {
+                worker.counts = counts;
+                self.states = self.states.max(counts.states);
+            }
+            Line::FinalExecutions(executions) => {
+                worker.status.executions = worker.status.executions.max(executions);
+            }
+            Line::Sanitizer { name, kind } if name == "KeySanitizer" => {
+                worker.is_violation = true;
+                worker.complaint = Some(kind);
+            }
+            // The first one says it; libFuzzer then calls it a deadly signal as well.
+            Line::Sanitizer { name, kind } if worker.complaint.is_none() => {
+                worker.complaint = Some(format!("{name}: {kind}"));
+            }
+            Line::Sanitizer { .. } | Line::Artifact(_) | Line::Other => {}
+        }
+        if worker.lines.len() == LINES_KEPT {
+            worker.lines.pop_front();
+        }
+        worker.lines.push_back(line);
+    }
+
+    fn bury(&mut self, key: u64) -> Option<Ended> {
+        let mut worker = self.running.remove(&key)?;
+        // Its standard error is closed; if it lives on all the same, it is of no use any more.
+        let status = match wait_a_little(&mut worker.child) {
+            Some(status) => status,
+            None => {
+                let _ = worker.child.kill();
+                worker.child.wait().ok()
+            }
+        };
+        self.past_executions += worker.executions();
+        self.past_calls += worker.counts.calls;
+        Some(Ended {
+            number: worker.number,
+            status: status.map_or_else(|| "unknown status".to_owned(), |status| status.to_string()),
+            is_success: status.is_some_and(|status| status.success()),
+            was_killed_by_us: worker.was_killed_by_us,
+            is_violation: worker.is_violation,
+            complaint: worker.complaint,
+            artifacts: artifacts_in(&worker.artifacts),
+            lines: worker.lines,
+        })
+    }
+
+    /// Ends everyone at once; what they have found so far is still looked at.
+    pub fn kill_all(&mut self) {
+        for worker in self.running.values_mut() {
+            worker.was_killed_by_us = true;
+            // It may have ended by itself a moment ago.
+            let _ = worker.child.kill();
+        }
+    }
+
+    /// What all workers have done together, the ended ones included.
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        let workers = self.running.values();
+        Pulse {
+            executions: self.past_executions + workers.clone().map(Worker::executions).sum::<u64>(),
+            calls: self.past_calls + workers.map(|worker| worker.counts.calls).sum::<u64>(),
+            coverage: self.coverage,
+            states: self.states,
+            corpus: self.corpus,
+            ..Pulse::default()
+        }
+    }
+}
+
+impl Worker {
+    fn executions(&self) -> u64 {
+        self.status.executions.max(self.counts.executions)
+    }
+}
+
+impl Drop for Team<'_> {
+    fn drop(&mut self) {
+        self.kill_all();
+        for worker in self.running.values_mut() {
+            let _ = worker.child.wait();
+        }
+    }
+}
+
+/// The exit status, `None` when the process still runs after a second.
+fn wait_a_little(child: &mut Child) -> Option<Option<ExitStatus>> {
+    for _ in 0..100 {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(Some(status)),
+            Ok(None) => thread::sleep(Duration::from_millis(10)),
+            Err(_) => return Some(None),
+        }
+    }
+    None
+}
+
+/// Hands on every line until the stream ends; bytes that are not text are replaced.
+fn listen(stream: impl Read, hand_on: &mut dyn FnMut(String) -> bool) {
+    let mut reader = BufReader::new(stream);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        match (&mut reader).take(LINE_LEN_MAX).read_until(b'\n', &mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+                if !hand_on(line) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_handed_on_whatever_they_consist_of() {
+        let mut lines = Vec::new();
+        let long = vec![b'x'; 3 * 65536];
+        let mut bytes = b"one\r\n\n\xFF\xFE\n".to_vec();
+        bytes.extend_from_slice(&long);
+        listen(&bytes[..], &mut |line| {
+            lines.push(line);
+            true
+        });
+        assert_eq!(lines[..3], ["one", "", "\u{FFFD}\u{FFFD}"]);
+        assert_eq!(lines[3..].iter().map(String::len).sum::<usize>(), long.len());
+    }
+}

@@ -1,0 +1,116 @@
+//! Every code that the command exits with.
+
+/// How a run of the command ended; the numbers never change.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Exit {
+    /// Every invariant held, and every expected answer came.
+    Held = 0,
+    /// The workbench itself could not do its job.
+    WorkbenchFailed = 1,
+    /// The command line or an input file cannot be used.
+    BadUsage = 2,
+    /// An invariant was broken, or an answer was not the expected one.
+    InvariantBroken = 3,
+    /// A planted fault rang no alarm, or the wrong one.
+    AlarmSilent = 4,
+}
+
+impl Exit {
+    /// Every exit, by number.
+    pub const ALL: &[Self] = &[
+        Self::Held,
+        Self::WorkbenchFailed,
+        Self::BadUsage,
+        Self::InvariantBroken,
+        Self::AlarmSilent,
+    ];
+
+    /// The number that the shell sees.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The short name of the number.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "all-held",
+            Self::WorkbenchFailed => "workbench-failed",
+            Self::BadUsage => "bad-usage",
+            Self::InvariantBroken => "invariant-broken",
+            Self::AlarmSilent => "alarm-silent",
+        }
+    }
+
+    /// What the number means.
+    #[must_use]
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::Held => "every invariant held and every expected answer came",
+            Self::WorkbenchFailed => {
+                "the workbench failed: a build, an engine, a disk or a directory"
+            }
+            Self::BadUsage => {
+                "bad usage: a flag, or an input that is missing, unreadable or not a sequence"
+            }
+            Self::InvariantBroken => {
+                "an invariant was broken, or an answer was not the one that a file expects"
+            }
+            Self::AlarmSilent => "a planted fault rang no alarm, or the wrong one",
+        }
+    }
+
+    /// The exit of two pieces of work that were done one after the other.
+    ///
+    /// A finding about the driver counts more than trouble with a file, so that trouble with one
+    /// file never hides a violation in another.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let weight = |exit| match exit {
+            Self::Held => 0,
+            Self::BadUsage => 1,
+            Self::WorkbenchFailed => 2,
+            Self::AlarmSilent => 3,
+            Self::InvariantBroken => 4,
+        };
+        if weight(other) > weight(self) { other } else { self }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_those_that_scripts_rely_on() {
+        let numbers: Vec<(u8, &str)> =
+            Exit::ALL.iter().map(|exit| (exit.code(), exit.name())).collect();
+        assert_eq!(
+            numbers,
+            [
+                (0, "all-held"),
+                (1, "workbench-failed"),
+                (2, "bad-usage"),
+                (3, "invariant-broken"),
+                (4, "alarm-silent"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_violation_is_never_hidden_by_an_error() {
+        for &exit in Exit::ALL {
+            assert_eq!(exit.and(Exit::InvariantBroken), Exit::InvariantBroken);
+            assert_eq!(Exit::InvariantBroken.and(exit), Exit::InvariantBroken);
+            assert_eq!(exit.and(Exit::Held), exit);
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! `rekeylab fuzz`: the main job, from a fresh checkout to minimised findings.
+
+use std::io::IsTerminal;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::Workbench;
+use crate::campaign::engine::{Build, Step, build};
+use crate::campaign::{
+    EngineError, Finding, Outcome, Place, Plan, Pulse, RawFinding, Said, Sanitizer, StopSignal,
+    pulse_line, search, workspace_root,
+};
+use crate::corpus::pack;
+use crate::report::{Colour, Subject, story};
+
+use super::Format;
+use super::console::Console;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::fault;
+use super::replay::jobs;
+
+/// How often a line of progress is written where nothing can be redrawn.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Searches for sequences that break an invariant, on every core
+///
+/// Needs a Rust toolchain and a C++ compiler. Installs the pinned cargo-fuzz into target/tools if
+/// it is missing, starts from the seeds and reproducers in corpus/, and goes on from what earlier
+/// runs learnt. What it finds is minimised and written as text.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rekeylab fuzz --time 10m
+  rekeylab fuzz --time 8h --sanitizer address --jobs 4
+  rekeylab fuzz --fault finish-keeps-random      watch it find a planted bug
+
+Ctrl-C ends the search and still tells what was found. Findings are in fuzz/findings, the working
+set is in fuzz/corpus; both outlive every run.")]
+pub(super) struct Options {
+    /// How long to search: 60s, 10m, 8h
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = parse_time)]
+    time: Duration,
+    /// How many workers [default: one a core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
+    /// The fuzz target
+    #[arg(long, default_value = "call_sequence", value_name = "NAME")]
+    target: String,
+    /// The sanitizer to build with
+    #[arg(long, value_enum, default_value_t = Sanitizer::None)]
+    sanitizer: Sanitizer,
+    /// Plants this fault; see `rekeylab list faults`
+    #[arg(long, value_name = "NAME")]
+    fault: Option<String>,
+    /// Seed of the first worker; with one job the search is then the same every time
+    #[arg(long, value_name = "N")]
+    seed: Option<u32>,
+    /// Where findings are written [default: fuzz/findings]
+    #[arg(long, value_name = "DIR")]
+    findings: Option<PathBuf>,
+}
+
+/// Seconds, or a number with s, m, h or d.
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let (number, factor) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3600),
+        Some((at, 'd')) => (&text[..at], 86400),
+        _ => (text, 1),
+    };
+    let seconds = number.parse::<u32>().ok().and_then(|number| number.checked_mul(factor));
+    match seconds {
+        // The engine counts the time in a signed 32-bit number, where 0 means for ever.
+        Some(seconds) if seconds > 0 && i32::try_from(seconds).is_ok() => {
+            Ok(Duration::from_secs(seconds.into()))
+        }
+        _ => Err("expected a time such as 60s, 10m or 8h".to_owned()),
+    }
+}
+
+pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let fault = fault::by_name(options.fault.as_deref(), "fuzz")?;
+    let root = workspace_root().ok_or(EngineError::NoWorkspace)?;
+    let stop = stop_on_signals()?;
+    let mut display = Display::new();
+
+    let place = Place::prepare(&root, &options.target).map_err(Failure::from);
+    let binary = build(
+        &Build {
+            root: &root,
+            target: &options.target,
+            sanitizer: options.sanitizer,
+            faults: fault.is_some(),
+            stop: &stop,
+        },
+        &mut |step| display.step(step, console),
+    )?;
+    let place = place?;
+    let sources = ["corpus/seeds", "corpus/crashes"].map(|path| root.join(path));
+    let sources: Vec<PathBuf> = sources.into_iter().filter(|path| path.is_dir()).collect();
+    let packed = pack(&sources, &place.working_set)?;
+    for error in &packed.errors {
+        console.warning(&error.to_string());
+    }
+    console.note(&format!(
+        "starting from {} seeds and reproducers ({} new)",
+        packed.count, packed.new_count
+    ));
+
+    let findings =
+        options.findings.clone().unwrap_or_else(|| relative(&root.join("fuzz/findings")));
+    let plan = Plan {
+        time: options.time,
+        jobs: jobs(options.jobs),
+        target: options.target.clone(),
+        sanitizer: options.sanitizer,
+        fault: fault.map(|fault| fault.name()),
+        seed: options.seed,
+        findings,
+    };
+    fault::plant(fault);
+    let outcome = search(&plan, &place, binary, &stop, &mut |pulse, said| {
+        display.pulse(pulse, console);
+        match said {
+            Said::Nothing => {}
+            Said::Finding(finding) => display.say(&headline(finding), console),
+            Said::Raw(raw) => {
+                display.say(&format!("{}: {}", raw.kind, raw.why), console);
+            }
+        }
+    });
+    display.end();
+    let outcome = outcome?;
+    tell(&outcome, &plan, console)?;
+    Ok(exit_of(&outcome))
+}
+
+fn exit_of(outcome: &Outcome) -> Exit {
+    if outcome.is_storing_broken {
+        // Everything was told on standard output; that it is stored nowhere must not go unseen.
+        return Exit::WorkbenchFailed;
+    }
+    let found = !outcome.findings.is_empty() || !outcome.raw.is_empty();
+    let search = if outcome.is_engine_broken { Exit::WorkbenchFailed } else { Exit::Held };
+    search.and(if found { Exit::InvariantBroken } else { Exit::Held })
+}
+
+/// The first signal asks the campaign to end, the second ends this program.
+fn stop_on_signals() -> Result<Arc<StopSignal>, Failure> {
+    let stop = Arc::new(StopSignal::new());
+    let signal = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if signal.raise() > 1 {
+            std::process::exit(Exit::WorkbenchFailed.code().into());
+        }
+    })
+    .map_err(|error| Failure::workbench(format!("cannot listen for signals: {error}")))?;
+    Ok(stop)
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let is_usage = matches!(error, EngineError::NoTarget { .. } | EngineError::NoWorkspace);
+        let exit = if is_usage { Exit::BadUsage } else { Exit::WorkbenchFailed };
+        Self { exit, way_out: error.way_out().map(str::to_owned), message: error.to_string() }
+    }
+}
+
+/// As seen from the current directory, when it is below it.
+fn relative(path: &Path) -> PathBuf {
+    let current = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&current).map_or_else(|_| path.to_owned(), Path::to_owned)
+}
+
+fn headline(finding: &Finding) -> String {
+    let mark = if finding.is_known { ", known from an earlier run" } else { "" };
+    format!(
+        "{}: {} ({} calls, fingerprint {}{mark})",
+        finding.invariant, finding.happened, finding.call_count, finding.fingerprint
+    )
+}
+
+/// Progress on standard error: one line that is redrawn, or a line now and then.
+struct Display {
+    bar: Option<ProgressBar>,
+    last_line: Option<Instant>,
+}
+
+impl Display {
+    fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self { bar, last_line: None }
+    }
+
+    fn step(&mut self, step: Step<'_>, console: &mut Console<'_>) {
+        match step {
+            Step::Begins(what) => self.say(what, console),
+            Step::GoesOn(line) => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message(line.to_owned());
+                }
+            }
+        }
+    }
+
+    fn pulse(&mut self, pulse: &Pulse, console: &mut Console<'_>) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(pulse_line(pulse));
+        } else if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+            // The first line would say nothing yet.
+            if self.last_line.is_some() {
+                console.note(&pulse_line(pulse));
+            }
+            self.last_line = Some(Instant::now());
+        }
+    }
+
+    fn say(&self, line: &str, console: &mut Console<'_>) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| console.note(line)),
+            None => console.note(line),
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// What a machine reads of a campaign.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    /// Version of this document; fields are only ever added.
+    version: u32,
+    target: &'a str,
+    fault: Option<&'a str>,
+    seconds: f64,
+    executions: u64,
+    calls: u64,
+    calls_per_second: u64,
+    coverage: u64,
+    states: u64,
+    working_set: u64,
+    interrupted: bool,
+    findings: Vec<DocumentFinding<'a>>,
+    raw: Vec<DocumentRaw<'a>>,
+    troubles: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct DocumentFinding<'a> {
+    invariant: &'a str,
+    happened: &'a str,
+    fingerprint: String,
+    calls: usize,
+    known: bool,
+    file: Option<String>,
+    replay: Option<&'a str>,
+    text: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct DocumentRaw<'a> {
+    kind: &'a str,
+    why: &'a str,
+    file: String,
+}
+
+fn tell(outcome: &Outcome, plan: &Plan, console: &mut Console<'_>) -> Result<(), Failure> {
+    for trouble in &outcome.troubles {
+        console.warning(trouble);
+    }
+    if outcome.is_interrupted {
+        console.note("interrupted: this is what came until then");
+    }
+    match console.format {
+        Format::Human => {
+            let text = summary(outcome, console.colour());
+            console.say(&text)
+        }
+        Format::Json => console.say_json(&document(outcome, plan)),
+    }
+}
+
+fn document<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Document<'a> {
+    let pulse = &outcome.pulse;
+    let finding = |finding: &'a Finding| DocumentFinding {
+        invariant: finding.invariant,
+        happened: &finding.happened,
+        fingerprint: finding.fingerprint.to_string(),
+        calls: finding.call_count,
+        known: finding.is_known,
+        file: finding.path.as_ref().map(|path| path.display().to_string()),
+        replay: finding.replay.as_deref(),
+        text: &finding.text,
+    };
+    let raw = |raw: &'a RawFinding| DocumentRaw {
+        kind: raw.kind,
+        why: &raw.why,
+        file: raw.path.display().to_string(),
+    };
+    Document {
+        version: 1,
+        target: &plan.target,
+        fault: plan.fault,
+        seconds: pulse.elapsed.as_secs_f64(),
+        executions: pulse.executions,
+        calls: pulse.calls,
+        calls_per_second: pulse.calls_per_second(),
+        coverage: pulse.coverage,
+        states: pulse.states,
+        working_set: pulse.corpus,
+        interrupted: outcome.is_interrupted,
+        findings: outcome.findings.iter().map(finding).collect(),
+        raw: outcome.raw.iter().map(raw).collect(),
+        troubles: &outcome.troubles,
+    }
+}
+
+fn summary(outcome: &Outcome, colour: Colour) -> String {
+    let mut text = String::new();
+    for finding in &outcome.findings {
+        text.push_str(&coloured_story(finding, colour));
+        if finding.path.is_none() {
+            text.push_str("  not stored; this is all there is of it:\n\n");
+            text.push_str(&finding.text);
+        }
+        text.push('\n');
+    }
+    for raw in &outcome.raw {
+        text.push_str(&format!("{}: {}\n  kept in {}\n\n", raw.kind, raw.why, raw.path.display()));
+    }
+    text.push_str(&pulse_line(&outcome.pulse));
+    text.push('\n');
+    text
+}
+
+/// Stories are told once, without colour; with colour they are told again from the text.
+fn coloured_story(finding: &Finding, colour: Colour) -> String {
+    if colour == Colour::Off {
+        return finding.story.clone();
+    }
+    let Ok(text) = crate::sequence::SequenceText::parse(&finding.text) else {
+        return finding.story.clone();
+    };
+    let sequence = text.sequence();
+    let mut workbench = Workbench::new();
+    workbench.run(&sequence);
+    story(
+        &Subject {
+            sequence: &sequence,
+            trace: workbench.trace(),
+            verdict: workbench.verdict(),
+            replay: finding.replay.as_deref(),
+        },
+        colour,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them_and_nonsense_is_refused() {
+        let seconds = |text: &str| parse_time(text).map(|time| time.as_secs()).ok();
+        assert_eq!(seconds("60s"), Some(60));
+        assert_eq!(seconds("90"), Some(90));
+        assert_eq!(seconds("10m"), Some(600));
+        assert_eq!(seconds("8h"), Some(28800));
+        assert_eq!(seconds("2d"), Some(172_800));
+        for text in ["", "s", "0", "0s", "-1", "1.5h", "60 s", "4294967295d", "4294967295", "é"] {
+            assert_eq!(seconds(text), None, "{text:?}");
+        }
+    }
+}

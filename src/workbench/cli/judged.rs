@@ -1,0 +1,169 @@
+//! Runs one file and says what came of it: the part that `run` and `replay` share.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::Workbench;
+use crate::corpus::{self, CorpusError, Form, STDIN};
+use crate::observation::Trace;
+use crate::report::{Colour, Subject, json_report, story};
+use crate::sequence::SequenceText;
+
+use super::exit::Exit;
+
+/// What a report of a file needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) colour: Colour,
+    /// Whether the machine-readable report of a clean run is wanted too.
+    pub(super) json: bool,
+    /// The planted fault, by name.
+    pub(super) fault: Option<&'static str>,
+}
+
+/// A file that was run.
+#[derive(Debug, Serialize)]
+pub(super) struct Judged {
+    /// The file.
+    pub(super) file: String,
+    /// Whether every invariant held and every expected answer came.
+    pub(super) is_clean: bool,
+    /// Expected answers that did not come.
+    pub(super) mismatches: Vec<Mismatch>,
+    /// What was found, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) report: Option<serde_json::Value>,
+    /// What was found, for people.
+    #[serde(skip)]
+    pub(super) story: String,
+}
+
+/// An answer that is not the one that the file expects.
+#[derive(Debug, Serialize)]
+pub(super) struct Mismatch {
+    /// The line; counts from 1.
+    pub(super) line: usize,
+    /// The call.
+    pub(super) call: String,
+    /// The answer that the file expects.
+    pub(super) expected: String,
+    /// The answer that came; null when none came.
+    pub(super) answered: Option<String>,
+}
+
+impl Judged {
+    /// What this file means for the exit code.
+    ///
+    /// A missed answer counts like a broken invariant: the file records what had to be answered.
+    pub(super) fn exit(&self) -> Exit {
+        if self.is_clean { Exit::Held } else { Exit::InvariantBroken }
+    }
+
+    /// All that people want to read about it; empty when all held.
+    pub(super) fn text(&self) -> String {
+        let mut text = self.story.clone();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        for Mismatch { line, call, expected, answered } in &self.mismatches {
+            let answered = answered.as_deref().unwrap_or("nothing");
+            text.push_str(&format!(
+                "{}:{line}: {call}: expected {expected}, answered {answered}\n",
+                self.file
+            ));
+        }
+        text
+    }
+}
+
+/// Reads a file, runs it, and says what came of it.
+pub(super) fn judge(
+    workbench: &mut Workbench,
+    path: &Path,
+    wanted: Wanted,
+) -> Result<Judged, CorpusError> {
+    let stored = corpus::read(path)?;
+    let is_clean = workbench.run(&stored.sequence).is_clean();
+    let mismatches = match &stored.form {
+        Form::Text(text) => mismatches(text, workbench.trace()),
+        Form::Wire => Vec::new(),
+    };
+    let file = if path == Path::new(STDIN) {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    };
+    let is_clean = is_clean && mismatches.is_empty();
+    let replay = replay_command(path, wanted.fault);
+    let subject = Subject {
+        sequence: &stored.sequence,
+        trace: workbench.trace(),
+        verdict: workbench.verdict(),
+        replay: replay.as_deref(),
+    };
+    let story =
+        if workbench.verdict().is_clean() { String::new() } else { story(&subject, wanted.colour) };
+    let report = (wanted.json || !is_clean)
+        .then(|| serde_json::to_value(json_report(&subject, Some(&file))).ok())
+        .flatten();
+    Ok(Judged { file, is_clean, mismatches, report, story })
+}
+
+fn mismatches(text: &SequenceText, trace: &Trace) -> Vec<Mismatch> {
+    let entries = text.entries.iter().enumerate();
+    let mismatch = |(index, entry): (usize, &crate::sequence::Entry)| {
+        let expected = entry.expected?;
+        let seen = trace.calls[..trace.sequence_len.min(trace.calls.len())].get(index);
+        let answered = seen.and_then(|seen| seen.code);
+        // An injection never enters the driver: whatever stands behind its arrow is not answered.
+        if answered == Some(expected) || entry.call.is_injection() {
+            return None;
+        }
+        Some(Mismatch {
+            line: entry.line,
+            call: entry.call.to_string(),
+            expected: answer(expected),
+            answered: answered.map(answer),
+        })
+    };
+    entries.filter_map(mismatch).collect()
+}
+
+/// A code as the text form writes it.
+fn answer(code: rekeylab_ddi::Hresult) -> String {
+    if code == rekeylab_ddi::Hresult::S_OK { "ok".to_owned() } else { code.to_string() }
+}
+
+/// The command that shows it again, or `None` when it came from standard input.
+pub(super) fn replay_command(path: &Path, fault: Option<&str>) -> Option<String> {
+    if path == Path::new(STDIN) {
+        return None;
+    }
+    Some(crate::campaign::replay_command(path, fault))
+}
+
+/// What a machine reads of many files.
+#[derive(Debug, Serialize)]
+pub(super) struct JudgedFiles {
+    /// Version of this document; fields are only ever added.
+    pub(super) version: u32,
+    /// How many files were run.
+    pub(super) file_count: usize,
+    /// Files in which something did not hold; for `run`, all files.
+    pub(super) files: Vec<Judged>,
+    /// Files that could not be run.
+    pub(super) errors: Vec<FileError>,
+}
+
+/// A file that could not be run.
+#[derive(Debug, Serialize)]
+pub(super) struct FileError {
+    /// Why; it names the file.
+    pub(super) error: String,
+}
+
+/// The paths with the default in place of none.
+pub(super) fn paths_or(paths: &[PathBuf], default: &str) -> Vec<PathBuf> {
+    if paths.is_empty() { vec![PathBuf::from(default)] } else { paths.to_vec() }
+}

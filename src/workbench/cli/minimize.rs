@@ -1,0 +1,103 @@
+//! `rekeylab minimize`: the shortest form of a sequence that breaks something.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::Workbench;
+use crate::campaign::reproducer;
+use crate::corpus::{read, write_new, write_over};
+
+use super::Format;
+use super::console::Console;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::fault;
+
+/// Finds the shortest form of a sequence that still breaks the same invariant
+///
+/// Prints it as text, with the answers that had to come and a first line that says what breaks.
+/// Ends with 0 when it found one, and with 2 when the sequence breaks nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rekeylab minimize fuzz/artifacts/call_sequence/crash-0a1b
+  rekeylab minimize long.seq -o short.seq")]
+pub(super) struct Options {
+    /// A text or wire file; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Writes here instead of standard output
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// Replaces OUT if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Plants this fault first; see `rekeylab list faults`
+    #[arg(long, value_name = "NAME")]
+    fault: Option<String>,
+}
+
+/// What a machine reads of a minimisation.
+#[derive(Debug, serde::Serialize)]
+struct Minimized {
+    /// Version of this document; fields are only ever added.
+    version: u32,
+    /// Calls before.
+    calls_before: usize,
+    /// Calls now.
+    calls: usize,
+    /// The invariant it breaks.
+    invariant: &'static str,
+    /// What makes it the same bug as another.
+    fingerprint: String,
+    /// The sequence.
+    text: String,
+}
+
+pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    fault::plant(fault::by_name(options.fault.as_deref(), "minimize FILE")?);
+    let stored = read(&options.file)?;
+    let mut workbench = Workbench::new();
+    let Some(shortest) = workbench.minimize(&stored.sequence) else {
+        return Err(Failure::usage(format!(
+            "{} breaks no invariant: there is nothing to minimize",
+            options.file.display()
+        ))
+        .way_out(
+            "if it should break one, give the planted fault (--fault NAME) or the build that \
+             found it",
+        ));
+    };
+    // The violation may have gone with the last step only if runs differ; then nothing is shown.
+    let Some(found) = reproducer(&shortest, &workbench) else {
+        return Err(Failure::workbench(format!(
+            "{} breaks an invariant in one run and not in the next",
+            options.file.display()
+        )));
+    };
+    let text = found.text.to_string();
+    if let Some(output) = &options.output {
+        let write = if options.force { write_over } else { write_new };
+        write(output, text.as_bytes())?;
+    }
+    match (console.format, &options.output) {
+        (Format::Human, None) => console.say(&text)?,
+        (Format::Human, Some(_)) => {}
+        (Format::Json, _) => console.say_json(&Minimized {
+            version: 1,
+            calls_before: stored.sequence.calls.len(),
+            calls: shortest.calls.len(),
+            invariant: found.invariant,
+            fingerprint: found.fingerprint.to_string(),
+            text,
+        })?,
+    }
+    console.note(&format!(
+        "{}: {} calls, {} now",
+        found.invariant,
+        stored.sequence.calls.len(),
+        shortest.calls.len()
+    ));
+    Ok(Exit::Held)
+}

@@ -1,0 +1,166 @@
+//! The command: one file a subcommand, findings on stdout, everything else on stderr.
+
+mod canary;
+mod console;
+pub mod exit;
+mod failure;
+mod fault;
+mod fuzz;
+mod judged;
+mod list;
+mod minimize;
+mod replay;
+mod run;
+mod show;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use console::Console;
+pub use exit::Exit;
+pub use failure::Failure;
+
+/// What stands below the options of the top-level help.
+const EXAMPLES: &str = "\
+Examples:
+  rekeylab fuzz                                  search for a minute on every core
+  rekeylab fuzz --time 8h --sanitizer address    search for a night, memory errors included
+  rekeylab replay                                run every reproducer and seed again
+  rekeylab run finding.seq                       tell what one sequence breaks
+  rekeylab minimize crash-0a1b -o finding.seq    make it short and readable
+  rekeylab list exit-codes                       what a script can rely on
+
+Exit codes: 0 all held, 1 the workbench failed, 2 bad usage, 3 an invariant was broken,
+4 an alarm stayed silent.";
+
+/// Fuzzes session-key refresh in display drivers, and tells what it finds.
+#[derive(Debug, Parser)]
+#[command(name = "rekeylab", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    look: Look,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How results look.
+#[derive(Clone, Copy, Debug, Args)]
+struct Look {
+    /// For people or for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// When to use colour; NO_COLOR is respected
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    color: When,
+}
+
+/// For whom results are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Format {
+    /// Stories and tables
+    Human,
+    /// One JSON document, with a version
+    Json,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum When {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Fuzz(fuzz::Options),
+    Run(run::Options),
+    Replay(replay::Options),
+    Minimize(minimize::Options),
+    Show(show::Options),
+    Canary(canary::Options),
+    List(list::Options),
+}
+
+/// Runs the command with the arguments of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let color = color_of(std::env::args_os());
+    let parsed = Cli::command()
+        .color(color)
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::BadUsage } else { Exit::Held };
+            return match error.print() {
+                Err(trouble) if !is_closed(&trouble) => Exit::WorkbenchFailed.into(),
+                _ => exit.into(),
+            };
+        }
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let mut err = std::io::stderr();
+    let mut console = Console::new(&mut out, &mut err, cli.look);
+    let result = dispatch(cli.command, &mut console);
+    let exit = result.unwrap_or_else(|failure| {
+        console.failure(&failure);
+        failure.exit
+    });
+    match out.flush() {
+        // Whoever read the output has seen enough of it.
+        Err(error) if is_closed(&error) => exit.into(),
+        Err(error) => {
+            let failure = Failure::output(&error);
+            Console::new(&mut std::io::sink(), &mut err, cli.look).failure(&failure);
+            exit.and(failure.exit).into()
+        }
+        Ok(()) => exit.into(),
+    }
+}
+
+fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Fuzz(options) => fuzz::run(&options, console),
+        Command::Run(options) => run::run(&options, console),
+        Command::Replay(options) => replay::run(&options, console),
+        Command::Minimize(options) => minimize::run(&options, console),
+        Command::Show(options) => show::run(&options, console),
+        Command::Canary(options) => canary::run(&options, console),
+        Command::List(options) => list::run(&options, console),
+    }
+}
+
+fn is_closed(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
+}
+
+/// What `--color` says, known before the rest is parsed so that errors in it look right too.
+fn color_of(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
+    let arguments: Vec<OsString> = arguments.collect();
+    let joined = arguments.iter().filter_map(|word| word.to_str()?.strip_prefix("--color="));
+    let apart = arguments.windows(2).filter(|pair| pair[0] == "--color");
+    let values = joined.chain(apart.filter_map(|pair| pair[1].to_str()));
+    match values.last() {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,122 @@
+//! `rekeylab replay`: runs every stored sequence again, on every core.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::Workbench;
+use crate::corpus::{CorpusError, find};
+
+use super::Format;
+use super::console::Console;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::fault;
+use super::judged::{FileError, Judged, JudgedFiles, Wanted, judge, paths_or};
+
+/// Runs stored sequences again; silent but for one line when all holds
+///
+/// Directories are searched to the bottom for *.seq, *.wire and files without extension. A file
+/// that cannot be read is named and the rest still runs.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rekeylab replay                       every seed and reproducer in corpus/
+  rekeylab replay fuzz/findings         what the last campaigns found
+  rekeylab replay fuzz/corpus           the working set of the engines")]
+pub(super) struct Options {
+    /// Directories and files [default: corpus]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Plants this fault first; see `rekeylab list faults`
+    #[arg(long, value_name = "NAME")]
+    fault: Option<String>,
+    /// How many threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
+}
+
+pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let fault = fault::by_name(options.fault.as_deref(), "replay")?;
+    let started = Instant::now();
+    let found = find(&paths_or(&options.paths, "corpus"));
+    let wanted =
+        Wanted { colour: console.colour(), json: false, fault: fault.map(|fault| fault.name()) };
+    let results = judge_all(&found.files, wanted, fault, jobs(options.jobs));
+
+    let mut exit = Exit::Held;
+    let file_count = results.len();
+    let (mut files, mut errors) = (Vec::new(), Vec::new());
+    let troubles = found.errors.into_iter().map(Err);
+    for result in troubles.chain(results) {
+        match result {
+            Ok(judged) if judged.is_clean => {}
+            Ok(judged) => {
+                exit = exit.and(judged.exit());
+                if console.format == Format::Human {
+                    console.say(&judged.text())?;
+                }
+                files.push(judged);
+            }
+            Err(error) => {
+                errors.push(FileError { error: error.to_string() });
+                let failure = Failure::from(error);
+                exit = exit.and(failure.exit);
+                console.failure(&failure);
+            }
+        }
+    }
+    console.flush()?;
+    let held_count = file_count.saturating_sub(files.len() + errors.len().min(file_count));
+    console.note(&format!(
+        "replayed {file_count} {}: {held_count} held, {} did not, {} could not be read ({:.2} s)",
+        if file_count == 1 { "file" } else { "files" },
+        files.len(),
+        errors.len(),
+        started.elapsed().as_secs_f64(),
+    ));
+    if console.format == Format::Json {
+        console.say_json(&JudgedFiles { version: 1, file_count, files, errors })?;
+    }
+    Ok(exit)
+}
+
+/// As many threads as asked for, or as there are cores.
+pub(super) fn jobs(wanted: Option<NonZero<usize>>) -> usize {
+    wanted.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get)
+}
+
+/// The results stand in the order of the files, whichever thread was first.
+fn judge_all(
+    files: &[PathBuf],
+    wanted: Wanted,
+    fault: Option<fault::Planted>,
+    jobs: usize,
+) -> Vec<Result<Judged, CorpusError>> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(files.len()));
+    let work = || {
+        fault::plant(fault);
+        let mut workbench = Workbench::new();
+        let mut mine = Vec::new();
+        while let index = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(path) = files.get(index)
+        {
+            mine.push((index, judge(&mut workbench, path, wanted)));
+        }
+        results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(mine);
+    };
+    thread::scope(|scope| {
+        for _ in 0..jobs.min(files.len().div_ceil(16)).max(1) {
+            scope.spawn(work);
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    results.sort_by_key(|&(index, _)| index);
+    results.into_iter().map(|(_, result)| result).collect()
+}

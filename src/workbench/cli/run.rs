@@ -1,0 +1,69 @@
+//! `rekeylab run`: runs sequences and tells what they break.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::Workbench;
+
+use super::Format;
+use super::console::Console;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::fault;
+use super::judged::{FileError, JudgedFiles, Wanted, judge};
+
+/// Runs sequences and tells what they break; silent when all holds
+///
+/// A file is text (`.seq`) or what an engine left behind. Answers that a text expects are compared
+/// too: one that does not come ends with exit code 3, like a broken invariant.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  rekeylab run corpus/crashes/double-finish/second-finish.seq
+  rekeylab run --format json fuzz/artifacts/call_sequence/crash-0a1b
+  printf 'd0 = create-device\\n' | rekeylab run -")]
+pub(super) struct Options {
+    /// Text or wire files; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Plants this fault first; see `rekeylab list faults`
+    #[arg(long, value_name = "NAME")]
+    fault: Option<String>,
+}
+
+pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let fault = fault::by_name(options.fault.as_deref(), "run FILE")?;
+    fault::plant(fault);
+    let mut workbench = Workbench::new();
+    let wanted = Wanted {
+        colour: console.colour(),
+        json: console.format == Format::Json,
+        fault: fault.map(|fault| fault.name()),
+    };
+    let mut exit = Exit::Held;
+    let (mut files, mut errors) = (Vec::new(), Vec::new());
+    for path in &options.files {
+        match judge(&mut workbench, path, wanted) {
+            Ok(judged) => {
+                exit = exit.and(judged.exit());
+                if console.format == Format::Human {
+                    console.say(&judged.text())?;
+                } else {
+                    files.push(judged);
+                }
+            }
+            Err(error) => {
+                errors.push(FileError { error: error.to_string() });
+                let failure = Failure::from(error);
+                exit = exit.and(failure.exit);
+                console.failure(&failure);
+            }
+        }
+    }
+    if console.format == Format::Json {
+        let file_count = files.len();
+        console.say_json(&JudgedFiles { version: 1, file_count, files, errors })?;
+    }
+    Ok(exit)
+}

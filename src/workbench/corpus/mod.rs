@@ -1,0 +1,18 @@
+//! Finds, reads, names, writes and packs sequence files.
+//!
+//! Text (`.seq`) is what is kept; wire files are what engines work on. Nothing here trusts a file:
+//! its kind and its size are looked at before it is opened.
+
+mod error;
+mod find;
+mod name;
+mod pack;
+mod read;
+mod write;
+
+pub use error::CorpusError;
+pub use find::{Found, find};
+pub use name::{reproducer_name, session_state};
+pub use pack::{Packed, pack};
+pub use read::{FILE_LEN_MAX, Form, STDIN, Stored, parse, read};
+pub use write::{Written, write_new, write_over};

@@ -1,0 +1,129 @@
+//! Writes files whole or not at all, and never over a different one unless told to.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use super::error::CorpusError;
+
+/// What became of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Written {
+    /// It is new.
+    New,
+    /// It was there, byte for byte.
+    Already,
+}
+
+/// Writes a file that must not be there yet, unless with the same bytes.
+///
+/// # Errors
+///
+/// When something else is there, or the system refuses; nothing is left behind then.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<Written, CorpusError> {
+    if is_device(path) {
+        return write_device(path, bytes);
+    }
+    let file = staged(path, bytes)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(Written::New),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
+            let is_same = fs::metadata(path)
+                .is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes.len() as u64)
+                && fs::read(path).is_ok_and(|there| there == bytes);
+            if is_same {
+                Ok(Written::Already)
+            } else {
+                Err(CorpusError::Exists { path: path.to_owned() })
+            }
+        }
+        Err(error) => Err(CorpusError::Write { path: path.to_owned(), source: error.error }),
+    }
+}
+
+/// Writes a file, replacing one that is there.
+///
+/// # Errors
+///
+/// When the system refuses; the old file is untouched then.
+pub fn write_over(path: &Path, bytes: &[u8]) -> Result<Written, CorpusError> {
+    if is_device(path) {
+        return write_device(path, bytes);
+    }
+    let file = staged(path, bytes)?;
+    match file.persist(path) {
+        Ok(_) => Ok(Written::New),
+        Err(error) => Err(CorpusError::Write { path: path.to_owned(), source: error.error }),
+    }
+}
+
+/// A finished file beside the place where it goes: only there can it be moved in one step.
+fn staged(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, CorpusError> {
+    let cannot = |source| CorpusError::Write { path: path.to_owned(), source };
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".rekeylab-").suffix(".part");
+    #[cfg(unix)]
+    {
+        // Readable like any other file; the caller's umask still applies.
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(directory).map_err(cannot)?;
+    file.write_all(bytes).and_then(|()| file.flush()).map_err(cannot)?;
+    Ok(file)
+}
+
+/// Whether the path is there and is neither a file nor a directory: it cannot be replaced, only
+/// written to.
+fn is_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+fn write_device(path: &Path, bytes: &[u8]) -> Result<Written, CorpusError> {
+    let cannot = |source| CorpusError::Write { path: path.to_owned(), source };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        let kind = fs::metadata(path).map_err(cannot)?.file_type();
+        if !kind.is_char_device() {
+            // Opening a pipe would wait for somebody to read.
+            return Err(cannot(io::Error::other("it is a pipe, a socket or a disk, not a file")));
+        }
+    }
+    let mut device = fs::OpenOptions::new().write(true).open(path).map_err(cannot)?;
+    device.write_all(bytes).map_err(cannot)?;
+    Ok(Written::New)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_different_file_is_never_written_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.seq");
+        assert_eq!(write_new(&path, b"one").unwrap(), Written::New);
+        assert_eq!(write_new(&path, b"one").unwrap(), Written::Already);
+        assert!(matches!(write_new(&path, b"two"), Err(CorpusError::Exists { .. })));
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(write_over(&path, b"two").unwrap(), Written::New);
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_file() {
+        for write in [write_new, write_over] {
+            let error = write(Path::new("/dev/full"), b"x").unwrap_err();
+            assert!(error.to_string().starts_with("cannot write /dev/full: No space"), "{error}");
+        }
+    }
+}

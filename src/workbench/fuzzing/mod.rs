@@ -1,0 +1,262 @@
+//! What the fuzz targets do: everything but the glue to the engine.
+//!
+//! A target's input is a call sequence as text or wire; see
+//! [`CallSequence::from_bytes`](crate::sequence::CallSequence::from_bytes). Three environment
+//! variables change a target, none of which a hosted run needs: `REKEYLAB_PROGRESS=1` prints
+//! counts now and then, `REKEYLAB_KNOWN=invariant/call,...` passes over symptoms already known, and
+//! `REKEYLAB_FAULT=name` plants a fault in builds that have them.
+
+mod feedback;
+mod forms;
+
+use core::cell::RefCell;
+use std::io::Write as _;
+
+use rand::SeedableRng as _;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::Workbench;
+use crate::executor::DebugText;
+use crate::invariant::Violation;
+use crate::observation::Trace;
+use crate::report::{Colour, Subject, abort_with, sanitizer_line, story};
+use crate::sequence::wire::{RECORD_LEN, encode_into};
+use crate::sequence::{CallSequence, cross_over as cross_over_calls, mutate as mutate_calls};
+
+pub use feedback::Counters;
+pub use forms::sequence_forms;
+
+/// The target `call_sequence`: runs the input and ends the process if an invariant is broken.
+///
+/// States, answers and depths that were reached go to the engine through `counters`.
+#[expect(clippy::print_stderr, reason = "engines and crash tools read the target's stderr")]
+pub fn call_sequence(input: &[u8], counters: &Counters) {
+    let broken = TARGET.with_borrow_mut(|target| target.run(input, counters));
+    if let Some((violation, told)) = broken {
+        eprintln!("{told}\n{}", sanitizer_line(&violation));
+        abort_with(&violation);
+    }
+}
+
+/// The engine's mutator: one input in eight goes to the engine's own, the others change by calls.
+///
+/// `data[..size]` is the input; the answer is the new length, never above `max_size`.
+pub fn mutate(
+    data: &mut [u8],
+    size: usize,
+    max_size: usize,
+    seed: u32,
+    engine: impl FnOnce(&mut [u8], usize, usize) -> usize,
+) -> usize {
+    if seed.is_multiple_of(8) || max_size < RECORD_LEN {
+        return engine(data, size, max_size);
+    }
+    SCRATCH.with_borrow_mut(|Scratch { first, bytes, .. }| {
+        CallSequence::from_bytes_into(&data[..size], first);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed.into());
+        mutate_calls(first, &mut rng, max_size / RECORD_LEN);
+        write(first, bytes, &mut data[..max_size])
+    })
+}
+
+/// The engine's cross-over, by calls. The answer is the length of what is in `out`.
+pub fn cross_over(first: &[u8], second: &[u8], out: &mut [u8], seed: u32) -> usize {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let Scratch { first: a, second: b, crossed, bytes } = scratch;
+        CallSequence::from_bytes_into(first, a);
+        CallSequence::from_bytes_into(second, b);
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed.into());
+        cross_over_calls(a, b, crossed, &mut rng, out.len() / RECORD_LEN);
+        write(crossed, bytes, out)
+    })
+}
+
+/// Writes the sequence as wire, whole records only.
+fn write(sequence: &CallSequence, bytes: &mut Vec<u8>, out: &mut [u8]) -> usize {
+    bytes.clear();
+    encode_into(sequence, bytes);
+    let len = bytes.len().min(out.len() / RECORD_LEN * RECORD_LEN);
+    out[..len].copy_from_slice(&bytes[..len]);
+    len
+}
+
+thread_local! {
+    static TARGET: RefCell<Target> = RefCell::new(Target::new());
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Scratch {
+    first: CallSequence,
+    second: CallSequence,
+    crossed: CallSequence,
+    bytes: Vec<u8>,
+}
+
+/// What the target keeps from input to input.
+struct Target {
+    workbench: Workbench,
+    sequence: CallSequence,
+    feedback: feedback::Feedback,
+    /// Symptoms to pass over, as `invariant/call`.
+    known: Vec<String>,
+    is_reporting: bool,
+    execution_count: u64,
+    call_count: u64,
+}
+
+/// A share of one in so many inputs has `Debug` of the driver read after every call.
+const DEBUG_SHARE: u64 = 256;
+
+/// The first inputs of a process all have it read: seeds, and reproducers given by hand.
+const DEBUG_FIRST: u64 = 1024;
+
+/// How often progress is printed, in executions.
+const PROGRESS_INTERVAL: u64 = 1 << 16;
+
+impl Target {
+    fn new() -> Self {
+        let list = std::env::var("REKEYLAB_KNOWN").unwrap_or_default();
+        plant_from_environment();
+        Self {
+            workbench: Workbench::new(),
+            sequence: CallSequence::default(),
+            feedback: feedback::Feedback::default(),
+            known: list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            is_reporting: std::env::var_os("REKEYLAB_PROGRESS").is_some(),
+            execution_count: 0,
+            call_count: 0,
+        }
+    }
+
+    /// Runs one input; the first violation that is not known, with its story.
+    fn run(&mut self, input: &[u8], counters: &Counters) -> Option<(Violation, String)> {
+        CallSequence::from_bytes_into(input, &mut self.sequence);
+        let is_read =
+            self.execution_count < DEBUG_FIRST || share_of(input).is_multiple_of(DEBUG_SHARE);
+        let debug_text = if is_read { DebugText::Read } else { DebugText::Skip };
+        self.workbench.run_with(&self.sequence, debug_text);
+        self.feedback.mark(self.workbench.trace(), counters);
+        self.execution_count += 1;
+        self.call_count += self.workbench.trace().sequence_len as u64;
+        if self.is_reporting && self.execution_count.is_multiple_of(PROGRESS_INTERVAL) {
+            self.report_progress();
+        }
+        if self.workbench.verdict().is_clean() {
+            return None;
+        }
+        let (trace, verdict) = (self.workbench.trace(), self.workbench.verdict());
+        let first = verdict.first()?;
+        if self.known.contains(&symptom(first, trace)) {
+            return None;
+        }
+        let subject = Subject { sequence: &self.sequence, trace, verdict, replay: None };
+        Some((first.clone(), story(&subject, Colour::Off)))
+    }
+
+    fn report_progress(&self) {
+        let (executions, calls) = (self.execution_count, self.call_count);
+        let states = self.feedback.reached_count();
+        // One write, so that lines of several workers do not mix; nobody waits for it.
+        let line = format!("rekeylab: executions={executions} calls={calls} states={states}\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+/// What a violation looks like from outside: its invariant and the call that showed it.
+#[must_use]
+pub fn symptom(violation: &Violation, trace: &Trace) -> String {
+    let call = trace.calls.get(violation.call);
+    let word = call.map_or("end", |seen| seen.call.kind().word());
+    format!("{}/{word}", violation.invariant)
+}
+
+/// Which share an input belongs to: the same for the same bytes, at the cost of reading a few.
+fn share_of(input: &[u8]) -> u64 {
+    let quarter = input.len() / 4;
+    let words = (0..4).filter_map(|part| input.get(part * quarter..)?.first_chunk::<8>());
+    let mixed = words.fold(input.len() as u64, |mixed, word| {
+        (mixed ^ u64::from_le_bytes(*word)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
+    });
+    mixed >> 20
+}
+
+/// Plants the fault that the environment names, if the build has faults.
+fn plant_from_environment() {
+    #[cfg(feature = "faults")]
+    if let Ok(name) = std::env::var("REKEYLAB_FAULT") {
+        let fault = rekeylab_driver::Fault::from_name(&name);
+        assert!(fault.is_some(), "REKEYLAB_FAULT: there is no fault {name:?}");
+        rekeylab_driver::plant(fault);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sequence::{SearchOptions, generate_from_seed};
+
+    fn wire_of(seed: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode_into(&generate_from_seed(seed, &SearchOptions::default()), &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_mutation_fits_also_when_the_engine_wants_less_than_it_gave() {
+        for seed in 0..200 {
+            let input = wire_of(seed.into());
+            for max_size in [0, 1, RECORD_LEN, input.len() / 2, input.len(), 2 * input.len()] {
+                let mut data = input.clone();
+                data.resize(input.len().max(max_size), 0);
+                let len =
+                    mutate(&mut data, input.len(), max_size, seed, |_, size, max| size.min(max));
+                assert!(len <= max_size, "{len} of {max_size}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_mutation_and_the_same_cross_over() {
+        let (a, b) = (wire_of(1), wire_of(2));
+        for seed in 1..50 {
+            let mutated = || {
+                let mut data = a.clone();
+                data.resize(4096, 0);
+                let len = mutate(&mut data, a.len(), 4096, seed, |_, size, _| size);
+                data.truncate(len);
+                data
+            };
+            assert_eq!(mutated(), mutated());
+            let crossed = || {
+                let mut out = vec![0; 1000];
+                let len = cross_over(&a, &b, &mut out, seed);
+                out.truncate(len);
+                out
+            };
+            assert_eq!(crossed(), crossed());
+        }
+    }
+
+    #[test]
+    fn about_one_input_in_so_many_is_in_the_debug_share() {
+        let inputs = (0..12_800).map(wire_of);
+        let hits = inputs.filter(|input| share_of(input).is_multiple_of(DEBUG_SHARE)).count();
+        assert!((20..100).contains(&hits), "{hits} of 12800");
+    }
+
+    #[test]
+    fn every_input_runs_and_states_are_counted() {
+        let counters = Counters::new();
+        for input in
+            [&b""[..], b"\x00", b"# rekeylab sequence 1\nd0 = create-device\n", b"# rekeylab"]
+        {
+            call_sequence(input, &counters);
+        }
+        (0..50).for_each(|seed| call_sequence(&wire_of(seed), &counters));
+        TARGET.with_borrow(|target| {
+            assert_eq!(target.execution_count, 54);
+            assert!(target.feedback.reached_count() > 20);
+        });
+    }
+}

@@ -1,0 +1,86 @@
+//! `double-finish`: one start, at most one successful finish.
+
+use super::{Case, Invariant, Verdict, Violation, abort_function};
+use crate::sequence::Call;
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    name: "double-finish",
+    holds_when: "one start has at most one successful finish",
+    check,
+    abort: double_finish_found,
+};
+
+abort_function!(double_finish_found);
+
+/// Counts, for each session, the starts that no finish has answered yet.
+fn check(case: &Case<'_>, verdict: &mut Verdict) {
+    // By session slot: the call of the last finish, and whether a start waits.
+    let mut sessions: Vec<(Option<usize>, bool)> = Vec::new();
+    for (index, seen) in case.trace.calls.iter().enumerate() {
+        let is_start = matches!(seen.call, Call::StartRefresh { .. });
+        let is_finish = matches!(seen.call, Call::FinishRefresh { .. });
+        if !(is_start || is_finish) || !seen.is_ok() {
+            continue;
+        }
+        // A NULL handle that is served has no slot; it counts as a session of its own.
+        let slot = seen.session_slot.map_or(0, |slot| usize::from(slot) + 1);
+        if sessions.len() <= slot {
+            sessions.resize(slot + 1, (None, false));
+        }
+        let (last_finish, is_started) = &mut sessions[slot];
+        if is_start {
+            *is_started = true;
+            continue;
+        }
+        if !*is_started && !verdict.claims(index) {
+            let happened = match last_finish {
+                Some(call) => {
+                    format!("answered S_OK, and no start came since the finish of call {call}")
+                }
+                None => "answered S_OK, and there never was a start".to_owned(),
+            };
+            verdict.violations.push(Violation {
+                invariant: INVARIANT.name,
+                call: index,
+                session: seen.session_slot,
+                happened,
+                expected: "D3DDDIERR_INVALIDCALL: no random number waits".to_owned(),
+                rules: "S-02 S-03",
+                is_inferred: false,
+            });
+        }
+        *last_finish = Some(index);
+        *is_started = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::check;
+
+    const KEYED: &str = "d0 = create-device -> ok
+        s0 = create-session d0 -> ok
+        exchange-key s0 key=7 -> ok\n";
+
+    #[test]
+    fn a_second_finish_rings() {
+        check(
+            &format!(
+                "{KEYED}start-refresh s0 -> ok\nfinish-refresh s0 -> ok\nfinish-refresh s0 -> ok"
+            ),
+            &["double-finish"],
+        );
+    }
+
+    #[test]
+    fn a_finish_without_any_start_rings() {
+        check(&format!("{KEYED}finish-refresh s0 -> ok"), &["double-finish"]);
+    }
+
+    #[test]
+    fn each_start_has_its_finish() {
+        let refresh = "start-refresh s0 -> ok\nfinish-refresh s0 -> ok\n";
+        check(&format!("{KEYED}{refresh}{refresh}"), &[]);
+        check(&format!("{KEYED}{refresh}finish-refresh s0 -> D3DDDIERR_INVALIDCALL"), &[]);
+    }
+}

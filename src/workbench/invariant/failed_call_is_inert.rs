@@ -1,0 +1,142 @@
+//! `failed-call-is-inert`: a refused call changes nothing and leaves outputs zeroed.
+
+use super::{Case, Disagreement, Divergence, Invariant, Model, Verdict, Violation, abort_function};
+use crate::observation::{Observation, UNTOUCHED};
+use crate::sequence::Call;
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    name: "failed-call-is-inert",
+    holds_when: "a refused call changes nothing and leaves outputs zeroed",
+    check,
+    abort: failed_call_was_not_inert,
+};
+
+abort_function!(failed_call_was_not_inert);
+
+fn check(case: &Case<'_>, verdict: &mut Verdict) {
+    for (index, seen) in case.trace.calls.iter().enumerate() {
+        if seen.is_refused()
+            && let Some(expected) = unzeroed_output(case, seen)
+            && !verdict.claims(index)
+        {
+            verdict.violations.push(Violation {
+                invariant: INVARIANT.name,
+                call: index,
+                session: seen.session_slot,
+                happened: "was refused and left something in its output".to_owned(),
+                expected: expected.to_owned(),
+                rules: "S-48 INV-04",
+                is_inferred: false,
+            });
+        }
+    }
+    for divergence in case.divergences {
+        if divergence.about == Disagreement::Code
+            && !verdict.claims(divergence.call)
+            && let Some(cause) = mark_left_by(case, divergence)
+        {
+            let kind = case.trace.calls[cause].call.kind().word();
+            let seen = &case.trace.calls[divergence.call];
+            let code = seen.code.map(|code| code.to_string()).unwrap_or_default();
+            verdict.violations.push(Violation {
+                invariant: INVARIANT.name,
+                call: divergence.call,
+                session: divergence.session,
+                happened: format!(
+                    "answered {code}, as if the refused {kind} of call {cause} had worked"
+                ),
+                expected: format!("{}: {}", divergence.answer.code, divergence.answer.because),
+                rules: "INV-04 S-06 S-37",
+                is_inferred: true,
+            });
+        }
+    }
+}
+
+/// What the output of a refused call should be, if it is not.
+fn unzeroed_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> {
+    match seen.call {
+        Call::StartRefresh { size, null, .. } => {
+            let buffer = case.trace.buffer_of(seen);
+            let out = buffer.get(..buffer.len().min(16))?;
+            let is_right = if size == 16 && !null {
+                out == [0; 16]
+            } else {
+                out.iter().all(|&byte| byte == 0 || byte == UNTOUCHED)
+            };
+            (!is_right).then_some("sixteen zero bytes, which nobody takes for a random number")
+        }
+        Call::CreateDevice | Call::CreateSession { .. } => {
+            (seen.scalar != 0).then_some("the NULL handle")
+        }
+        Call::SubmitBuffer { .. } => (seen.scalar != 0).then_some("a fence of 0"),
+        Call::SessionStatus { .. } => (seen.scalar != 2)
+            .then_some("KEY_AND_CONTENT_LOST, so that an ignored code fails closed"),
+        _ => None,
+    }
+}
+
+/// The latest refused call on the same session whose success would explain the symptom.
+fn mark_left_by(case: &Case<'_>, divergence: &Divergence) -> Option<usize> {
+    let session = divergence.session?;
+    (0..divergence.call).rev().find(|&cause| {
+        let seen = &case.trace.calls[cause];
+        seen.is_refused()
+            && seen.session_slot == Some(session)
+            && seen.call.session().is_some()
+            && Model::would_explain(case.trace, cause, divergence.call)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, rings, trace_of};
+
+    const KEYED: &str = "d0 = create-device -> ok
+        s0 = create-session d0 -> ok
+        exchange-key s0 key=7 -> ok\n";
+
+    #[test]
+    fn a_refused_start_that_leaves_the_session_refreshing_rings() {
+        check(
+            &format!(
+                "{KEYED}inject-entropy fail draws=1
+                start-refresh s0 size=16 -> E_FAIL
+                start-refresh s0 size=16 -> D3DDDIERR_INVALIDCALL"
+            ),
+            &["failed-call-is-inert"],
+        );
+    }
+
+    #[test]
+    fn a_refused_buffer_that_uses_up_its_counters_rings() {
+        check(
+            &format!(
+                "{KEYED}inject-allocation-failure after=0
+                submit-buffer s0 iv=5 count=0 len=16 -> E_OUTOFMEMORY
+                submit-buffer s0 iv=4 count=0 len=16 -> D3DDDIERR_INVALIDCALL"
+            ),
+            &["failed-call-is-inert"],
+        );
+    }
+
+    #[test]
+    fn a_refusal_that_leaves_bytes_in_the_output_rings() {
+        let mut trace = trace_of(
+            "d0 = create-device -> ok
+            s0 = create-session d0 -> ok
+            start-refresh s0 size=16 -> D3DDDIERR_INVALIDCALL",
+        );
+        assert_eq!(rings(&trace), [""; 0]);
+        let at = trace.calls[2].buffer.start as usize;
+        trace.bytes[at + 15] = 1;
+        assert_eq!(rings(&trace), ["failed-call-is-inert"]);
+    }
+
+    #[test]
+    fn a_refused_create_that_gives_a_handle_rings() {
+        let mut trace = trace_of("s0 = create-session d0 -> D3DDDIERR_INVALIDHANDLE");
+        trace.calls[0].scalar = 77;
+        assert_eq!(rings(&trace), ["failed-call-is-inert"]);
+    }
+}

@@ -1,0 +1,96 @@
+//! `keystream-reuse`: no (key, counter block) is used twice.
+
+use super::{Case, Invariant, Verdict, Violation, abort_function};
+use crate::sequence::Call;
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    name: "keystream-reuse",
+    holds_when: "no key and counter block are used twice, also when refreshes restore an old key",
+    check,
+    abort: keystream_reused,
+};
+
+abort_function!(keystream_reused);
+
+/// Per session, the counters of accepted buffers must rise, over all refreshes.
+///
+/// Keys are left out of it on purpose: whether an old key came back is nothing that the driver
+/// could rely on (S-12, S-26).
+fn check(case: &Case<'_>, verdict: &mut Verdict) {
+    // By session slot: the highest (IV, Count) used, and the call that used it.
+    let mut highest: Vec<Option<((u64, u64), usize)>> = Vec::new();
+    for (index, seen) in case.trace.calls.iter().enumerate() {
+        let Call::SubmitBuffer { iv, count, len, .. } = seen.call else { continue };
+        if !seen.is_ok() {
+            continue;
+        }
+        // A NULL handle that is served has no slot; it counts as a session of its own.
+        let slot = seen.session_slot.map_or(0, |slot| usize::from(slot) + 1);
+        if highest.len() <= slot {
+            highest.resize(slot + 1, None);
+        }
+        let last = (iv, count.saturating_add(u64::from(len / 16).saturating_sub(1)));
+        let Some((used, user)) = highest[slot].filter(|(used, _)| (iv, count) <= *used) else {
+            highest[slot] = Some((last, index));
+            continue;
+        };
+        if !verdict.claims(index) {
+            let (used_iv, used_count) = used;
+            verdict.violations.push(Violation {
+                invariant: INVARIANT.name,
+                call: index,
+                session: seen.session_slot,
+                happened: format!(
+                    "accepted from IV {iv:#x} Count {count:#x} on, although call {user} had used \
+                     IV {used_iv:#x} up to Count {used_count:#x}"
+                ),
+                expected: "D3DDDIERR_INVALIDCALL: counters only rise, over every refresh"
+                    .to_owned(),
+                rules: "S-26 S-30 S-34 INV-05",
+                is_inferred: false,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::check;
+
+    const KEYED: &str = "d0 = create-device -> ok
+        s0 = create-session d0 -> ok
+        exchange-key s0 key=7 -> ok\n";
+
+    fn two(first: &str, between: &str, second: &str, rings: &[&str]) {
+        check(
+            &format!(
+                "{KEYED}submit-buffer s0 {first} -> ok\n{between}submit-buffer s0 {second} -> ok"
+            ),
+            rings,
+        );
+    }
+
+    #[test]
+    fn the_same_counters_twice_ring() {
+        two("iv=1 count=0 len=16", "", "iv=1 count=0 len=16", &["keystream-reuse"]);
+    }
+
+    #[test]
+    fn ranges_that_overlap_by_one_block_ring() {
+        two("iv=1 count=0 len=48", "", "iv=1 count=2 len=16", &["keystream-reuse"]);
+        two("iv=1 count=0 len=48", "", "iv=1 count=3 len=16", &[]);
+    }
+
+    #[test]
+    fn a_refresh_does_not_restart_the_counters() {
+        let refresh = "start-refresh s0 -> ok\nfinish-refresh s0 -> ok\n";
+        two("iv=5 count=0 len=16", refresh, "iv=4 count=0 len=16", &["keystream-reuse"]);
+        two("iv=5 count=0 len=16", refresh, "iv=6 count=0 len=16", &[]);
+    }
+
+    #[test]
+    fn ivs_are_numbers_not_bytes_in_native_order() {
+        two("iv=0x100 count=0 len=16", "", "iv=0xff count=0 len=16", &["keystream-reuse"]);
+        two("iv=0xff count=0 len=16", "", "iv=0x100 count=0 len=16", &[]);
+    }
+}

@@ -1,0 +1,107 @@
+//! `lost-work`: what was accepted completes exactly once, and nothing stays behind.
+
+use super::model::CompletionFault;
+use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function};
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    name: "lost-work",
+    holds_when: "what was accepted completes exactly once, and nothing stays behind after destroy \
+                 and drain",
+    check,
+    abort: work_was_lost,
+};
+
+abort_function!(work_was_lost);
+
+fn check(case: &Case<'_>, verdict: &mut Verdict) {
+    for divergence in case.divergences {
+        let Disagreement::Completions { what } = &divergence.about else { continue };
+        if verdict.claims(divergence.call) {
+            continue;
+        }
+        let happened = match what {
+            CompletionFault::Missing { submitted } => {
+                format!("the buffer of call {submitted} did not complete")
+            }
+            CompletionFault::Unexpected { fence } => {
+                format!("a completion of fence {fence} came that was not due")
+            }
+            CompletionFault::Different { submitted, code } => {
+                format!("the buffer of call {submitted} completed as {code}, or in another place")
+            }
+        };
+        verdict.violations.push(Violation {
+            invariant: INVARIANT.name,
+            call: divergence.call,
+            session: None,
+            happened,
+            expected: divergence.answer.because.to_owned(),
+            rules: divergence.answer.rules,
+            is_inferred: false,
+        });
+    }
+    // After a panic nothing was torn down, and after another alarm the sums prove nothing.
+    let trace = case.trace;
+    if trace.reserved_len != 0 && trace.panic.is_none() && verdict.is_clean() {
+        verdict.violations.push(Violation {
+            invariant: INVARIANT.name,
+            call: trace.calls.len(),
+            session: None,
+            happened: format!(
+                "{} bytes were granted more than given back, after everything was destroyed",
+                trace.reserved_len.cast_signed()
+            ),
+            expected: "every reservation to be given back exactly once".to_owned(),
+            rules: "S-49 S-56",
+            is_inferred: false,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{rings, trace_of};
+    use rekeylab_ddi::Hresult;
+
+    const CALLS: &str = "d0 = create-device -> ok
+        s0 = create-session d0 -> ok
+        exchange-key s0 key=7 -> ok
+        submit-buffer s0 iv=1 count=0 len=16 -> ok
+        submit-buffer s0 iv=2 count=0 len=16 -> ok
+        retire 2 -> ok";
+
+    #[test]
+    fn every_buffer_once_is_silent() {
+        assert_eq!(rings(&trace_of(CALLS)), [""; 0]);
+    }
+
+    #[test]
+    fn a_missing_completion_rings() {
+        let mut trace = trace_of(CALLS);
+        trace.calls[5].completions.end -= 1;
+        assert_eq!(rings(&trace), ["lost-work"]);
+    }
+
+    #[test]
+    fn a_completion_that_comes_twice_rings() {
+        let mut trace = trace_of(CALLS);
+        let first = trace.calls[5].completions.start as usize;
+        trace.completions[first + 1] = trace.completions[first];
+        assert_eq!(rings(&trace), ["lost-work"]);
+    }
+
+    #[test]
+    fn a_completion_with_another_code_rings() {
+        let mut trace = trace_of(CALLS);
+        let first = trace.calls[5].completions.start as usize;
+        trace.completions[first].code = Hresult::D3DDDIERR_DEVICEREMOVED;
+        assert_eq!(rings(&trace), ["lost-work"]);
+    }
+
+    #[test]
+    fn memory_that_stays_behind_rings() {
+        let mut trace = trace_of(CALLS);
+        trace.reserved_len = 64;
+        assert_eq!(rings(&trace), ["lost-work"]);
+    }
+}

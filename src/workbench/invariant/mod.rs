@@ -1,0 +1,155 @@
+//! What must hold: twelve invariants, each judged on what an execution saw.
+//!
+//! An invariant reads a [`Case`]: the trace, and where the reference model disagrees with it. It
+//! never sees a driver, so it can be tested with traces written by hand, and a stored trace can be
+//! judged again.
+//!
+//! One bug shows in many ways. So that each rings one alarm, the invariants are asked in the order
+//! of [`ALL`], the most specific first, and one that has claimed a call keeps the others off it;
+//! after the model's first disagreement about a session, that session is no longer judged.
+
+mod double_finish;
+mod failed_call_is_inert;
+mod key_leak;
+mod key_residue;
+mod keystream_reuse;
+mod lost_work;
+mod model;
+mod no_panic;
+mod output_bounds;
+mod session_isolation;
+#[cfg(test)]
+mod testing;
+mod use_after_destroy;
+mod wrong_answer;
+mod wrong_key_epoch;
+
+use crate::observation::Trace;
+pub use model::{
+    Answer, CompletionFault, Disagreement, Divergence, KeyName, Model, ModelSession, Phase,
+};
+
+/// Something that must hold of every execution.
+#[derive(Clone, Copy)]
+pub struct Invariant {
+    /// Kebab-case, and the same in the file name, the crash folder and the report.
+    pub name: &'static str,
+    /// Completes the sentence "it holds when ...".
+    pub holds_when: &'static str,
+    /// Reports every way in which it does not.
+    check: fn(&Case<'_>, &mut Verdict),
+    /// Ends the process; one function an invariant, so that stack-based tools tell them apart.
+    pub abort: fn() -> !,
+}
+
+impl core::fmt::Debug for Invariant {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Declares the abort function of an invariant in its own file.
+///
+/// Never inlined and never merged: the name is the top frame of a crash.
+macro_rules! abort_function {
+    ($name:ident) => {
+        #[inline(never)]
+        pub(super) fn $name() -> ! {
+            // A value of its own keeps identical functions from being folded into one.
+            std::hint::black_box(stringify!($name));
+            std::process::abort()
+        }
+    };
+}
+pub(crate) use abort_function;
+
+/// Every invariant, in the order in which they are asked.
+pub const ALL: &[Invariant] = &[
+    no_panic::INVARIANT,
+    key_leak::INVARIANT,
+    key_residue::INVARIANT,
+    output_bounds::INVARIANT,
+    use_after_destroy::INVARIANT,
+    session_isolation::INVARIANT,
+    failed_call_is_inert::INVARIANT,
+    double_finish::INVARIANT,
+    keystream_reuse::INVARIANT,
+    wrong_key_epoch::INVARIANT,
+    lost_work::INVARIANT,
+    wrong_answer::INVARIANT,
+];
+
+/// The invariant of this name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Invariant> {
+    ALL.iter().find(|invariant| invariant.name == name)
+}
+
+/// What the invariants are given.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// What was seen.
+    pub trace: &'a Trace,
+    /// Where the model disagrees, in order; at most one for each session.
+    pub divergences: &'a [Divergence],
+    /// The model after the last call.
+    pub model: &'a Model,
+}
+
+/// An invariant broken at a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// The invariant's name.
+    pub invariant: &'static str,
+    /// The call that shows it: an index into the trace's calls, or their number for what was only
+    /// seen when the driver was gone.
+    pub call: usize,
+    /// The session slot it is about, if it is about one.
+    pub session: Option<u16>,
+    /// What happened, as a sentence fragment: "answered S_OK".
+    pub happened: String,
+    /// What had to happen, with the reason.
+    pub expected: String,
+    /// The rules that say so, as ids separated by blanks.
+    pub rules: &'static str,
+    /// Whether the invariant was inferred from a later symptom, which another bug could share.
+    ///
+    /// A minimised sequence settles it.
+    pub is_inferred: bool,
+}
+
+/// Every violation of one execution.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Verdict {
+    /// In the order of [`ALL`], then of the calls.
+    pub violations: Vec<Violation>,
+}
+
+impl Verdict {
+    /// Whether every invariant held.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// The violation to talk about first: the earliest call, and there the most specific.
+    #[must_use]
+    pub fn first(&self) -> Option<&Violation> {
+        self.violations.iter().min_by_key(|violation| violation.call)
+    }
+
+    /// Whether another invariant has already explained what is wrong with this call.
+    fn claims(&self, call: usize) -> bool {
+        self.violations.iter().any(|violation| violation.call == call)
+    }
+}
+
+/// Judges a trace by every invariant.
+pub fn judge(trace: &Trace, model: &mut Model, verdict: &mut Verdict) {
+    verdict.violations.clear();
+    model.replay(trace);
+    let case = Case { trace, divergences: model.divergences(), model };
+    for invariant in ALL {
+        (invariant.check)(&case, verdict);
+    }
+}

@@ -1,0 +1,191 @@
+//! The reference model: what a driver should have answered, worked out slowly and obviously.
+//!
+//! It replays a trace with its own arithmetic and shares nothing with the driver above the AES
+//! block function. Where driver and model disagree there is a [`Divergence`]; from then on the
+//! model no longer judges what that disagreement can have touched.
+
+mod predict;
+mod replay;
+mod state;
+
+use std::collections::VecDeque;
+
+pub use state::{KeyName, ModelSession, Phase};
+use state::{ModelCommand, ModelDevice};
+
+use rekeylab_ddi::Hresult;
+
+use crate::observation::{Observation, Trace};
+use crate::sequence::expand::KeyRing;
+
+/// The model's view of the adapter.
+#[derive(Debug, Default)]
+pub struct Model {
+    devices: Vec<ModelDevice>,
+    sessions: Vec<ModelSession>,
+    queue: VecDeque<ModelCommand>,
+    /// Bytes that wait for the GPU.
+    queued_len: usize,
+    last_fence: u64,
+    /// Every key that ever was in force.
+    keys: Vec<(KeyName, [u8; 16])>,
+    /// Nothing is judged any more: what went wrong can have touched everything.
+    is_lost: bool,
+    divergences: Vec<Divergence>,
+    /// Kept from replay to replay.
+    key_ring: KeyRing,
+}
+
+/// What the model says a call must answer, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// The code.
+    pub code: Hresult,
+    /// The reason, as a clause: "the session is destroyed".
+    pub because: &'static str,
+    /// The rules that say so.
+    pub rules: &'static str,
+}
+
+/// A place where driver and model disagree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Divergence {
+    /// The call: an index into the trace's calls.
+    pub call: usize,
+    /// The session slot whose behaviour it is about.
+    pub session: Option<u16>,
+    /// What the model expected the call to answer.
+    pub answer: Answer,
+    /// What they disagree about.
+    pub about: Disagreement,
+}
+
+/// What driver and model disagree about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Disagreement {
+    /// The code.
+    Code,
+    /// The random number that start handed out is not the one that was drawn.
+    Random,
+    /// Start handed out a number that had to be drawn again (S-12), or did not draw at all.
+    StaleDraw,
+    /// The fence of an accepted buffer does not follow the last one.
+    Fence,
+    /// A create that succeeded wrote no handle.
+    Handle,
+    /// The status.
+    Status {
+        /// The one the session has.
+        expected: u32,
+    },
+    /// The completions that a retire delivered: the first one that is wrong.
+    Completions {
+        /// What is wrong with it.
+        what: CompletionFault,
+    },
+    /// A buffer came out of the GPU with the wrong bytes.
+    Plaintext {
+        /// The call that submitted it.
+        submitted: usize,
+        /// The key it had to be processed under.
+        expected: KeyName,
+        /// A key that would explain the bytes, if the client knows one.
+        used: Option<KeyName>,
+    },
+}
+
+/// How a completion can be wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CompletionFault {
+    /// It was owed and did not come.
+    Missing {
+        /// The call that submitted the buffer.
+        submitted: usize,
+    },
+    /// It came and nothing was owed, or not this.
+    Unexpected {
+        /// The fence it names.
+        fence: u64,
+    },
+    /// It came with another code, length or offset than it should.
+    Different {
+        /// The call that submitted the buffer.
+        submitted: usize,
+        /// The code it came with.
+        code: Hresult,
+    },
+}
+
+impl Model {
+    /// Replays a whole trace from the beginning.
+    pub fn replay(&mut self, trace: &Trace) {
+        self.clear();
+        for (index, seen) in trace.calls.iter().enumerate() {
+            self.observe(trace, index, seen, Effect::AsAnswered);
+        }
+    }
+
+    /// Where the driver disagreed, in order.
+    #[must_use]
+    pub fn divergences(&self) -> &[Divergence] {
+        &self.divergences
+    }
+
+    /// The session in a slot, as the model sees it after the replay.
+    #[must_use]
+    pub fn session(&self, slot: u16) -> Option<&ModelSession> {
+        self.sessions.get(usize::from(slot))
+    }
+
+    /// Whether the answer of call `symptom` would be right had the refused call `cause` taken
+    /// effect all the same.
+    ///
+    /// This is how a mark left by a refused call is told from other bugs: by trying it out.
+    #[must_use]
+    pub fn would_explain(trace: &Trace, cause: usize, symptom: usize) -> bool {
+        let mut model = Self::default();
+        for (index, seen) in trace.calls[..symptom].iter().enumerate() {
+            let effect = if index == cause { Effect::Forced } else { Effect::AsAnswered };
+            model.observe(trace, index, seen, effect);
+            if !model.divergences.is_empty() {
+                return false;
+            }
+        }
+        let Some(seen) = trace.calls.get(symptom) else { return false };
+        Some(model.predict(trace, seen).code) == seen.code
+    }
+
+    fn clear(&mut self) {
+        self.devices.clear();
+        self.sessions.clear();
+        self.queue.clear();
+        self.keys.clear();
+        self.divergences.clear();
+        self.queued_len = 0;
+        self.last_fence = 0;
+        self.is_lost = false;
+    }
+
+    /// Stops judging a session.
+    fn give_up_on(&mut self, session: Option<u16>) {
+        match session.and_then(|slot| self.sessions.get_mut(usize::from(slot))) {
+            Some(session) => session.is_given_up = true,
+            None => self.is_lost = true,
+        }
+    }
+
+    fn is_judged(&self, seen: &Observation) -> bool {
+        let is_given_up = seen
+            .session_slot
+            .and_then(|slot| self.sessions.get(usize::from(slot)))
+            .is_some_and(|session| session.is_given_up);
+        !self.is_lost && !is_given_up
+    }
+}
+
+/// Whether a call takes effect as it was answered, or although it was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Effect {
+    AsAnswered,
+    Forced,
+}

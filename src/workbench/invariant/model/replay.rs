@@ -1,0 +1,427 @@
+//! Follows a trace call by call: compares each answer, then takes over its effect.
+
+use rekeylab_ddi::{Completion, Hresult, SessionStatus};
+
+use super::predict::{DrawResult, last_count};
+use super::state::{KeyName, ModelCommand, ModelDevice, ModelSession, Phase, Place};
+use super::{Answer, CompletionFault, Disagreement, Divergence, Effect, Model};
+use crate::observation::{Observation, Trace};
+use crate::sequence::{Call, expand};
+
+impl Model {
+    /// Compares one call with the prediction and moves on to the state behind it.
+    ///
+    /// The model follows what the driver answered, so that one disagreement does not make every
+    /// later answer wrong; `Effect::Forced` follows a refused call as if it had succeeded.
+    pub(super) fn observe(
+        &mut self,
+        trace: &Trace,
+        index: usize,
+        seen: &Observation,
+        effect: Effect,
+    ) {
+        let Some(code) = seen.code else { return };
+        let is_judged = self.is_judged(seen);
+        if is_judged {
+            let answer = self.predict(trace, seen);
+            if answer.code != code {
+                self.diverge(index, seen, answer, Disagreement::Code);
+            } else if code.is_ok()
+                && let Some(about) = self.compare_outputs(trace, seen)
+            {
+                self.diverge(index, seen, answer, about);
+            }
+        }
+        if code.is_ok() || effect == Effect::Forced {
+            self.follow(trace, index, seen, is_judged && code.is_ok());
+        } else if matches!(seen.call, Call::CreateDevice) {
+            self.devices.push(ModelDevice::default());
+        } else if matches!(seen.call, Call::CreateSession { .. }) {
+            self.sessions.push(ModelSession::new(None, Phase::Never, index, 0));
+        }
+    }
+
+    fn diverge(&mut self, call: usize, seen: &Observation, answer: Answer, about: Disagreement) {
+        // A dead, foreign or unknown handle that is served can have touched anybody.
+        let is_anybodys = answer.code == Hresult::D3DDDIERR_INVALIDHANDLE
+            || matches!(about, Disagreement::Completions { .. } | Disagreement::Handle)
+            || seen.session_slot.is_none()
+            || matches!(seen.call, Call::CreateSession { .. });
+        let session = match &about {
+            Disagreement::Plaintext { expected, .. } => Some(expected.session),
+            _ => seen.session_slot,
+        };
+        let is_plaintext = matches!(about, Disagreement::Plaintext { .. });
+        self.divergences.push(Divergence { call, session, answer, about });
+        self.give_up_on(if is_anybodys && !is_plaintext { None } else { session });
+    }
+
+    /// What a call that succeeded wrote beside its code, except completions.
+    fn compare_outputs(&self, trace: &Trace, seen: &Observation) -> Option<Disagreement> {
+        let session = seen.session_slot.and_then(|slot| self.sessions.get(usize::from(slot)));
+        match seen.call {
+            Call::CreateDevice | Call::CreateSession { .. } => {
+                (seen.scalar == 0).then_some(Disagreement::Handle)
+            }
+            Call::StartRefresh { .. } => {
+                let limits = trace.limits.as_ref()?;
+                let DrawResult::Accepted(random) =
+                    session?.accepted_draw(trace.draws_of(seen), limits)
+                else {
+                    return Some(Disagreement::StaleDraw);
+                };
+                let out = trace.buffer_of(seen);
+                (out.get(..16) != Some(&random)).then_some(Disagreement::Random)
+            }
+            Call::SubmitBuffer { .. } => {
+                (seen.scalar != self.last_fence + 1).then_some(Disagreement::Fence)
+            }
+            Call::SessionStatus { .. } => {
+                let expected = session?.status();
+                (seen.scalar != u64::from(expected.0))
+                    .then_some(Disagreement::Status { expected: expected.0 })
+            }
+            Call::Retire { .. }
+            | Call::DestroyDevice { .. }
+            | Call::DestroySession { .. }
+            | Call::ExchangeKey { .. }
+            | Call::FinishRefresh { .. }
+            | Call::ResetEngine
+            | Call::InjectEntropy { .. }
+            | Call::InjectAllocationFailure { .. } => None,
+        }
+    }
+
+    /// Takes over the effect of a call that succeeded.
+    fn follow(&mut self, trace: &Trace, index: usize, seen: &Observation, is_judged: bool) {
+        match seen.call {
+            Call::CreateDevice => self.follow_create_device(trace, seen),
+            Call::DestroyDevice { .. } => self.follow_destroy_device(index, seen),
+            Call::CreateSession { .. } => self.follow_create_session(trace, index, seen),
+            Call::DestroySession { .. } => self.follow_destroy_session(index, seen),
+            Call::ExchangeKey { key, .. } => {
+                let mut grown = [0; 16];
+                self.key_ring.session_key(key, &mut grown);
+                if let (Some(slot), Some(session)) = (seen.session_slot, self.session_of(seen)) {
+                    session.key = grown;
+                    session.phase = Phase::Keyed;
+                    let name = KeyName { session: slot, epoch: session.epoch };
+                    self.keys.push((name, grown));
+                }
+            }
+            Call::StartRefresh { .. } => {
+                let out = trace.buffer_of(seen).first_chunk::<16>().copied().unwrap_or_default();
+                if let Some(session) = self.session_of(seen) {
+                    session.random = out;
+                    session.last_random = Some(out);
+                    session.phase = Phase::Pending;
+                }
+            }
+            Call::FinishRefresh { .. } => {
+                if let (Some(slot), Some(session)) = (seen.session_slot, self.session_of(seen)) {
+                    for (key, random) in session.key.iter_mut().zip(session.random) {
+                        *key ^= random;
+                    }
+                    session.random = [0; 16];
+                    session.epoch += 1;
+                    session.phase = Phase::Keyed;
+                    let name = KeyName { session: slot, epoch: session.epoch };
+                    let key = session.key;
+                    self.keys.push((name, key));
+                }
+            }
+            Call::SubmitBuffer { .. } => self.follow_submit(index, seen, is_judged),
+            Call::Retire { count } => self.follow_retire(trace, index, seen, count),
+            Call::ResetEngine => self.follow_reset(),
+            Call::SessionStatus { .. }
+            | Call::InjectEntropy { .. }
+            | Call::InjectAllocationFailure { .. } => {}
+        }
+    }
+
+    fn session_of(&mut self, seen: &Observation) -> Option<&mut ModelSession> {
+        self.sessions.get_mut(usize::from(seen.session_slot?))
+    }
+
+    fn follow_create_device(&mut self, trace: &Trace, seen: &Observation) {
+        let place = trace.limits.as_ref().and_then(|limits| self.device_place(limits));
+        self.devices.push(ModelDevice {
+            handle: seen.scalar,
+            is_open: true,
+            place: place.unwrap_or(usize::MAX),
+            places: Vec::new(),
+        });
+    }
+
+    fn follow_destroy_device(&mut self, index: usize, seen: &Observation) {
+        let Some(slot) = seen.device_slot else { return };
+        if let Some(device) = self.devices.get_mut(usize::from(slot)) {
+            device.is_open = false;
+        }
+        for session in self.sessions.iter_mut().filter(|session| session.owner == Some(slot)) {
+            session.end(index);
+        }
+    }
+
+    fn follow_create_session(&mut self, trace: &Trace, index: usize, seen: &Observation) {
+        let mut session = ModelSession::new(seen.device_slot, Phase::Unkeyed, index, usize::MAX);
+        let device = seen.device_slot.map(usize::from).filter(|&slot| slot < self.devices.len());
+        if let (Some(limits), Some(device)) = (&trace.limits, device)
+            && let Some(place) = self.session_place(limits, device)
+        {
+            let places = &mut self.devices[device].places;
+            if places.len() <= place {
+                places.resize(place + 1, Place::default());
+            }
+            places[place].given_out += 1;
+            places[place].is_taken = true;
+            session.place = place;
+        }
+        self.sessions.push(session);
+    }
+
+    fn follow_destroy_session(&mut self, index: usize, seen: &Observation) {
+        let Some(session) = self.session_of(seen) else { return };
+        let (owner, place) = (session.owner, session.place);
+        session.end(index);
+        let device = owner.and_then(|slot| self.devices.get_mut(usize::from(slot)));
+        if let Some(place) = device.and_then(|device| device.places.get_mut(place)) {
+            place.is_taken = false;
+        }
+    }
+
+    fn follow_submit(&mut self, index: usize, seen: &Observation, is_judged: bool) {
+        let Call::SubmitBuffer { iv, count, len, .. } = seen.call else { return };
+        let slot = seen.session_slot.unwrap_or(u16::MAX);
+        let (mut key_name, mut key, mut is_given_up) =
+            (KeyName { session: slot, epoch: 0 }, [0; 16], true);
+        if let Some(session) = self.session_of(seen) {
+            if let Some(last) = last_count(count, len.max(16)) {
+                session.highest = session.highest.max(Some((iv, last)));
+            }
+            key_name.epoch = session.epoch;
+            key = session.key;
+            is_given_up = session.is_given_up;
+        }
+        if seen.code.is_none_or(|code| !code.is_ok()) {
+            // Followed although it was refused: its counters are used up, its work is not owed.
+            return;
+        }
+        self.last_fence = seen.scalar;
+        self.queued_len += len as usize;
+        self.queue.push_back(ModelCommand {
+            fence: seen.scalar,
+            submitted: index,
+            key_name,
+            key,
+            iv,
+            count,
+            len: len as usize,
+            is_lost: false,
+            is_judged: is_judged && !is_given_up,
+        });
+    }
+
+    fn follow_reset(&mut self) {
+        for (slot, session) in self.sessions.iter_mut().enumerate() {
+            if matches!(session.phase, Phase::Never | Phase::Dead) {
+                continue;
+            }
+            let is_mine = |command: &&ModelCommand| usize::from(command.key_name.session) == slot;
+            let has_work = self.queue.iter().filter(is_mine).any(|command| !command.is_lost);
+            session.phase = Phase::Lost;
+            session.is_content_lost |= has_work;
+        }
+        self.queue.iter_mut().for_each(|command| command.is_lost = true);
+        self.queued_len = 0;
+    }
+
+    /// Completions must come in order, each exactly once, with the bytes of their buffer.
+    fn follow_retire(&mut self, trace: &Trace, index: usize, seen: &Observation, count: u32) {
+        let delivered = trace.completions_of(seen);
+        let owed = self.queue.len().min(count as usize);
+        let mut offset = 0;
+        for number in 0..owed.max(delivered.len()) {
+            let fault = match (delivered.get(number), number < owed) {
+                (Some(completion), true) => self.completion_fault(completion, offset),
+                (None, _) => self
+                    .queue
+                    .front()
+                    .map(|command| CompletionFault::Missing { submitted: command.submitted }),
+                (Some(completion), false) => {
+                    Some(CompletionFault::Unexpected { fence: completion.fence })
+                }
+            };
+            if let Some(what) = fault {
+                if !self.is_lost {
+                    let answer = Answer {
+                        code: Hresult::S_OK,
+                        because: "what was accepted completes exactly once, in order",
+                        rules: "INV-08 S-22",
+                    };
+                    self.diverge(index, seen, answer, Disagreement::Completions { what });
+                }
+                return;
+            }
+            let (Some(completion), Some(command)) = (delivered.get(number), self.queue.pop_front())
+            else {
+                return;
+            };
+            if !command.is_lost {
+                self.queued_len -= command.len;
+            }
+            offset += completion.len;
+            if !command.is_lost && command.is_judged && !self.is_lost {
+                self.compare_plaintext(trace, index, seen, completion, &command);
+            }
+        }
+        if offset != seen.surface_len && !self.is_lost {
+            let what = CompletionFault::Unexpected { fence: self.last_fence };
+            let answer = Answer {
+                code: Hresult::S_OK,
+                because: "the surface holds what completed and no more",
+                rules: "INV-09",
+            };
+            self.diverge(index, seen, answer, Disagreement::Completions { what });
+        }
+    }
+
+    fn completion_fault(&self, completion: &Completion, offset: u32) -> Option<CompletionFault> {
+        let command = self.queue.front()?;
+        if completion.fence != command.fence {
+            return Some(CompletionFault::Unexpected { fence: completion.fence });
+        }
+        let (code, len) = if command.is_lost {
+            (Hresult::D3DDDIERR_DEVICEREMOVED, 0)
+        } else {
+            (Hresult::S_OK, command.len)
+        };
+        let is_right = completion.code == code
+            && completion.len as usize == len
+            && completion.offset == offset;
+        (!is_right).then_some(CompletionFault::Different {
+            submitted: command.submitted,
+            code: completion.code,
+        })
+    }
+
+    /// The bytes that came out must be the ciphertext under the key of the moment of submission.
+    fn compare_plaintext(
+        &mut self,
+        trace: &Trace,
+        index: usize,
+        seen: &Observation,
+        completion: &Completion,
+        command: &ModelCommand,
+    ) {
+        let start = completion.offset as usize;
+        let surface = trace.buffer_of(seen).get(start..start + command.len).unwrap_or_default();
+        let submission = &trace.calls[command.submitted];
+        let ciphertext = trace.buffer_of(submission);
+        if is_plaintext_of(surface, ciphertext, &command.key, command)
+            && expand::is_payload(command.submitted, surface)
+        {
+            return;
+        }
+        let mut keys = self.keys.clone();
+        // The same session's keys explain more than another's, so they are tried first.
+        keys.sort_by_key(|(name, _)| name.session != command.key_name.session);
+        for session in &self.sessions {
+            // What a session whose refresh is under way will hold when it finishes.
+            if session.phase == Phase::Pending
+                && let Some(slot) =
+                    self.sessions.iter().position(|other| core::ptr::eq(other, session))
+            {
+                let mut next = session.key;
+                next.iter_mut().zip(session.random).for_each(|(key, random)| *key ^= random);
+                let session_slot = u16::try_from(slot).unwrap_or(u16::MAX);
+                keys.push((KeyName { session: session_slot, epoch: session.epoch + 1 }, next));
+            }
+        }
+        let explains = |key: &[u8; 16]| is_plaintext_of(surface, ciphertext, key, command);
+        let used = keys.iter().find(|(_, key)| explains(key)).map(|&(name, _)| name);
+        let answer = Answer {
+            code: Hresult::S_OK,
+            because: "a buffer keeps the key of the moment it was submitted",
+            rules: "S-17 INV-08",
+        };
+        let about = Disagreement::Plaintext {
+            submitted: command.submitted,
+            expected: command.key_name,
+            used: used.filter(|&name| name != command.key_name),
+        };
+        self.diverge(index, seen, answer, about);
+    }
+}
+
+impl ModelSession {
+    fn new(owner: Option<u16>, phase: Phase, created: usize, place: usize) -> Self {
+        Self {
+            owner,
+            phase,
+            epoch: 0,
+            created,
+            ended: None,
+            place,
+            key: [0; 16],
+            random: [0; 16],
+            last_random: None,
+            highest: None,
+            is_content_lost: false,
+            is_given_up: false,
+        }
+    }
+
+    fn end(&mut self, call: usize) {
+        if !matches!(self.phase, Phase::Never | Phase::Dead) {
+            self.phase = Phase::Dead;
+            self.ended = Some(call);
+        }
+    }
+
+    fn status(&self) -> SessionStatus {
+        match (self.phase, self.is_content_lost) {
+            (Phase::Lost, true) => SessionStatus::KEY_AND_CONTENT_LOST,
+            (Phase::Lost, false) => SessionStatus::KEY_LOST,
+            _ => SessionStatus::OK,
+        }
+    }
+}
+
+/// Whether `plaintext` is what AES-128-CTR under `key` makes of `ciphertext`.
+///
+/// The naive second opinion: counter blocks as 16 bytes, `IV || Count`, both big-endian,
+/// encrypted one by one and XORed byte by byte. Only the block function is the driver's.
+fn is_plaintext_of(
+    plaintext: &[u8],
+    ciphertext: &[u8],
+    key: &[u8; 16],
+    command: &ModelCommand,
+) -> bool {
+    if plaintext.len() != ciphertext.len() {
+        return false;
+    }
+    let mut count = command.count;
+    let pairs = plaintext.chunks(BATCH * 16).zip(ciphertext.chunks(BATCH * 16));
+    for (plain, cipher) in pairs {
+        let mut blocks = [[0; 16]; BATCH];
+        let block_count = plain.len().div_ceil(16);
+        for block in &mut blocks[..block_count] {
+            block[..8].copy_from_slice(&command.iv.to_be_bytes());
+            block[8..].copy_from_slice(&count.to_be_bytes());
+            count = count.wrapping_add(1);
+        }
+        rekeylab_cipher::encrypt_blocks(key, &mut blocks[..block_count]);
+        let keystream = blocks.as_flattened();
+        let is_equal = |((p, c), k): ((&u8, &u8), &u8)| p ^ c ^ k;
+        if plain.iter().zip(cipher).zip(keystream).map(is_equal).fold(0, |all, byte| all | byte)
+            != 0
+        {
+            return false;
+        }
+    }
+    true
+}
+
+/// Counter blocks encrypted at a time.
+const BATCH: usize = 8;

@@ -1,0 +1,124 @@
+//! What the model keeps about devices, sessions and work in flight.
+
+use core::fmt;
+
+/// A device slot of the sequence.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ModelDevice {
+    pub(super) handle: u64,
+    pub(super) is_open: bool,
+    /// Which place of the adapter's table it sits in.
+    pub(super) place: usize,
+    /// How many sessions each place of its table has given out, and whether one is alive there.
+    pub(super) places: Vec<Place>,
+}
+
+/// A place in a table that gives out a bounded number of handles.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub(super) given_out: u32,
+    pub(super) is_taken: bool,
+}
+
+/// A session slot of the sequence.
+#[derive(Clone)]
+pub struct ModelSession {
+    /// The slot of the device that owns it.
+    pub owner: Option<u16>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// How many refreshes were finished.
+    pub epoch: u32,
+    /// The call that made it.
+    pub created: usize,
+    /// The call that ended it, if one did.
+    pub ended: Option<usize>,
+    pub(super) place: usize,
+    pub(super) key: [u8; 16],
+    pub(super) random: [u8; 16],
+    pub(super) last_random: Option<[u8; 16]>,
+    /// IV and Count of the highest block used.
+    pub(super) highest: Option<(u64, u64)>,
+    pub(super) is_content_lost: bool,
+    pub(super) is_given_up: bool,
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Phase {
+    /// Its creation failed; the slot names nothing.
+    Never,
+    /// No key yet.
+    Unkeyed,
+    /// Has a key.
+    Keyed,
+    /// Has a key and a random number that waits for finish.
+    Pending,
+    /// The key was lost with the engine.
+    Lost,
+    /// Destroyed.
+    Dead,
+}
+
+impl Phase {
+    /// The phase in a story.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Never => "never created",
+            Self::Unkeyed => "unkeyed",
+            Self::Keyed => "keyed",
+            Self::Pending => "refreshing",
+            Self::Lost => "lost",
+            Self::Dead => "destroyed",
+        }
+    }
+}
+
+impl fmt::Debug for ModelSession {
+    // Without its keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelSession")
+            .field("owner", &self.owner)
+            .field("phase", &self.phase)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key by session slot and epoch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyName {
+    /// The session slot.
+    pub session: u16,
+    /// Its epoch.
+    pub epoch: u32,
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "K[s{}, epoch {}]", self.session, self.epoch)
+    }
+}
+
+/// A buffer that waits for the GPU.
+#[derive(Clone)]
+pub(super) struct ModelCommand {
+    pub(super) fence: u64,
+    pub(super) submitted: usize,
+    pub(super) key_name: KeyName,
+    pub(super) key: [u8; 16],
+    pub(super) iv: u64,
+    pub(super) count: u64,
+    pub(super) len: usize,
+    /// The engine was reset before it completed.
+    pub(super) is_lost: bool,
+    /// Whether its bytes are judged when it completes.
+    pub(super) is_judged: bool,
+}
+
+impl fmt::Debug for ModelCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelCommand").field("fence", &self.fence).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,97 @@
+//! `output-bounds`: exactly the promised bytes are written.
+
+use super::{Case, Invariant, Verdict, Violation, abort_function};
+use crate::observation::{MARGIN_LEN, Observation, UNTOUCHED};
+use crate::sequence::Call;
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    name: "output-bounds",
+    holds_when: "exactly the promised bytes are written",
+    check,
+    abort: output_bounds_broken,
+};
+
+abort_function!(output_bounds_broken);
+
+fn check(case: &Case<'_>, verdict: &mut Verdict) {
+    for (index, seen) in case.trace.calls.iter().enumerate() {
+        let (promised_len, rules) = match seen.call {
+            // A start writes its sixteen bytes, or zeros in their place when it refuses.
+            Call::StartRefresh { size, .. } => (size.min(16) as usize, "INV-09 S-11"),
+            Call::Retire { .. } => (seen.surface_len as usize, "INV-09"),
+            _ => continue,
+        };
+        let buffer = case.trace.buffer_of(seen);
+        let Some(written) = excess(buffer, promised_len) else { continue };
+        if !verdict.claims(index) {
+            verdict.violations.push(violation(index, seen, promised_len, written, rules));
+        }
+    }
+}
+
+/// How many bytes were written in all, if more than promised.
+fn excess(buffer: &[u8], promised_len: usize) -> Option<usize> {
+    let behind = buffer.get(promised_len.min(buffer.len())..)?;
+    // The margin is compared as one block; only a difference is looked at byte by byte.
+    if behind.len() <= MARGIN.len() && behind == &MARGIN[..behind.len()] {
+        return None;
+    }
+    let last = behind.iter().rposition(|&byte| byte != UNTOUCHED)?;
+    Some(promised_len + last + 1)
+}
+
+/// What lies behind a buffer that nobody overran.
+const MARGIN: [u8; 2 * MARGIN_LEN] = [UNTOUCHED; 2 * MARGIN_LEN];
+
+fn violation(
+    call: usize,
+    seen: &Observation,
+    promised_len: usize,
+    written: usize,
+    rules: &'static str,
+) -> Violation {
+    Violation {
+        invariant: INVARIANT.name,
+        call,
+        session: seen.session_slot,
+        happened: format!("{written} bytes were written"),
+        expected: format!("{promised_len} bytes and not one more"),
+        rules,
+        is_inferred: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{rings, trace_of};
+
+    const CALLS: &str = "d0 = create-device -> ok
+        s0 = create-session d0 -> ok
+        exchange-key s0 key=7 -> ok
+        start-refresh s0 size=16 -> ok
+        submit-buffer s0 iv=1 count=0 len=48 -> ok
+        retire 1 -> ok";
+
+    /// Writes one byte into the buffer of a call, `beyond` bytes behind what it was promised.
+    fn overrun(call: usize, beyond: usize) -> Vec<&'static str> {
+        let mut trace = trace_of(CALLS);
+        let promised = if call == 3 { 16 } else { 48 };
+        let at = trace.calls[call].buffer.start as usize + promised + beyond;
+        trace.bytes[at] = 0;
+        rings(&trace)
+    }
+
+    #[test]
+    fn one_byte_too_many_rings_wherever_it_is() {
+        for call in [3, 5] {
+            for beyond in [0, 1, 31] {
+                assert_eq!(overrun(call, beyond), ["output-bounds"], "call {call}, {beyond}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_promised_bytes_are_silent() {
+        assert_eq!(rings(&trace_of(CALLS)), [""; 0]);
+    }
+}

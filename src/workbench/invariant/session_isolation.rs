@@ -1,0 +1,98 @@
+//! `session-isolation`: calls on one session or device change no other.
+
+use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function};
+use crate::sequence::Call;
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    name: "session-isolation",
+    holds_when: "calls on one session or device change no other, and a foreign device is refused",
+    check,
+    abort: session_isolation_broken,
+};
+
+abort_function!(session_isolation_broken);
+
+fn check(case: &Case<'_>, verdict: &mut Verdict) {
+    foreign_devices(case, verdict);
+    foreign_keys(case, verdict);
+}
+
+/// A call through a device that did not create the session must be refused (R-02).
+fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
+    let mut owners: Vec<Option<u16>> = Vec::new();
+    for (index, seen) in case.trace.calls.iter().enumerate() {
+        let Some(slot) = seen.session_slot.map(usize::from).filter(|_| seen.is_ok()) else {
+            continue;
+        };
+        if matches!(seen.call, Call::CreateSession { .. }) {
+            owners.resize(slot.max(owners.len()), None);
+            owners.push(seen.device_slot);
+        } else if let Some(&owner) = owners.get(slot)
+            && owner != seen.device_slot
+            && !verdict.claims(index)
+        {
+            verdict.violations.push(Violation {
+                invariant: INVARIANT.name,
+                call: index,
+                session: seen.session_slot,
+                happened: "answered S_OK through a device that did not create the session"
+                    .to_owned(),
+                expected: "D3DDDIERR_INVALIDHANDLE: the session belongs to another device"
+                    .to_owned(),
+                rules: "R-01 R-02 S-44 INV-12",
+                is_inferred: false,
+            });
+            return;
+        }
+    }
+}
+
+/// A buffer that was processed under another session's key (INV-12).
+fn foreign_keys(case: &Case<'_>, verdict: &mut Verdict) {
+    for divergence in case.divergences {
+        if let Disagreement::Plaintext { submitted, expected, used: Some(used) } = &divergence.about
+            && used.session != expected.session
+            && !verdict.claims(divergence.call)
+        {
+            verdict.violations.push(Violation {
+                invariant: INVARIANT.name,
+                call: divergence.call,
+                session: Some(expected.session),
+                happened: format!("the buffer of call {submitted} was processed under {used}"),
+                expected: format!("{expected}, the key of its own session"),
+                rules: "INV-12 S-17",
+                is_inferred: false,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, process_under, rings, trace_of};
+
+    #[test]
+    fn a_foreign_device_that_is_served_rings_and_one_that_is_refused_does_not() {
+        let calls = "d0 = create-device -> ok
+            d1 = create-device -> ok
+            s0 = create-session d0 -> ok
+            session-status s0 via=d1 -> ";
+        check(&format!("{calls} ok"), &["session-isolation"]);
+        check(&format!("{calls} D3DDDIERR_INVALIDHANDLE"), &[]);
+    }
+
+    #[test]
+    fn a_buffer_under_the_key_of_another_session_rings() {
+        let mut trace = trace_of(
+            "d0 = create-device -> ok
+            s0 = create-session d0 -> ok
+            s1 = create-session d0 -> ok
+            exchange-key s0 key=7 -> ok
+            exchange-key s1 key=8 -> ok
+            submit-buffer s0 iv=1 count=0 len=16 -> ok
+            retire 1 -> ok",
+        );
+        process_under(&mut trace, 5, 6, 8);
+        assert_eq!(rings(&trace), ["session-isolation"]);
+    }
+}

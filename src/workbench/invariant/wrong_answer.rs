@@ -1,0 +1,120 @@
+//! `wrong-answer`: every code and every output byte is the model's.
+
+use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function};
+
+pub(super) const INVARIANT: Invariant = Invariant {
+    name: "wrong-answer",
+    holds_when: "every code and every output byte is the model's",
+    check,
+    abort: wrong_answer_found,
+};
+
+abort_function!(wrong_answer_found);
+
+/// What no other invariant has explained.
+fn check(case: &Case<'_>, verdict: &mut Verdict) {
+    for divergence in case.divergences {
+        if verdict.claims(divergence.call) {
+            continue;
+        }
+        let seen = &case.trace.calls[divergence.call];
+        let answer = &divergence.answer;
+        let code = seen.code.map(|code| code.to_string()).unwrap_or_default();
+        let (happened, expected, rules) = match &divergence.about {
+            Disagreement::Code => (
+                format!("answered {code}"),
+                format!("{}: {}", answer.code, answer.because),
+                answer.rules,
+            ),
+            Disagreement::Random => (
+                "handed out another random number than it drew".to_owned(),
+                "the number that was drawn".to_owned(),
+                "R-16 INV-02",
+            ),
+            Disagreement::StaleDraw => (
+                "handed out a random number of zeros, or the last one again".to_owned(),
+                "another draw".to_owned(),
+                "S-12",
+            ),
+            Disagreement::Fence => (
+                format!("answered fence {}", seen.scalar),
+                "the number after the last accepted buffer's".to_owned(),
+                "INV-09",
+            ),
+            Disagreement::Handle => {
+                ("answered S_OK and wrote no handle".to_owned(), "a handle".to_owned(), "INV-09")
+            }
+            Disagreement::Status { expected } => (
+                format!("answered status {}", seen.scalar),
+                format!("status {expected}"),
+                "S-52 S-54 R-68",
+            ),
+            Disagreement::Completions { .. } | Disagreement::Plaintext { .. } => continue,
+        };
+        verdict.violations.push(Violation {
+            invariant: INVARIANT.name,
+            call: divergence.call,
+            session: divergence.session,
+            happened,
+            expected,
+            rules,
+            is_inferred: false,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{check, rings, trace_of};
+
+    const KEYED: &str = "d0 = create-device -> ok
+        s0 = create-session d0 -> ok
+        exchange-key s0 key=7 -> ok\n";
+
+    #[test]
+    fn an_answer_that_no_other_invariant_explains_rings() {
+        for call in [
+            "exchange-key s0 key=8 -> ok",
+            "start-refresh s0 size=17 -> ok",
+            "start-refresh s0 size=16 -> D3DDDIERR_NOTAVAILABLE",
+            "submit-buffer s0 iv=1 count=0 len=16 -> D3DDDIERR_INVALIDCALL",
+            "submit-buffer s0 iv=1 count=0 len=15 -> ok",
+            "session-status s0 -> D3DDDIERR_INVALIDHANDLE",
+            "start-refresh s0 -> ok\nstart-refresh s0 -> ok",
+        ] {
+            check(&format!("{KEYED}{call}"), &["wrong-answer"]);
+        }
+    }
+
+    #[test]
+    fn a_session_that_survives_a_reset_rings() {
+        check(
+            &format!("{KEYED}reset-engine -> ok\nsubmit-buffer s0 iv=1 count=0 len=16 -> ok"),
+            &["wrong-answer"],
+        );
+    }
+
+    #[test]
+    fn a_status_that_lies_rings() {
+        let mut trace = trace_of(&format!("{KEYED}reset-engine -> ok\nsession-status s0 -> ok"));
+        assert_eq!(rings(&trace), [""; 0]);
+        trace.calls[4].scalar = 0;
+        assert_eq!(rings(&trace), ["wrong-answer"]);
+    }
+
+    #[test]
+    fn another_random_number_than_was_drawn_rings() {
+        let mut trace = trace_of(&format!("{KEYED}start-refresh s0 -> ok"));
+        let at = trace.calls[3].buffer.start as usize;
+        trace.bytes[at] ^= 1;
+        assert_eq!(rings(&trace), ["wrong-answer"]);
+    }
+
+    #[test]
+    fn a_random_number_of_zeros_rings() {
+        check(
+            &format!("{KEYED}inject-entropy zero draws=1\nstart-refresh s0 -> ok"),
+            &["wrong-answer"],
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! What an execution saw: plain data, from which every verdict is reached.
+//!
+//! A trace holds everything needed to judge it, now or later, by people or by newer invariants,
+//! without a driver. It contains random numbers and plaintext, so it is never printed whole.
+
+mod sighting;
+
+use core::ops::Range;
+
+use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};
+
+pub use sighting::{Place, SecretKind, SecretName, Sighting};
+
+use crate::sequence::Call;
+
+/// Fills every caller-owned buffer before a call, so that writes and their absence show.
+pub const UNTOUCHED: u8 = 0xE7;
+
+/// How many bytes the caller owns behind the ones it asks for, in bytes.
+pub const MARGIN_LEN: usize = 32;
+
+/// Everything one execution saw, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// The bounds that the driver published.
+    pub limits: Option<Limits>,
+    /// One entry a call: those of the sequence, then the epilogue's.
+    pub calls: Vec<Observation>,
+    /// The completions that retire calls delivered; entries refer to ranges of it.
+    pub completions: Vec<Completion>,
+    /// What the entropy source answered; entries refer to ranges of it.
+    pub draws: Vec<Draw>,
+    /// The bytes of all buffers; entries refer to ranges of it.
+    pub bytes: Vec<u8>,
+    /// The names of the secrets that sightings refer to, in the order of their birth.
+    pub secrets: Vec<SecretName>,
+    /// Where secrets were seen.
+    pub sightings: Vec<Sighting>,
+    /// The message of the panic that ended the execution, if one did.
+    pub panic: Option<String>,
+    /// Bytes that the engine granted and never got back, once everything was destroyed.
+    pub reserved_len: u64,
+    /// Whether the allocator and the scanner were shown to look (see `key-residue`).
+    pub is_heap_watched: bool,
+    /// Secrets that were not looked for, because the scanner holds no more at a time.
+    pub unwatched_count: u32,
+    /// How many calls of the sequence had run when it ended; the rest is the epilogue.
+    pub sequence_len: usize,
+}
+
+/// One call and what came of it.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// The call.
+    pub call: Call,
+    /// The device slot it was aimed through, resolved; `None` when it needs none or none existed.
+    pub device_slot: Option<u16>,
+    /// The session slot it was aimed at, resolved.
+    pub session_slot: Option<u16>,
+    /// The device handle that was passed.
+    pub device: DeviceHandle,
+    /// The session handle that was passed.
+    pub session: SessionHandle,
+    /// What the driver answered; `None` for a call that never enters it, or did not return.
+    pub code: Option<Hresult>,
+    /// What else it wrote in a scalar: the new handle, the fence or the status.
+    pub scalar: u64,
+    /// The buffer the call was given, after the call, as a range of [`Trace::bytes`]: the
+    /// random-number buffer, the submitted ciphertext, or the surface; margin included.
+    pub buffer: Range<u32>,
+    /// How many surface bytes a retire claims to have written.
+    pub surface_len: u32,
+    /// Its completions, as a range of [`Trace::completions`].
+    pub completions: Range<u32>,
+    /// Its entropy draws, as a range of [`Trace::draws`].
+    pub draws: Range<u32>,
+    /// How many allocation requests the driver made, and whether one was refused.
+    pub reservations: Reservations,
+}
+
+/// What a call asked the engine for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Reservations {
+    /// Requests made.
+    pub count: u16,
+    /// Whether one of them was refused by injection.
+    pub is_refused: bool,
+}
+
+/// One answer of the entropy source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Draw {
+    /// It failed.
+    Failed,
+    /// It answered these bytes.
+    Answered([u8; 16]),
+}
+
+impl Observation {
+    /// A call that has not been made yet.
+    #[must_use]
+    pub fn new(call: Call) -> Self {
+        Self {
+            call,
+            device_slot: None,
+            session_slot: None,
+            device: DeviceHandle::NULL,
+            session: SessionHandle::NULL,
+            code: None,
+            scalar: 0,
+            buffer: 0..0,
+            surface_len: 0,
+            completions: 0..0,
+            draws: 0..0,
+            reservations: Reservations::default(),
+        }
+    }
+
+    /// Whether the driver answered, with success.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.code.is_some_and(Hresult::is_ok)
+    }
+
+    /// Whether the driver answered, with a refusal.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.code.is_some_and(|code| !code.is_ok())
+    }
+}
+
+impl Trace {
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.limits = None;
+        self.calls.clear();
+        self.completions.clear();
+        self.draws.clear();
+        self.bytes.clear();
+        self.secrets.clear();
+        self.sightings.clear();
+        self.panic = None;
+        self.reserved_len = 0;
+        self.is_heap_watched = false;
+        self.unwatched_count = 0;
+        self.sequence_len = 0;
+    }
+
+    /// The buffer of a call, margin included.
+    #[must_use]
+    pub fn buffer_of(&self, observation: &Observation) -> &[u8] {
+        slice(&self.bytes, &observation.buffer)
+    }
+
+    /// The completions that a call delivered.
+    #[must_use]
+    pub fn completions_of(&self, observation: &Observation) -> &[Completion] {
+        slice(&self.completions, &observation.completions)
+    }
+
+    /// The entropy draws that a call made.
+    #[must_use]
+    pub fn draws_of(&self, observation: &Observation) -> &[Draw] {
+        slice(&self.draws, &observation.draws)
+    }
+}
+
+/// The part of `all` that a range of a hand-written or stored trace names; empty if it is not there.
+fn slice<'a, T>(all: &'a [T], range: &Range<u32>) -> &'a [T] {
+    all.get(range.start as usize..range.end as usize).unwrap_or_default()
+}

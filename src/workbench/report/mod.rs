@@ -1,0 +1,36 @@
+//! Says what was found: for people, for machines, and in the form that crash tools read.
+
+mod fingerprint;
+mod human;
+mod json;
+mod sanitizer;
+
+use crate::invariant::{Verdict, Violation};
+use crate::observation::Trace;
+use crate::sequence::CallSequence;
+
+pub use fingerprint::Fingerprint;
+pub use human::{Colour, story};
+pub use json::{JSON_VERSION, JsonReport, JsonViolation, json_report};
+pub use sanitizer::{abort_with, sanitizer_line};
+
+/// Everything a report is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The sequence that was run.
+    pub sequence: &'a CallSequence,
+    /// What was seen.
+    pub trace: &'a Trace,
+    /// What did not hold.
+    pub verdict: &'a Verdict,
+    /// The command that shows it again, or `None` when there is no file to name.
+    pub replay: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// The fingerprint of one of its violations.
+    #[must_use]
+    pub fn fingerprint(&self, violation: &Violation) -> Fingerprint {
+        Fingerprint::new(violation, self.trace)
+    }
+}

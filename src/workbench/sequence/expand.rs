@@ -1,0 +1,121 @@
+//! Grows keys, random numbers and payloads from small seeds, by functions that never change.
+//!
+//! Key bytes must look like nothing else in memory, and no input may choose a key that matches
+//! every empty buffer; so inputs hold seeds, and the bytes come from here.
+
+/// The session key of a seed, written into `key`.
+///
+/// By reference, because arrays are `Copy`: by value, copies would survive on the stack.
+pub fn session_key(seed: u32, key: &mut [u8; 16]) {
+    distinctive(0x6B65_7900_0000_0000 | u64::from(seed), key);
+}
+
+/// The `index`th random number that a fresh entropy source hands out.
+pub fn refresh_random(index: u32, random: &mut [u8; 16]) {
+    distinctive(0x726E_6400_0000_0000 | u64::from(index), random);
+}
+
+/// Session keys that were grown before, so that the same few seeds are not grown again and again.
+#[derive(Default)]
+pub struct KeyRing {
+    /// Where a seed's key would be: at the seed modulo the length.
+    keys: Vec<Option<(u32, [u8; 16])>>,
+}
+
+impl KeyRing {
+    /// How many keys are kept.
+    const LEN: usize = 64;
+
+    /// The same as [`session_key`].
+    pub fn session_key(&mut self, seed: u32, key: &mut [u8; 16]) {
+        self.keys.resize(Self::LEN, None);
+        let place = &mut self.keys[seed as usize % Self::LEN];
+        match place {
+            Some((known, grown)) if *known == seed => *key = *grown,
+            _ => {
+                session_key(seed, key);
+                *place = Some((seed, *key));
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyRing").finish_non_exhaustive()
+    }
+}
+
+/// The plaintext of the buffer that call number `call_index` submits; fills `payload`.
+pub fn payload(call_index: usize, payload: &mut [u8]) {
+    let mut state = 0x7061_7900_0000_0000 | call_index as u64;
+    let mut chunks = payload.chunks_exact_mut(8);
+    for chunk in &mut chunks {
+        chunk.copy_from_slice(&next(&mut state).to_le_bytes());
+    }
+    let rest = chunks.into_remainder();
+    let last = next(&mut state).to_le_bytes();
+    rest.copy_from_slice(&last[..rest.len()]);
+}
+
+/// Whether these bytes are the beginning of the payload of call number `call_index`.
+#[must_use]
+pub fn is_payload(call_index: usize, bytes: &[u8]) -> bool {
+    let mut state = 0x7061_7900_0000_0000 | call_index as u64;
+    bytes.chunks(8).all(|chunk| next(&mut state).to_le_bytes()[..chunk.len()] == *chunk)
+}
+
+/// Sixteen bytes of which every eight in a row have at least six different values.
+fn distinctive(seed: u64, bytes: &mut [u8; 16]) {
+    let mut state = seed;
+    loop {
+        bytes[..8].copy_from_slice(&next(&mut state).to_le_bytes());
+        bytes[8..].copy_from_slice(&next(&mut state).to_le_bytes());
+        if keysan::looks_like_nothing_else(bytes) {
+            return;
+        }
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_ring_gives_the_key_of_the_seed_also_when_two_seeds_share_a_place() {
+        let mut ring = KeyRing::default();
+        for seed in [1, 65, 1, 129, 65, u32::MAX] {
+            let (mut expected, mut key) = ([0; 16], [0; 16]);
+            session_key(seed, &mut expected);
+            ring.session_key(seed, &mut key);
+            assert!(key == expected, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn what_a_seed_grows_into_never_changes() {
+        let mut bytes = [0; 16];
+        session_key(7, &mut bytes);
+        assert_eq!(u128::from_be_bytes(bytes), 0xDBAE_6041_4970_0269_8F1D_5F9D_D386_3BE2);
+        refresh_random(0, &mut bytes);
+        assert_eq!(u128::from_be_bytes(bytes), 0xC9E7_82DE_FB77_BB65_4946_E442_66C4_FB19);
+        payload(3, &mut bytes);
+        assert_eq!(u128::from_be_bytes(bytes), 0xF588_B706_179D_1D85_95D2_A32E_D27D_7BCA);
+        let mut short = [0; 5];
+        let mut long = [0; 48];
+        payload(3, &mut short);
+        payload(3, &mut long);
+        assert_eq!(short, long[..5]);
+        assert!(is_payload(3, &short) && is_payload(3, &long));
+        assert!(!is_payload(4, &short));
+    }
+}

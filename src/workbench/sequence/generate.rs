@@ -1,0 +1,294 @@
+//! Makes sequences from nothing: mostly meaningful, often with something aimed wrong.
+
+use rand::Rng;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+use super::kind::CallKind;
+use super::sketch::Sketch;
+use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
+use super::{boundary, dice};
+
+/// How long sequences are, and which parts of the search are on.
+///
+/// Each part can be switched off to measure what it is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SearchOptions {
+    /// Fewest calls of a generated sequence.
+    pub calls_min: u32,
+    /// Most calls of a generated sequence.
+    pub calls_max: u32,
+    /// Some call kinds are missing from a whole sequence, so that others get further.
+    pub swarm: bool,
+    /// Calls are also aimed at the dead and through foreign devices.
+    pub misdirection: bool,
+    /// Arguments are also taken from the boundaries of their range.
+    pub boundaries: bool,
+    /// The next call depends on what the earlier ones have led to.
+    pub dependencies: bool,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        Self {
+            calls_min: 24,
+            calls_max: 48,
+            swarm: true,
+            misdirection: true,
+            boundaries: true,
+            dependencies: true,
+        }
+    }
+}
+
+/// The sequence that grows from a seed: the same on every machine and in every run.
+///
+/// A later version may search differently, and grow another; what must last is kept as text.
+#[must_use]
+pub fn generate_from_seed(seed: u64, options: &SearchOptions) -> CallSequence {
+    let mut sequence = CallSequence::default();
+    generate(&mut Xoshiro256PlusPlus::seed_from_u64(seed), options, &mut sequence);
+    sequence
+}
+
+/// Replaces `sequence` by a new one.
+pub fn generate(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut CallSequence) {
+    let spread = options.calls_max.saturating_sub(options.calls_min).saturating_add(1);
+    let count = options.calls_min.saturating_add(dice::below(rng, spread)) as usize;
+    let swarm = if options.swarm { Swarm::draw(rng) } else { Swarm::ALL };
+    sequence.calls.clear();
+    let mut sketch = Sketch::default();
+    extend(rng, options, swarm, &mut sketch, &mut sequence.calls, count);
+}
+
+/// Appends calls until there are `count`; `sketch` stands at the end of those there are.
+pub(super) fn extend(
+    rng: &mut impl Rng,
+    options: &SearchOptions,
+    swarm: Swarm,
+    sketch: &mut Sketch,
+    calls: &mut Vec<Call>,
+    count: usize,
+) {
+    while calls.len() < count.min(CALLS_MAX) {
+        let call = next_call(rng, options, swarm, sketch);
+        sketch.note(&call);
+        calls.push(call);
+    }
+}
+
+/// The call kinds that are switched on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Swarm(u32);
+
+impl Swarm {
+    /// Every kind.
+    pub(super) const ALL: Self = Self(u32::MAX);
+
+    /// A random subset; in one sequence of four, every kind.
+    ///
+    /// What leads to a session with a key is rarely missing: without it most calls end early.
+    pub(super) fn draw(rng: &mut impl Rng) -> Self {
+        if dice::one_in(rng, 4) {
+            return Self::ALL;
+        }
+        let mut on = 0;
+        for kind in CallKind::ALL {
+            let odds = match kind {
+                CallKind::CreateDevice | CallKind::CreateSession | CallKind::ExchangeKey => 32,
+                _ => 3,
+            };
+            on |= u32::from(!dice::one_in(rng, odds)) << kind.opcode();
+        }
+        if on == 0 { Self::ALL } else { Self(on) }
+    }
+
+    /// Whether the kind is on.
+    pub(super) const fn has(self, kind: CallKind) -> bool {
+        self.0 >> kind.opcode() & 1 != 0
+    }
+}
+
+/// A call that makes sense at this point, most of the time.
+pub(super) fn next_call(
+    rng: &mut impl Rng,
+    options: &SearchOptions,
+    swarm: Swarm,
+    sketch: &Sketch,
+) -> Call {
+    let session = target(rng, options, sketch);
+    let kind = next_kind(rng, options, swarm, sketch, session);
+    fill(rng, options, sketch, kind, session)
+}
+
+/// The session that the next call is about: a recent live one, or any.
+fn target(rng: &mut impl Rng, options: &SearchOptions, sketch: &Sketch) -> Option<usize> {
+    let count = sketch.sessions.len().min(256);
+    if count == 0 {
+        return None;
+    }
+    let any = dice::index(rng, count);
+    if options.misdirection && dice::one_in(rng, 6) {
+        let dead = (any..count).chain(0..any).find(|&index| !sketch.sessions[index].is_alive);
+        return dead.or(Some(any));
+    }
+    // The live session next below a random one, around the end.
+    let below = (0..=any).rev().chain((any + 1..count).rev());
+    below.into_iter().find(|&index| sketch.sessions[index].is_alive).or(Some(any))
+}
+
+/// Odds of the kinds, in the order of [`CallKind::ALL`], by what the session is ready for.
+///
+/// Columns: create, destroy device; create, destroy session; exchange; start, finish; submit,
+/// status; retire, reset; entropy, allocation.
+const ODDS: [[u8; 13]; 6] = [
+    // No device is open.
+    [80, 1, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+    // No session is alive.
+    [4, 1, 60, 3, 3, 3, 3, 5, 2, 3, 1, 1, 1],
+    // The session has no key.
+    [2, 1, 2, 3, 48, 3, 2, 3, 2, 2, 1, 1, 2],
+    // The session has a key.
+    [2, 1, 3, 4, 2, 24, 4, 30, 3, 10, 2, 3, 3],
+    // The session is between start and finish.
+    [1, 1, 2, 5, 2, 5, 34, 20, 3, 8, 3, 2, 3],
+    // Nothing is known about sessions: the search without dependencies.
+    [4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4],
+];
+
+fn next_kind(
+    rng: &mut impl Rng,
+    options: &SearchOptions,
+    swarm: Swarm,
+    sketch: &Sketch,
+    session: Option<usize>,
+) -> CallKind {
+    let session = session.map(|index| sketch.sessions[index]).filter(|session| session.is_alive);
+    let row = match session {
+        _ if !options.dependencies => 5,
+        None if !sketch.devices.contains(&true) => 0,
+        None => 1,
+        Some(session) if session.is_pending => 4,
+        Some(session) if session.is_keyed => 3,
+        Some(_) => 2,
+    };
+    let on = || CallKind::ALL.iter().zip(ODDS[row]).filter(|(kind, _)| swarm.has(**kind));
+    let sum = on().map(|(_, odds)| u32::from(odds)).sum();
+    let mut left = dice::below(rng, sum);
+    for (&kind, odds) in on() {
+        match left.checked_sub(u32::from(odds)) {
+            Some(rest) => left = rest,
+            None => return kind,
+        }
+    }
+    // Reached only if every kind is off, which `Swarm::draw` prevents.
+    CallKind::CreateDevice
+}
+
+/// A call of this kind, about this session, with arguments that fit or tempt.
+fn fill(
+    rng: &mut impl Rng,
+    options: &SearchOptions,
+    sketch: &Sketch,
+    kind: CallKind,
+    target: Option<usize>,
+) -> Call {
+    let session = SessionRef { slot: slot_of(target), via: foreign_device(rng, options) };
+    let rarely = |rng: &mut _, odds| options.boundaries && dice::one_in(rng, odds);
+    match kind {
+        CallKind::DestroyDevice => Call::DestroyDevice { device: device(rng, options, sketch) },
+        CallKind::CreateSession => Call::CreateSession {
+            device: device(rng, options, sketch),
+            crypto: if rarely(rng, 16) {
+                dice::pick(rng, CryptoType::ALL)
+            } else {
+                CryptoType::default()
+            },
+            profile: if rarely(rng, 8) {
+                dice::pick(rng, DecodeProfile::ALL)
+            } else {
+                DecodeProfile::default()
+            },
+        },
+        CallKind::DestroySession => Call::DestroySession { session },
+        CallKind::ExchangeKey => Call::ExchangeKey {
+            session,
+            key: 1 + dice::below(rng, 15),
+            blob: if rarely(rng, 12) { dice::pick(rng, Blob::ALL) } else { Blob::default() },
+        },
+        CallKind::StartRefresh => Call::StartRefresh {
+            session,
+            size: if rarely(rng, 10) { dice::pick(rng, boundary::SIZES) } else { 16 },
+            null: rarely(rng, 32),
+        },
+        CallKind::FinishRefresh => Call::FinishRefresh { session },
+        CallKind::SubmitBuffer => submit(rng, options, sketch, target, session),
+        CallKind::SessionStatus => Call::SessionStatus { session },
+        CallKind::Retire => Call::Retire {
+            count: if rarely(rng, 8) {
+                dice::pick(rng, boundary::FEW)
+            } else {
+                1 + dice::below(rng, 3)
+            },
+        },
+        CallKind::InjectEntropy => Call::InjectEntropy {
+            fault: dice::pick(rng, EntropyFault::ALL),
+            draws: if rarely(rng, 4) { dice::pick(rng, boundary::FEW) } else { 1 },
+        },
+        CallKind::InjectAllocationFailure => {
+            Call::InjectAllocationFailure { after: dice::below(rng, 4) }
+        }
+        CallKind::CreateDevice | CallKind::ResetEngine => kind.plain(),
+    }
+}
+
+/// A buffer with the next IV, mostly; the IV may also stay, fall, or jump to a boundary.
+fn submit(
+    rng: &mut impl Rng,
+    options: &SearchOptions,
+    sketch: &Sketch,
+    target: Option<usize>,
+    session: SessionRef,
+) -> Call {
+    let next_iv = target.map_or(1, |index| sketch.sessions[index].next_iv);
+    let (mut iv, mut count) = (next_iv, 0);
+    let mut len = 16 * (1 + dice::below(rng, 4));
+    let mut null = NullPointer::None;
+    if !options.dependencies {
+        iv = 1 + u64::from(dice::below(rng, 64));
+    }
+    if options.boundaries {
+        match dice::below(rng, 32) {
+            0..4 => iv = next_iv.saturating_sub(1 + u64::from(dice::below(rng, 3))),
+            4 | 5 => iv = dice::pick(rng, boundary::IVS),
+            6 | 7 => count = dice::pick(rng, boundary::COUNTS),
+            8 => count = u64::from(dice::below(rng, 8)),
+            9..12 => len = dice::pick(rng, boundary::LENS),
+            12 => null = dice::pick(rng, NullPointer::ALL),
+            _ => {}
+        }
+    }
+    Call::SubmitBuffer { session, iv, count, len, null }
+}
+
+/// An open device, mostly.
+fn device(rng: &mut impl Rng, options: &SearchOptions, sketch: &Sketch) -> Slot {
+    let count = sketch.devices.len().min(256);
+    let any = dice::index(rng, count);
+    if options.misdirection && dice::one_in(rng, 8) {
+        return slot_of(Some(any));
+    }
+    let open = (any..count).chain(0..any).find(|&index| sketch.devices[index]);
+    slot_of(open.or(Some(any)))
+}
+
+/// Now and then, a device to go through; right or wrong is left to chance.
+pub(super) fn foreign_device(rng: &mut impl Rng, options: &SearchOptions) -> Option<Slot> {
+    let is_wanted = options.misdirection && dice::one_in(rng, 16);
+    is_wanted.then(|| slot_of(Some(dice::index(rng, 4))))
+}
+
+fn slot_of(index: Option<usize>) -> Slot {
+    Slot(u8::try_from(index.unwrap_or(0)).unwrap_or(u8::MAX))
+}

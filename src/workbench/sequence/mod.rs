@@ -1,0 +1,63 @@
+//! What to do: call sequences as values, as text and as bytes, and every way to make new ones.
+//!
+//! | form | file | for |
+//! |---|---|---|
+//! | value | [`call`], [`kind`], [`words`] | executing, generating, minimising |
+//! | text | [`text`] | people, the corpus, reports: the artefact of record |
+//! | wire | [`wire`] | engines that mutate bytes |
+//!
+//! Nothing here knows a driver, and nothing here depends on a clock, on ambient randomness or on
+//! the order of a hash table.
+
+pub mod arbitrary;
+pub mod boundary;
+pub mod call;
+pub mod dice;
+pub mod expand;
+pub mod generate;
+pub mod kind;
+pub mod minimize;
+pub mod mutate;
+pub mod renumber;
+mod simplify;
+pub mod sketch;
+pub mod text;
+pub mod wire;
+pub mod words;
+
+pub use call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+pub use generate::{SearchOptions, generate, generate_from_seed};
+pub use kind::{CallKind, RESERVED};
+pub use minimize::minimize;
+pub use mutate::{cross_over, mutate, mutate_with};
+pub use text::{Entry, ParseError, Remark, SequenceText, is_text};
+pub use words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
+
+impl CallSequence {
+    /// Reads a sequence from any bytes: text if they begin like text and parse, else wire.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut sequence = Self::default();
+        Self::from_bytes_into(bytes, &mut sequence);
+        sequence
+    }
+
+    /// The same, into a sequence whose memory is used again.
+    ///
+    /// Text that does not parse is read as wire, not refused: an engine that mutates a text seed
+    /// must still get a sequence for every input.
+    pub fn from_bytes_into(bytes: &[u8], sequence: &mut Self) {
+        if is_text(bytes)
+            && let Ok(text) = str::from_utf8(bytes)
+            && let Ok(parsed) = SequenceText::parse(text)
+        {
+            sequence.calls.clear();
+            sequence.calls.extend(parsed.entries.iter().map(|entry| entry.call));
+        } else {
+            wire::decode_into(bytes, sequence);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

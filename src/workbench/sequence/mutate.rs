@@ -1,0 +1,281 @@
+//! Makes a sequence from one or two others, by changes that keep it meaningful.
+
+use rand::Rng;
+
+use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+use super::generate::{SearchOptions, Swarm, extend, next_call};
+use super::sketch::Sketch;
+use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
+use super::{boundary, dice, renumber};
+
+/// Longest window that is copied at once: what a refresh with its buffers takes.
+const WINDOW_MAX: u32 = 8;
+
+/// Longest new tail.
+const TAIL_MAX: u32 = 16;
+
+/// Changes the sequence in one to four ways; it has at most `calls_max` calls afterwards.
+pub fn mutate(sequence: &mut CallSequence, rng: &mut impl Rng, calls_max: usize) {
+    mutate_with(sequence, rng, calls_max, &SearchOptions::default());
+}
+
+/// The same, with parts of the search switched off.
+pub fn mutate_with(
+    sequence: &mut CallSequence,
+    rng: &mut impl Rng,
+    calls_max: usize,
+    options: &SearchOptions,
+) {
+    let calls_max = calls_max.min(CALLS_MAX);
+    let calls = &mut sequence.calls;
+    calls.truncate(calls_max);
+    let mut sketch = Sketch::default();
+    // One change in half of the cases, two in a quarter, ...
+    let change_count = 1 + (rng.next_u32() | 8).trailing_zeros();
+    for _ in 0..change_count {
+        if calls.is_empty() {
+            insert(calls, rng, options, &mut sketch);
+        } else {
+            match dice::below(rng, 32) {
+                0..10 => insert(calls, rng, options, &mut sketch),
+                10..14 => remove(calls, rng),
+                14..16 => duplicate(calls, rng),
+                16..18 => swap(calls, rng),
+                18..20 => renew_tail(calls, rng, options, &mut sketch),
+                20..25 => re_aim(calls, rng, options, &mut sketch),
+                _ => change_argument(calls, rng, options),
+            }
+        }
+        calls.truncate(calls_max);
+    }
+}
+
+/// Replaces `out` by a mixture of two sequences, with at most `calls_max` calls.
+///
+/// Three in four times the beginning of `a` and the end of `b`; else a window of `b` inside `a`.
+pub fn cross_over(
+    a: &CallSequence,
+    b: &CallSequence,
+    out: &mut CallSequence,
+    rng: &mut impl Rng,
+    calls_max: usize,
+) {
+    let start = dice::index(rng, b.calls.len() + 1);
+    let at = dice::index(rng, a.calls.len() + 1);
+    out.calls.clear();
+    if dice::one_in(rng, 4) {
+        let end = b.calls.len().min(start + 1 + dice::below(rng, WINDOW_MAX) as usize);
+        out.calls.extend_from_slice(&a.calls);
+        renumber::graft(&mut out.calls, at, &b.calls, start..end);
+    } else {
+        out.calls.extend_from_slice(&a.calls[..at]);
+        renumber::graft(&mut out.calls, at, &b.calls, start..b.calls.len());
+    }
+    out.calls.truncate(calls_max.min(CALLS_MAX));
+}
+
+/// A new call that fits its place; a creation brings a first use, a start often brings its finish.
+fn insert(calls: &mut Vec<Call>, rng: &mut impl Rng, options: &SearchOptions, sketch: &mut Sketch) {
+    let end = calls.len();
+    let at = if dice::one_in(rng, 3) { end } else { dice::index(rng, end + 1) };
+    sketch.draw(&calls[..at]);
+    let call = next_call(rng, options, Swarm::ALL, sketch);
+    renumber::insert(calls, at, call);
+    if !options.dependencies {
+        return;
+    }
+    match call {
+        Call::StartRefresh { session, .. } if dice::one_in(rng, 2) => {
+            let later = at + 1 + dice::below(rng, 4) as usize;
+            calls.insert(later.min(calls.len()), Call::FinishRefresh { session });
+        }
+        Call::CreateSession { .. } if !dice::one_in(rng, 4) => {
+            let Ok(slot) = u8::try_from(sketch.sessions.len()) else { return };
+            let session = SessionRef::new(slot);
+            let key = 1 + dice::below(rng, 15);
+            calls.insert(at + 1, Call::ExchangeKey { session, key, blob: Blob::Good });
+        }
+        Call::CreateDevice if dice::one_in(rng, 2) => {
+            sketch.note(&call);
+            let use_of_it = next_call(rng, options, Swarm::ALL, sketch);
+            renumber::insert(calls, at + 1, use_of_it);
+        }
+        _ => {}
+    }
+}
+
+/// Now and then without renumbering, so that later calls come to mean something else.
+fn remove(calls: &mut Vec<Call>, rng: &mut impl Rng) {
+    let at = dice::index(rng, calls.len());
+    if dice::one_in(rng, 16) {
+        calls.remove(at);
+    } else {
+        renumber::remove(calls, at);
+    }
+}
+
+fn duplicate(calls: &mut Vec<Call>, rng: &mut impl Rng) {
+    let start = dice::index(rng, calls.len());
+    let end = calls.len().min(start + 1 + dice::below(rng, WINDOW_MAX) as usize);
+    let at = if dice::one_in(rng, 2) { end } else { end + dice::index(rng, calls.len() - end + 1) };
+    let source = calls[..end].to_vec();
+    renumber::graft(calls, at, &source, start..end);
+}
+
+fn swap(calls: &mut [Call], rng: &mut impl Rng) {
+    let a = dice::index(rng, calls.len());
+    let b = if dice::one_in(rng, 2) { a + 1 } else { dice::index(rng, calls.len()) };
+    calls.swap(a, b.min(calls.len() - 1));
+}
+
+fn renew_tail(
+    calls: &mut Vec<Call>,
+    rng: &mut impl Rng,
+    options: &SearchOptions,
+    sketch: &mut Sketch,
+) {
+    let swarm = if options.swarm { Swarm::draw(rng) } else { Swarm::ALL };
+    calls.truncate(dice::index(rng, calls.len() + 1));
+    sketch.draw(calls);
+    let count = calls.len() + 1 + dice::below(rng, TAIL_MAX) as usize;
+    extend(rng, options, swarm, sketch, calls, count);
+}
+
+/// Aims one call at something else: any slot, a dead one, or through another device.
+fn re_aim(calls: &mut [Call], rng: &mut impl Rng, options: &SearchOptions, sketch: &mut Sketch) {
+    let start = dice::index(rng, calls.len());
+    let has_slot = |call: &Call| call.session().is_some() || call.device().is_some();
+    let Some(at) = (start..calls.len()).chain(0..start).find(|&at| has_slot(&calls[at])) else {
+        return;
+    };
+    sketch.draw(&calls[..at]);
+    let device_count = sketch.devices.len().min(255) + 1;
+    let device = slot(dice::index(rng, device_count));
+    let choice = dice::below(rng, if options.misdirection { 4 } else { 1 });
+    match &mut calls[at] {
+        Call::DestroyDevice { device: target } | Call::CreateSession { device: target, .. } => {
+            *target = device;
+        }
+        call => {
+            let Some(session) = call.session_mut() else { return };
+            let any = dice::index(rng, sketch.sessions.len().min(255) + 1);
+            match choice {
+                0 => session.slot = slot(any),
+                1 | 2 => {
+                    let count = sketch.sessions.len().min(256);
+                    let mut from_any = (any..count).chain(0..any.min(count));
+                    let dead = from_any.find(|&index| !sketch.sessions[index].is_alive);
+                    session.slot = slot(dead.unwrap_or(any));
+                }
+                _ => session.via = if session.via.is_some() { None } else { Some(device) },
+            }
+        }
+    }
+}
+
+fn slot(index: usize) -> Slot {
+    Slot(u8::try_from(index).unwrap_or(u8::MAX))
+}
+
+/// Changes one argument of one call that has any.
+fn change_argument(calls: &mut [Call], rng: &mut impl Rng, options: &SearchOptions) {
+    let start = dice::index(rng, calls.len());
+    let has_arguments = |call: &Call| {
+        matches!(
+            call,
+            Call::CreateSession { .. }
+                | Call::ExchangeKey { .. }
+                | Call::StartRefresh { .. }
+                | Call::SubmitBuffer { .. }
+                | Call::Retire { .. }
+                | Call::InjectEntropy { .. }
+                | Call::InjectAllocationFailure { .. }
+        )
+    };
+    let Some(at) = (start..calls.len()).chain(0..start).find(|&at| has_arguments(&calls[at]))
+    else {
+        return;
+    };
+    let (sizes, lens, few) = if options.boundaries {
+        (boundary::SIZES, boundary::LENS, boundary::FEW)
+    } else {
+        (&[16][..], &[16, 32, 48, 64][..], &[1, 2, 3][..])
+    };
+    let used = used_range(calls, rng);
+    match &mut calls[at] {
+        Call::CreateSession { crypto, profile, .. } => {
+            if dice::one_in(rng, 2) {
+                *crypto = dice::pick(rng, CryptoType::ALL);
+            } else {
+                *profile = dice::pick(rng, DecodeProfile::ALL);
+            }
+        }
+        Call::ExchangeKey { key, blob, .. } => {
+            if dice::one_in(rng, 2) {
+                *key = 1 + dice::below(rng, 15);
+            } else {
+                *blob = dice::pick(rng, Blob::ALL);
+            }
+        }
+        Call::StartRefresh { size, null, .. } => {
+            if dice::one_in(rng, 8) {
+                *null = !*null;
+            } else {
+                *size = boundary::near_short(rng, *size, sizes);
+            }
+        }
+        Call::SubmitBuffer { iv, count, len, null, .. } => match dice::below(rng, 8) {
+            0..3 => *iv = near_used(rng, options, *iv, boundary::IVS, used.iv),
+            3..5 => *count = near_used(rng, options, *count, boundary::COUNTS, used.count),
+            5..7 => *len = boundary::near_short(rng, *len, lens),
+            _ => *null = dice::pick(rng, NullPointer::ALL),
+        },
+        Call::Retire { count } => *count = boundary::near_short(rng, *count, few),
+        Call::InjectEntropy { fault, draws } => {
+            if dice::one_in(rng, 2) {
+                *fault = dice::pick(rng, EntropyFault::ALL);
+            } else {
+                *draws = boundary::near_short(rng, *draws, few);
+            }
+        }
+        Call::InjectAllocationFailure { after } => {
+            *after = boundary::near_short(rng, *after, &[0, 1, 2, 3, 4, 8]);
+        }
+        _ => {}
+    }
+}
+
+/// Where the counter blocks of some buffer begin and end.
+struct UsedRange {
+    iv: [u64; 2],
+    count: [u64; 2],
+}
+
+/// The range of one buffer in the sequence, so that another can touch or overlap it.
+fn used_range(calls: &[Call], rng: &mut impl Rng) -> UsedRange {
+    let start = dice::index(rng, calls.len());
+    for call in calls[start..].iter().chain(&calls[..start]) {
+        if let Call::SubmitBuffer { iv, count, len, .. } = *call {
+            let blocks = u64::from(len).div_ceil(16);
+            return UsedRange {
+                iv: [iv, iv.wrapping_add(1)],
+                count: [count, count.wrapping_add(blocks)],
+            };
+        }
+    }
+    UsedRange { iv: [0, 1], count: [0, 1] }
+}
+
+fn near_used(
+    rng: &mut impl Rng,
+    options: &SearchOptions,
+    value: u64,
+    boundaries: &[u64],
+    used: [u64; 2],
+) -> u64 {
+    match dice::below(rng, 4) {
+        0 | 1 => dice::pick(rng, &used).wrapping_sub(u64::from(dice::one_in(rng, 4))),
+        2 if options.boundaries => boundary::near_long(rng, value, boundaries),
+        _ => value.wrapping_add(1),
+    }
+}

@@ -1,0 +1,150 @@
+//! A rough idea of where the calls so far have led, to choose a next call that matters.
+//!
+//! Not a model of a driver: it knows no limits, no failures and no queue. Where it is wrong, a call
+//! is only a little less likely to be useful.
+
+use super::call::{Call, Slot};
+use super::words::{Blob, CryptoType};
+
+/// What exists, and in which state, after some calls.
+#[derive(Clone, Default, Debug)]
+pub struct Sketch {
+    /// For every device ever created, whether it is open.
+    pub devices: Vec<bool>,
+    /// Every session ever created.
+    pub sessions: Vec<SessionSketch>,
+    /// Commands that may still be in flight.
+    pub in_flight: u32,
+}
+
+/// What is likely true of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SessionSketch {
+    /// Index of the device that created it, if there was one.
+    pub device: Option<usize>,
+    /// Whether calls can still reach it.
+    pub is_alive: bool,
+    /// Whether it has a key.
+    pub is_keyed: bool,
+    /// Whether it is between start and finish.
+    pub is_pending: bool,
+    /// An IV above those used under its key.
+    pub next_iv: u64,
+}
+
+impl Sketch {
+    /// Forgets everything, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.devices.clear();
+        self.sessions.clear();
+        self.in_flight = 0;
+    }
+
+    /// Goes through these calls from the start.
+    pub fn draw(&mut self, calls: &[Call]) {
+        self.clear();
+        calls.iter().for_each(|call| self.note(call));
+    }
+
+    /// Goes past one call.
+    pub fn note(&mut self, call: &Call) {
+        match *call {
+            Call::CreateDevice => self.devices.push(true),
+            Call::DestroyDevice { device } => self.close(device),
+            Call::CreateSession { device, crypto, profile: _ } => {
+                let device = device.resolve(self.devices.len());
+                let is_open = device.is_some_and(|device| self.devices[device]);
+                self.sessions.push(SessionSketch {
+                    device,
+                    is_alive: is_open && crypto == CryptoType::Aes128Ctr,
+                    is_keyed: false,
+                    is_pending: false,
+                    next_iv: 1,
+                });
+            }
+            Call::ResetEngine => {
+                // A session that lost its key is of no use; one that had none can still get one.
+                self.sessions.iter_mut().for_each(|session| session.is_alive &= !session.is_keyed);
+                self.in_flight = 0;
+            }
+            Call::Retire { count } => self.in_flight = self.in_flight.saturating_sub(count),
+            Call::InjectEntropy { .. } | Call::InjectAllocationFailure { .. } => {}
+            Call::DestroySession { .. }
+            | Call::ExchangeKey { .. }
+            | Call::StartRefresh { .. }
+            | Call::FinishRefresh { .. }
+            | Call::SubmitBuffer { .. }
+            | Call::SessionStatus { .. } => self.note_session(call),
+        }
+    }
+
+    /// The index of the session that a call on `slot` means.
+    #[must_use]
+    pub fn session(&self, slot: Slot) -> Option<usize> {
+        slot.resolve(self.sessions.len())
+    }
+
+    fn note_session(&mut self, call: &Call) {
+        let Some(target) = call.session() else { return };
+        let Some(index) = self.session(target.slot) else { return };
+        let session = &mut self.sessions[index];
+        let is_foreign =
+            target.via.is_some_and(|via| via.resolve(self.devices.len()) != session.device);
+        if is_foreign || !session.is_alive {
+            return;
+        }
+        match *call {
+            Call::DestroySession { .. } => session.is_alive = false,
+            Call::ExchangeKey { blob: Blob::Good, .. } => session.is_keyed = true,
+            Call::StartRefresh { size: 16, null: false, .. } => {
+                session.is_pending |= session.is_keyed
+            }
+            Call::FinishRefresh { .. } => session.is_pending = false,
+            Call::SubmitBuffer { iv, .. } if session.is_keyed => {
+                session.next_iv = session.next_iv.max(iv.saturating_add(1));
+                self.in_flight = self.in_flight.saturating_add(1);
+            }
+            _ => {}
+        }
+    }
+
+    fn close(&mut self, device: Slot) {
+        let Some(device) = device.resolve(self.devices.len()) else { return };
+        self.devices[device] = false;
+        let sessions = self.sessions.iter_mut();
+        for session in sessions.filter(|session| session.device == Some(device)) {
+            session.is_alive = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SequenceText;
+    use super::*;
+
+    fn sketch(text: &str) -> Sketch {
+        let mut sketch = Sketch::default();
+        sketch.draw(&SequenceText::parse(text).unwrap().sequence().calls);
+        sketch
+    }
+
+    #[test]
+    fn a_session_goes_from_created_to_keyed_to_pending_to_dead() {
+        let mut text = "create-device\ncreate-session d0\n".to_owned();
+        let facts = |text: &str| {
+            let session = sketch(text).sessions[0];
+            (session.is_alive, session.is_keyed, session.is_pending, session.next_iv)
+        };
+        assert_eq!(facts(&text), (true, false, false, 1));
+        text += "exchange-key s0\nsubmit-buffer s0 iv=9\n";
+        assert_eq!(facts(&text), (true, true, false, 10));
+        text += "start-refresh s0\n";
+        assert_eq!(facts(&text), (true, true, true, 10));
+        assert_eq!(facts(&(text.clone() + "finish-refresh s0")), (true, true, false, 10));
+        assert!(!facts(&(text.clone() + "destroy-session s0")).0);
+        assert!(!facts(&(text.clone() + "reset-engine")).0);
+        assert!(!facts(&(text.clone() + "destroy-device d0")).0);
+        assert!(facts(&(text + "create-device\ndestroy-session s0 via=d1")).0);
+    }
+}

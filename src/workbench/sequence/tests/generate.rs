@@ -1,0 +1,155 @@
+//! What grows from a seed, and what the parts of the search do.
+
+use std::collections::BTreeSet;
+
+use super::super::generate::Swarm;
+use super::super::sketch::Sketch;
+use super::*;
+
+fn sequences(options: &SearchOptions) -> impl Iterator<Item = CallSequence> {
+    (0..400).map(|seed| generate_from_seed(seed, options))
+}
+
+/// The share of calls for which something holds, in percent; it sees the sketch before the call.
+fn percent(
+    options: &SearchOptions,
+    of: impl Fn(&Call) -> bool,
+    holds: impl Fn(&Sketch, &Call) -> bool,
+) -> usize {
+    let (mut all, mut good) = (0, 0);
+    for sequence in sequences(options) {
+        let mut sketch = Sketch::default();
+        for call in &sequence.calls {
+            if of(call) {
+                all += 1;
+                good += usize::from(holds(&sketch, call));
+            }
+            sketch.note(call);
+        }
+    }
+    good * 100 / all
+}
+
+fn is_alive(sketch: &Sketch, call: &Call) -> bool {
+    let slot = call.session().map(|session| session.slot);
+    slot.and_then(|slot| sketch.session(slot)).is_some_and(|index| sketch.sessions[index].is_alive)
+}
+
+const PLAIN: SearchOptions = SearchOptions {
+    calls_min: 24,
+    calls_max: 48,
+    swarm: false,
+    misdirection: false,
+    boundaries: false,
+    dependencies: true,
+};
+
+#[test]
+fn a_seed_gives_the_same_sequence_everywhere() {
+    let sequence = generate_from_seed(1, &SearchOptions::default());
+    assert_eq!(sequence, generate_from_seed(1, &SearchOptions::default()));
+    assert_ne!(sequence, generate_from_seed(2, &SearchOptions::default()));
+    assert_eq!(hash(&SequenceText::from(sequence).to_string()), 4_846_056_524_380_049_174);
+}
+
+#[test]
+fn lengths_stay_within_the_options() {
+    let lens: BTreeSet<usize> =
+        sequences(&SearchOptions::default()).map(|sequence| sequence.calls.len()).collect();
+    assert_eq!((lens.first(), lens.last()), (Some(&24), Some(&48)));
+    let huge = SearchOptions { calls_min: u32::MAX, calls_max: u32::MAX, ..PLAIN };
+    assert_eq!(generate_from_seed(1, &huge).calls.len(), CALLS_MAX);
+}
+
+#[test]
+fn swarm_switches_kinds_off_for_a_whole_sequence() {
+    let mut rng = rng(3);
+    let mut sketch = Sketch::default();
+    for _ in 0..300 {
+        let swarm = Swarm::draw(&mut rng);
+        let mut calls = Vec::new();
+        sketch.clear();
+        let options = SearchOptions::default();
+        super::super::generate::extend(&mut rng, &options, swarm, &mut sketch, &mut calls, 200);
+        assert!(calls.iter().all(|call| swarm.has(call.kind())), "{swarm:?}");
+    }
+    let kinds_of = |options: &SearchOptions| {
+        let options = SearchOptions { calls_min: 400, calls_max: 400, ..*options };
+        let kinds = |sequence: CallSequence| -> BTreeSet<CallKind> {
+            sequence.calls.iter().map(Call::kind).collect()
+        };
+        sequences(&options).filter(|s| kinds(s.clone()).len() < CallKind::ALL.len()).count()
+    };
+    assert!(kinds_of(&SearchOptions { swarm: true, ..PLAIN }) > 200);
+    assert!(kinds_of(&PLAIN) < 20);
+}
+
+#[test]
+fn most_calls_are_aimed_at_the_living_and_some_at_the_dead() {
+    let of = |call: &Call| call.session().is_some();
+    let options = SearchOptions { misdirection: true, ..PLAIN };
+    let share = percent(&options, of, is_alive);
+    assert!((70..95).contains(&share), "{share}");
+    let share = percent(&SearchOptions { dependencies: false, ..PLAIN }, of, is_alive);
+    assert!(share < 70, "{share}");
+}
+
+#[test]
+fn only_misdirection_goes_through_other_devices() {
+    let of = |call: &Call| call.session().is_some();
+    let is_via = |_: &Sketch, call: &Call| call.session().is_some_and(|s| s.via.is_some());
+    assert_eq!(percent(&PLAIN, of, is_via), 0);
+    let share = percent(&SearchOptions::default(), of, is_via);
+    assert!((3..10).contains(&share), "{share}");
+}
+
+#[test]
+fn most_buffers_carry_a_rising_iv() {
+    let of = |call: &Call| matches!(call, Call::SubmitBuffer { .. });
+    let rises = |sketch: &Sketch, call: &Call| match *call {
+        Call::SubmitBuffer { session, iv, .. } => {
+            let session = sketch.session(session.slot).map(|index| sketch.sessions[index]);
+            session.is_none_or(|session| iv >= session.next_iv)
+        }
+        _ => false,
+    };
+    assert_eq!(percent(&PLAIN, of, rises), 100);
+    let share = percent(&SearchOptions::default(), of, rises);
+    assert!((75..95).contains(&share), "{share}");
+}
+
+#[test]
+fn most_finishes_complete_a_refresh() {
+    let of = |call: &Call| matches!(call, Call::FinishRefresh { .. });
+    let completes = |sketch: &Sketch, call: &Call| {
+        let index = call.session().and_then(|session| sketch.session(session.slot));
+        index.is_some_and(|index| sketch.sessions[index].is_pending)
+    };
+    let share = percent(&PLAIN, of, completes);
+    assert!(share > 60, "{share}");
+}
+
+#[test]
+fn every_boundary_value_is_reached_and_none_without_the_option() {
+    let lens = |options: &SearchOptions| -> BTreeSet<u32> {
+        let calls = sequences(options).flat_map(|sequence| sequence.calls);
+        calls
+            .filter_map(|call| match call {
+                Call::SubmitBuffer { len, .. } => Some(len),
+                _ => None,
+            })
+            .collect()
+    };
+    let reached = lens(&SearchOptions::default());
+    assert!(boundary::LENS.iter().all(|len| reached.contains(len)), "{reached:?}");
+    assert_eq!(lens(&PLAIN), BTreeSet::from([16, 32, 48, 64]));
+}
+
+#[test]
+fn every_kind_of_call_is_generated() {
+    let kinds: BTreeSet<CallKind> = sequences(&SearchOptions::default())
+        .flat_map(|sequence| sequence.calls)
+        .map(|call| call.kind())
+        .collect();
+    assert_eq!(kinds.len(), CallKind::ALL.len());
+}

@@ -1,0 +1,226 @@
+//! Known bugs shrink to their known shortest form.
+
+use super::super::minimize::EVALUATIONS_MAX;
+use super::super::renumber;
+use super::super::sketch::Sketch;
+use super::*;
+
+/// Minimises many sequences that hold, and checks what must be true of every result.
+fn check(holds: impl Fn(&CallSequence) -> bool, shortest: &[&str]) {
+    let mut rng = rng(1);
+    let mut seen = 0;
+    for seed in 0..400 {
+        let options = SearchOptions { calls_min: 64, calls_max: 64, ..SearchOptions::default() };
+        let mut sequence = generate_from_seed(seed, &options);
+        mutate(&mut sequence, &mut rng, 64);
+        if !holds(&sequence) {
+            continue;
+        }
+        seen += 1;
+        let mut count = 0;
+        let small = minimize(&sequence, |sequence| {
+            count += 1;
+            holds(sequence)
+        });
+        assert!(count < EVALUATIONS_MAX, "{count}");
+        assert!(holds(&small));
+        let is_shortest = |text: &&str| lines(&small).trim_end() == *text;
+        assert!(shortest.iter().any(is_shortest), "from seed {seed}:\n{}", lines(&small));
+        assert_eq!(minimize(&small, &holds), small);
+        for index in 0..small.calls.len() {
+            let mut calls = small.calls.clone();
+            calls.remove(index);
+            assert!(!holds(&CallSequence { calls }), "call {index} of {small:?}");
+            let mut calls = small.calls.clone();
+            renumber::remove(&mut calls, index);
+            assert!(!holds(&CallSequence { calls }), "call {index} of {small:?}");
+        }
+    }
+    assert!(seen > 10, "only {seen} sequences hold");
+}
+
+/// Whether `seen` says yes to any call, given what was there before it.
+fn any(sequence: &CallSequence, mut seen: impl FnMut(&Sketch, &Call) -> bool) -> bool {
+    let mut sketch = Sketch::default();
+    sequence.calls.iter().any(|call| {
+        let found = seen(&sketch, call);
+        sketch.note(call);
+        found
+    })
+}
+
+#[test]
+fn a_second_start_on_a_pending_session() {
+    check(
+        |sequence| {
+            any(sequence, |sketch, call| match *call {
+                Call::StartRefresh { session, .. } => {
+                    sketch.session(session.slot).is_some_and(|index| {
+                        sketch.sessions[index].is_pending && sketch.sessions[index].is_alive
+                    })
+                }
+                _ => false,
+            })
+        },
+        &[
+            "create-device\ncreate-session d0\nexchange-key s0 key=1\nstart-refresh s0 size=16\nstart-refresh s0 size=16",
+        ],
+    );
+}
+
+#[test]
+fn a_use_of_a_destroyed_session_after_another_was_created() {
+    check(
+        |sequence| {
+            // A reset and closing the device kill a session too; this is about destroy-session.
+            let closes = |call: &Call| {
+                matches!(call.kind(), CallKind::DestroyDevice | CallKind::ResetEngine)
+            };
+            if sequence.calls.iter().any(closes) {
+                return false;
+            }
+            any(sequence, |sketch, call| match *call {
+                Call::SubmitBuffer { session, .. } => {
+                    sketch.session(session.slot).is_some_and(|index| {
+                        let sessions = &sketch.sessions;
+                        let is_dead = sessions[index].device.is_some() && !sessions[index].is_alive;
+                        is_dead
+                            && sessions[index].is_keyed
+                            && sessions[index + 1..].iter().any(|later| later.is_alive)
+                    })
+                }
+                _ => false,
+            })
+        },
+        &[
+            "create-device\ncreate-session d0\nexchange-key s0 key=1\ndestroy-session s0\ncreate-session d0\nsubmit-buffer s0 iv=1 count=0 len=16",
+            "create-device\ncreate-session d0\nexchange-key s0 key=1\ncreate-session d0\ndestroy-session s0\nsubmit-buffer s0 iv=1 count=0 len=16",
+            "create-device\ncreate-session d0\ncreate-session d0\nexchange-key s0 key=1\ndestroy-session s0\nsubmit-buffer s0 iv=1 count=0 len=16",
+        ],
+    );
+}
+
+#[test]
+fn an_iv_that_is_used_twice() {
+    check(
+        |sequence| {
+            let mut used = Vec::new();
+            any(sequence, |sketch, call| match *call {
+                Call::SubmitBuffer { session, iv, .. } => {
+                    let index = sketch.session(session.slot);
+                    let is_used = index.is_some() && used.contains(&(index, iv));
+                    used.push((index, iv));
+                    is_used
+                }
+                _ => false,
+            })
+        },
+        &[
+            "create-session d0\nsubmit-buffer s0 iv=1 count=0 len=16\nsubmit-buffer s0 iv=1 count=0 len=16",
+        ],
+    );
+}
+
+#[test]
+fn a_number_above_a_threshold_goes_down_to_it() {
+    check(
+        |sequence| {
+            sequence.calls.iter().any(|call| matches!(call, Call::SubmitBuffer { iv: 300.., .. }))
+        },
+        &["submit-buffer s0 iv=300 count=0 len=16"],
+    );
+}
+
+#[test]
+fn an_injection_with_the_call_that_it_is_for() {
+    check(
+        |sequence| {
+            sequence.calls.windows(2).any(|pair| {
+                pair[0].kind() == CallKind::InjectEntropy
+                    && pair[1].kind() == CallKind::StartRefresh
+            })
+        },
+        &["inject-entropy fail draws=1\nstart-refresh s0 size=16"],
+    );
+}
+
+#[test]
+fn a_call_through_another_device_than_its_own() {
+    check(
+        |sequence| {
+            any(sequence, |sketch, call| {
+                let Some(SessionRef { slot, via: Some(via) }) = call.session() else {
+                    return false;
+                };
+                let session = sketch.session(slot).map(|index| sketch.sessions[index]);
+                call.kind() == CallKind::FinishRefresh
+                    && session.is_some_and(|session| {
+                        session.is_alive && session.device != via.resolve(sketch.devices.len())
+                    })
+            })
+        },
+        &[
+            "create-device\ncreate-device\ncreate-session d0\nfinish-refresh s0 via=d1",
+            "create-device\ncreate-session d0\ncreate-device\nfinish-refresh s0 via=d1",
+            "create-device\ncreate-device\ncreate-session d1\nfinish-refresh s0 via=d0",
+        ],
+    );
+}
+
+#[test]
+fn calls_that_balance_go_together() {
+    // No call can go alone, and the two that can go together are not always neighbours.
+    check(
+        |sequence| {
+            let count = |kind| sequence.calls.iter().filter(|call| call.kind() == kind).count();
+            let starts = count(CallKind::StartRefresh);
+            starts > 0 && starts == count(CallKind::FinishRefresh)
+        },
+        &[
+            "start-refresh s0 size=16\nfinish-refresh s0",
+            "finish-refresh s0\nstart-refresh s0 size=16",
+        ],
+    );
+}
+
+#[test]
+fn a_session_goes_with_all_its_uses() {
+    let interleaved = super::sequence(
+        "create-session\ncreate-session\nexchange-key s0\nexchange-key s1\nsubmit-buffer s0\nsubmit-buffer s1",
+    );
+    let small = minimize(&interleaved, |sequence| {
+        let count = |kind| sequence.calls.iter().filter(|call| call.kind() == kind).count();
+        let sessions = count(CallKind::CreateSession);
+        sessions > 0
+            && sessions == count(CallKind::ExchangeKey)
+            && sessions == count(CallKind::SubmitBuffer)
+    });
+    let expected = super::sequence("create-session\nexchange-key s0\nsubmit-buffer s0");
+    assert_eq!(lines(&small), lines(&expected));
+}
+
+#[test]
+fn a_sequence_that_does_not_hold_comes_back_as_it_is() {
+    let sequence = generate_from_seed(1, &SearchOptions::default());
+    assert_eq!(minimize(&sequence, |_| false), sequence);
+}
+
+#[test]
+fn if_everything_holds_nothing_is_left() {
+    let sequence = generate_from_seed(1, &SearchOptions::default());
+    assert_eq!(minimize(&sequence, |_| true), CallSequence::default());
+}
+
+#[test]
+fn the_predicate_is_asked_a_bounded_number_of_times() {
+    let mut rng = rng(2);
+    let sequence = any_sequence(&mut rng, 4000);
+    let (mut count, len) = (0, sequence.calls.len());
+    // Nothing can be removed, and every argument is worth many questions.
+    let _ = minimize(&sequence, |candidate| {
+        count += 1;
+        candidate.calls.len() == len
+    });
+    assert!(len > 100);
+    assert!((1000..=EVALUATIONS_MAX).contains(&count), "{count}");
+}

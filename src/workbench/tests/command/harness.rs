@@ -1,0 +1,95 @@
+//! Runs the command in a directory of its own.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A directory that is gone after the test, and the command run in it.
+pub(crate) struct Desk {
+    directory: tempfile::TempDir,
+}
+
+/// What a run of the command left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: Vec<u8>,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// Standard output as text.
+    pub(crate) fn text(&self) -> &str {
+        str::from_utf8(&self.out).unwrap()
+    }
+
+    /// Standard output as one JSON document.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.out).unwrap()
+    }
+}
+
+/// A sequence that every driver must survive.
+pub(crate) const CLEAN: &str = "\
+# rekeylab sequence 1
+d0 = create-device                      -> ok
+s0 = create-session d0                  -> ok
+";
+
+/// A text that expects the wrong answer, in line 3.
+pub(crate) const WRONG: &str = "\
+# rekeylab sequence 1
+d0 = create-device                      -> ok
+finish-refresh s0                       -> ok
+";
+
+impl Desk {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Puts a file on the desk.
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// What a file holds.
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(name)).unwrap()
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+        command.current_dir(self.path());
+        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        command
+    }
+
+    /// Runs `rekeylab` with the words of a line as arguments.
+    pub(crate) fn run(&self, line: &str) -> Ran {
+        self.run_with(line, b"")
+    }
+
+    /// The same, with something on standard input.
+    pub(crate) fn run_with(&self, line: &str, input: &[u8]) -> Ran {
+        let mut command = self.command();
+        command.args(line.split_whitespace());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // It may not want to read at all.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        let output = child.wait_with_output().unwrap();
+        Ran {
+            code: output.status.code().expect("it ends by itself, not by a signal"),
+            out: output.stdout,
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
