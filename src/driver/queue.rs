@@ -11,6 +11,9 @@ use crate::home::Home;
 use crate::limits::{QUEUE_COMMANDS_MAX, QUEUE_LEN_MAX};
 use crate::seams::Engine;
 
+/// How many short commands the queue has memory for before it first grows.
+const FIRST_COMMANDS: usize = 8;
+
 /// Commands in order of submission. Everything it holds is captured by value (S-17, S-43).
 pub(crate) struct Queue {
     commands: VecDeque<Command>,
@@ -37,9 +40,9 @@ impl Queue {
     /// no secret gets its memory when it is first needed, up to the bounds.
     pub(crate) fn new() -> Self {
         Self {
-            commands: VecDeque::new(),
+            commands: VecDeque::with_capacity(FIRST_COMMANDS),
             keys: Box::new([const { Home::empty() }; QUEUE_COMMANDS_MAX]),
-            data: VecDeque::new(),
+            data: VecDeque::with_capacity(FIRST_COMMANDS * 64),
             last_fence: 0,
         }
     }

@@ -16,31 +16,20 @@ const CAPACITY: usize = 512;
 const FILTER_BITS: u32 = 17;
 const FILTER_WORDS: usize = 1 << (FILTER_BITS - 6);
 
-/// Bits of a spread word that choose a place in the table, which is a bit over half full at most.
-const SLOT_BITS: u32 = 13;
-const SLOTS: usize = 1 << SLOT_BITS;
-
-/// Set in an entry's home when it was the first to set its filter bit.
-const FIRST_ON_ITS_BIT: u16 = 1 << 15;
-
 /// A set of secrets to look for, kept masked.
 ///
 /// Each secret is stored as its nine 8-byte windows XORed with a mask, never in the clear, so a
 /// scan of the set's own memory finds nothing. Every word of the memory under scan gets the same
 /// mask, is looked up in a small bitmap, and the few that survive are compared with the windows.
-/// The cost of a scan hardly depends on the number of secrets.
+/// Up to some dozens of secrets, the cost of a scan hardly depends on their number.
 ///
 /// All memory is taken in [`SecretSet::new`]; registering, clearing and scanning allocate nothing.
 pub struct SecretSet {
     mask: u64,
     /// One bit for each spread word that may be a window.
     filter: Box<[u64; FILTER_WORDS]>,
-    /// Open addressing: 0 is empty, `n` is entry `n - 1`.
-    slots: Box<[u16; SLOTS]>,
-    /// Masked windows; entry `n` is window `n % 9` of secret `n / 9`.
-    needles: Vec<u64>,
-    /// For each entry its slot and [`FIRST_ON_ITS_BIT`], so that it can be taken out again.
-    homes: Vec<u16>,
+    /// Masked windows of each secret.
+    needles: Vec<[u64; WINDOWS]>,
     /// The caller's name of each secret.
     tags: Vec<u32>,
     /// Whether eight zero bytes may be a window; if not, zeroed lines are skipped.
@@ -81,9 +70,7 @@ impl SecretSet {
         SecretSet {
             mask: mix(seed) | 0x0101_0101_0101_0101,
             filter: zeroed_box(),
-            slots: zeroed_box(),
-            needles: Vec::with_capacity(CAPACITY * WINDOWS),
-            homes: Vec::with_capacity(CAPACITY * WINDOWS),
+            needles: Vec::with_capacity(CAPACITY),
             tags: Vec::with_capacity(CAPACITY),
             zero_may_be_a_needle: false,
         }
@@ -102,22 +89,17 @@ impl SecretSet {
             return Err(SetIsFull);
         }
         self.tags.push(tag);
-        for needle in needles {
-            self.insert(needle);
-        }
+        self.needles.push(needles);
+        needles.iter().for_each(|&needle| self.note(needle));
         Ok(())
     }
 
     /// Forgets every secret. Costs time for what was registered, not for the size of the set.
     pub fn clear(&mut self) {
-        for &needle in &self.needles {
-            self.filter[Place::of(needle).filter_word] = 0;
-        }
-        for home in &self.homes {
-            self.slots[usize::from(home & !FIRST_ON_ITS_BIT) % SLOTS] = 0;
+        for &needle in self.needles.as_flattened() {
+            self.filter[Place::of(needle).word] = 0;
         }
         self.needles.clear();
-        self.homes.clear();
         self.tags.clear();
         self.zero_may_be_a_needle = false;
     }
@@ -173,20 +155,12 @@ impl SecretSet {
 
     /// Takes out the secret registered last, leaving the set as it was before.
     pub(crate) fn forget_last(&mut self) {
-        if self.tags.pop().is_none() {
-            return;
-        }
-        for _ in 0..WINDOWS {
-            // Last in, first out: no later entry can have probed past this one, and no later entry
-            // relies on a filter bit that this one set.
-            if let (Some(needle), Some(home)) = (self.needles.pop(), self.homes.pop()) {
-                self.slots[usize::from(home & !FIRST_ON_ITS_BIT) % SLOTS] = 0;
-                if home & FIRST_ON_ITS_BIT != 0 {
-                    let place = Place::of(needle);
-                    self.filter[place.filter_word] &= !(1 << place.filter_bit);
-                }
-            }
-        }
+        let kept = self.tags.len().saturating_sub(1);
+        let (needles, tags) = (self.needles.clone(), self.tags.clone());
+        self.clear();
+        self.needles.extend(&needles[..kept]);
+        self.tags.extend(&tags[..kept]);
+        needles[..kept].as_flattened().iter().for_each(|&needle| self.note(needle));
     }
 
     #[inline]
@@ -203,7 +177,7 @@ impl SecretSet {
     #[inline]
     fn filter_says(&self, masked: u64) -> u64 {
         let place = Place::of(masked);
-        self.filter[place.filter_word] >> place.filter_bit
+        self.filter[place.word] >> place.bit
     }
 
     #[inline]
@@ -222,55 +196,29 @@ impl SecretSet {
     fn confirm(&self, words: &[[u8; 8]], start: usize, sink: &mut dyn FnMut(Sighting)) {
         for (index, word) in words.iter().enumerate() {
             let masked = self.masked(word);
-            // Mostly one word of eight survived; asking again is cheaper than eight table look-ups.
+            // Mostly one word of eight survived, and asking again is cheap. The survivor is compared
+            // with every window, one after the other: there are few, and so are survivors.
             if !self.may_be_a_needle(masked) {
                 continue;
             }
-            for entry in self.entries_in_chain(masked) {
-                if self.needles[entry] == masked {
-                    let window = u8::try_from(entry % WINDOWS).unwrap_or(u8::MAX);
-                    let tag = self.tags[entry / WINDOWS];
-                    sink(Sighting { tag, window, position: start + index * 8 });
-                }
+            let windows = self.needles.as_flattened().iter().enumerate();
+            for (entry, _) in windows.filter(|&(_, needle)| *needle == masked) {
+                let window = u8::try_from(entry % WINDOWS).unwrap_or(u8::MAX);
+                let tag = self.tags[entry / WINDOWS];
+                sink(Sighting { tag, window, position: start + index * 8 });
             }
         }
     }
 
-    /// The entries that share this word's place in the table. The table is never full.
-    fn entries_in_chain(&self, masked: u64) -> impl Iterator<Item = usize> {
-        let mut slot = Place::of(masked).slot;
-        std::iter::from_fn(move || {
-            let entry = usize::from(self.slots[slot]).checked_sub(1)?;
-            slot = (slot + 1) % SLOTS;
-            Some(entry)
-        })
-    }
-
     fn holds(&self, needles: &[u64; WINDOWS]) -> bool {
-        self.may_be_a_needle(needles[0])
-            && self.entries_in_chain(needles[0]).any(|entry| {
-                entry % WINDOWS == 0 && self.needles.get(entry..entry + WINDOWS) == Some(needles)
-            })
+        self.may_be_a_needle(needles[0]) && self.needles.contains(needles)
     }
 
+    /// Lets a masked window through the filter.
     #[inline]
-    fn insert(&mut self, needle: u64) {
+    fn note(&mut self, needle: u64) {
         let place = Place::of(needle);
-        let filter_word = &mut self.filter[place.filter_word];
-        let first = (*filter_word >> place.filter_bit) & 1 == 0;
-        *filter_word |= 1 << place.filter_bit;
-        let mut slot = place.slot;
-        while self.slots[slot] != 0 {
-            slot = (slot + 1) % SLOTS;
-        }
-        self.needles.push(needle);
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "at most 4,608 entries in 8,192 slots, checked by a test"
-        )]
-        let (number, home) = (self.needles.len() as u16, slot as u16);
-        self.slots[slot] = number;
-        self.homes.push(if first { home | FIRST_ON_ITS_BIT } else { home });
+        self.filter[place.word] |= 1 << place.bit;
         self.zero_may_be_a_needle |= needle == self.mask;
     }
 }
@@ -296,23 +244,20 @@ impl fmt::Display for SetIsFull {
 
 impl std::error::Error for SetIsFull {}
 
-/// Where a masked word belongs in the filter and in the table.
+/// Where a masked word belongs in the filter.
 struct Place {
-    filter_word: usize,
-    filter_bit: u64,
-    slot: usize,
+    word: usize,
+    bit: u64,
 }
 
 impl Place {
-    /// One multiplication moves every bit of the word into the top bits, from which both places
-    /// are taken.
+    /// One multiplication moves every bit of the word into the top bits, which choose the place.
     #[inline]
     fn of(masked: u64) -> Place {
         let spread = masked.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Place {
-            filter_word: (spread >> (64 - FILTER_BITS + 6)) as usize,
-            filter_bit: (spread >> (64 - FILTER_BITS)) % 64,
-            slot: (spread >> (64 - SLOT_BITS)) as usize,
+            word: (spread >> (64 - FILTER_BITS + 6)) as usize,
+            bit: (spread >> (64 - FILTER_BITS)) % 64,
         }
     }
 }

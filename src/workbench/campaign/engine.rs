@@ -131,8 +131,6 @@ pub enum Step<'a> {
 /// When something needed is missing or the build fails.
 pub fn build(build: &Build<'_>, tell: Tell<'_>) -> Result<PathBuf, EngineError> {
     let Build { root, target, sanitizer, faults, stop } = *build;
-    check_target(root, target)?;
-    check_compiler()?;
     let tools = root.join("target/tools");
     let path = cargo_fuzz(root, &tools, stop, tell)?;
 
@@ -177,6 +175,16 @@ pub fn build(build: &Build<'_>, tell: Tell<'_>) -> Result<PathBuf, EngineError> 
     run_quietly(&mut command, &format!("building {target}"), &directory, stop, tell)?;
     newest_binary(&directory, target)
         .ok_or_else(|| EngineError::NoBinary { target: target.to_owned(), directory })
+}
+
+/// Looks for what a build needs and this program cannot bring.
+///
+/// # Errors
+///
+/// When the target or the C++ compiler is missing.
+pub fn check(root: &Path, target: &str) -> Result<(), EngineError> {
+    check_target(root, target)?;
+    check_compiler()
 }
 
 fn check_target(root: &Path, target: &str) -> Result<(), EngineError> {

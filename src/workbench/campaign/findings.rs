@@ -133,14 +133,13 @@ impl Findings {
         let (invariant, is_inferred) =
             violations.get(index).map(|violation| (violation.invariant, violation.is_inferred))?;
         let mine = symptoms.get(index)?.clone();
+        // An inferred invariant is a symptom that several bugs share: then anything that is broken
+        // counts, and the shortest form settles which bug it is.
         let shows = |workbench: &Workbench| {
             let (trace, verdict) = (workbench.trace(), workbench.verdict());
             verdict.violations.iter().any(|violation| {
-                if is_inferred {
-                    !self.symptoms.contains(&symptom(violation, trace))
-                } else {
-                    violation.invariant == invariant && symptom(violation, trace) == mine
-                }
+                is_inferred
+                    || (violation.invariant == invariant && symptom(violation, trace) == mine)
             })
         };
         let shortest = minimize(sequence, |candidate| {

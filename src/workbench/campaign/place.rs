@@ -62,6 +62,16 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    /// What could not be stored elsewhere stays, for the next campaign to find.
+    fn drop(&mut self) {
+        let workers = entries(self.artifacts.path());
+        if workers.iter().any(|worker| !artifacts_in(worker).is_empty()) {
+            self.artifacts.disable_cleanup(true);
+        }
+    }
+}
+
 /// What libFuzzer wrote into a directory because it had to stop, in order.
 pub(super) fn artifacts_in(directory: &Path) -> Vec<PathBuf> {
     let mut artifacts = entries(directory);
@@ -116,8 +126,11 @@ mod tests {
         let worker = living.artifacts.path().join("worker-0");
         fs::create_dir(&worker).unwrap();
         fs::write(worker.join("crash-2"), b"x").unwrap();
+        fs::create_dir(living.artifacts.path().join("worker-1")).unwrap();
         let mine = Place::prepare(root.path(), "t").unwrap();
         assert_eq!(mine.left_behind(), [dead.join("crash-1")]);
+        drop(living);
+        assert_eq!(mine.left_behind(), [dead.join("crash-1"), worker.join("crash-2")]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::Workbench;
-use crate::campaign::engine::{Build, Step, build};
+use crate::campaign::engine::{Build, Step, build, check};
 use crate::campaign::{
     EngineError, Finding, Outcome, Place, Plan, Pulse, RawFinding, Said, Sanitizer, StopSignal,
     pulse_line, search, workspace_root,
@@ -92,7 +92,15 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let stop = stop_on_signals()?;
     let mut display = Display::new();
 
-    let place = Place::prepare(&root, &options.target).map_err(Failure::from);
+    // First what fails fast, so that nobody waits for a build to hear of it.
+    check(&root, &options.target)?;
+    let place = Place::prepare(&root, &options.target)?;
+    let sources = ["corpus/seeds", "corpus/crashes"].map(|path| root.join(path));
+    let sources: Vec<PathBuf> = sources.into_iter().filter(|path| path.is_dir()).collect();
+    let packed = pack(&sources, &place.working_set)?;
+    for error in &packed.errors {
+        console.warning(&error.to_string());
+    }
     let binary = build(
         &Build {
             root: &root,
@@ -103,13 +111,6 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         },
         &mut |step| display.step(step, console),
     )?;
-    let place = place?;
-    let sources = ["corpus/seeds", "corpus/crashes"].map(|path| root.join(path));
-    let sources: Vec<PathBuf> = sources.into_iter().filter(|path| path.is_dir()).collect();
-    let packed = pack(&sources, &place.working_set)?;
-    for error in &packed.errors {
-        console.warning(&error.to_string());
-    }
     console.note(&format!(
         "starting from {} seeds and reproducers ({} new)",
         packed.count, packed.new_count

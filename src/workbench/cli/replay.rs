@@ -51,11 +51,12 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
 
     let mut exit = Exit::Held;
     let file_count = results.len();
+    let mut held_count = 0;
     let (mut files, mut errors) = (Vec::new(), Vec::new());
     let troubles = found.errors.into_iter().map(Err);
     for result in troubles.chain(results) {
         match result {
-            Ok(judged) if judged.is_clean => {}
+            Ok(judged) if judged.is_clean => held_count += 1,
             Ok(judged) => {
                 exit = exit.and(judged.exit());
                 if console.format == Format::Human {
@@ -72,7 +73,6 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         }
     }
     console.flush()?;
-    let held_count = file_count.saturating_sub(files.len() + errors.len().min(file_count));
     console.note(&format!(
         "replayed {file_count} {}: {held_count} held, {} did not, {} could not be read ({:.2} s)",
         if file_count == 1 { "file" } else { "files" },

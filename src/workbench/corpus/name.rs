@@ -40,16 +40,24 @@ pub fn reproducer_name(violation: &Violation, trace: &Trace) -> String {
 /// Where a session stood before a call, as far as the answers until then tell.
 #[must_use]
 pub fn session_state(trace: &Trace, call: usize, session: u16) -> &'static str {
-    let mut state = "unknown";
+    // A session that nobody has created yet has no owner; a device slot is never `None`.
+    let (mut state, mut owner) = ("unknown", None);
     for seen in trace.calls.iter().take(call).filter(|seen| seen.is_ok()) {
         if matches!(seen.call, Call::ResetEngine) && matches!(state, "keyed" | "refreshing") {
             state = "lost";
+        }
+        if matches!(seen.call, Call::DestroyDevice { .. }) && seen.device_slot == owner {
+            state = "destroyed";
         }
         if seen.session_slot != Some(session) {
             continue;
         }
         state = match seen.call {
-            Call::CreateSession { .. } => "unkeyed",
+            _ if state == "destroyed" => state,
+            Call::CreateSession { .. } => {
+                owner = seen.device_slot;
+                "unkeyed"
+            }
             Call::ExchangeKey { .. } | Call::FinishRefresh { .. } => "keyed",
             Call::StartRefresh { .. } => "refreshing",
             Call::DestroySession { .. } => "destroyed",
@@ -57,4 +65,57 @@ pub fn session_state(trace: &Trace, call: usize, session: u16) -> &'static str {
         };
     }
     state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Workbench;
+    use crate::sequence::SequenceText;
+
+    fn trace_of(text: &str) -> Trace {
+        let mut workbench = Workbench::new();
+        workbench.run(&SequenceText::parse(text).unwrap().sequence());
+        workbench.trace().clone()
+    }
+
+    #[test]
+    fn a_session_is_where_its_answers_say() {
+        let keyed = "d0 = create-device\ns0 = create-session d0\nexchange-key s0\n";
+        for (more, state) in [
+            ("", "keyed"),
+            ("start-refresh s0\n", "refreshing"),
+            ("start-refresh s0\nfinish-refresh s0\n", "keyed"),
+            ("start-refresh s0\nreset-engine\n", "lost"),
+            ("start-refresh s0 size=15\n", "keyed"),
+            ("destroy-session s0\n", "destroyed"),
+            ("destroy-device d0\n", "destroyed"),
+            ("d1 = create-device\ndestroy-device d1\n", "keyed"),
+        ] {
+            let trace = trace_of(&format!("{keyed}{more}"));
+            assert_eq!(session_state(&trace, trace.sequence_len, 0), state, "{more}");
+        }
+        assert_eq!(session_state(&trace_of(keyed), 1, 0), "unknown");
+    }
+
+    #[test]
+    fn a_reproducer_is_named_for_the_call_the_answer_and_the_state() {
+        let trace = trace_of("d0 = create-device\ns0 = create-session d0\nfinish-refresh s0\n");
+        let named = |call, session| {
+            let violation = Violation {
+                invariant: "wrong-answer",
+                call,
+                session,
+                happened: String::new(),
+                expected: String::new(),
+                rules: "",
+                is_inferred: false,
+            };
+            reproducer_name(&violation, &trace)
+        };
+        assert_eq!(named(2, Some(0)), "finish-refresh-answered-invalidcall-while-unkeyed");
+        assert_eq!(named(0, None), "create-device-answered-ok");
+        assert_eq!(named(3, None), "retire-at-the-end-answered-ok");
+        assert_eq!(named(99, None), "after-the-driver-is-gone");
+    }
 }

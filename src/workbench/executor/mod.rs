@@ -151,7 +151,8 @@ impl Executor {
         trace.is_heap_watched = self.is_heap_watched;
 
         let caught = panic::catch(|| {
-            let driver = panic::in_driver(|| subject.open(&self.seams));
+            let driver =
+                panic::in_driver(|| heap::watch(&self.secrets, || subject.open(&self.seams)));
             trace.limits = Some(subject.limits(&driver));
             let mut run = Run::<S> { executor: self, trace, driver, debug_text };
             run.sequence(sequence);
@@ -400,7 +401,10 @@ impl<S: Subject> Run<'_, S> {
             && session.random.is_some()
         {
             let (key, epoch) = (session.updated_key(), session.epoch + 1);
-            self.register(&key, SecretName { kind: SecretKind::Key, session: slot, epoch });
+            self.register_if_distinctive(
+                &key,
+                SecretName { kind: SecretKind::Key, session: slot, epoch },
+            );
         }
         let (device, session) = (seen.device, seen.session);
         let code = self.enter(|driver| driver.finish_session_key_refresh(device, session));
@@ -493,19 +497,23 @@ impl<S: Subject> Run<'_, S> {
             Some((planned, index)) if planned == *random => self.trace.secrets[index] = name,
             _ => {
                 let index = self.trace.secrets.len();
-                self.register(random, name);
+                self.register_if_distinctive(random, name);
                 self.executor.planned =
                     (self.trace.secrets.len() > index).then_some((*random, index));
             }
         }
     }
 
-    fn register(&mut self, secret: &[u8; 16], name: SecretName) {
-        // What looks like something else (zeros, a counter) would raise false alarms.
-        let known = self.executor.secrets.len();
-        if !keysan::looks_like_nothing_else(secret) {
-            return;
+    /// Registers a secret that arithmetic made: what looks like something else by chance (zeros, a
+    /// counter) would raise false alarms.
+    fn register_if_distinctive(&mut self, secret: &[u8; 16], name: SecretName) {
+        if keysan::looks_like_nothing_else(secret) {
+            self.register(secret, name);
         }
+    }
+
+    fn register(&mut self, secret: &[u8; 16], name: SecretName) {
+        let known = self.executor.secrets.len();
         let index = narrow(self.trace.secrets.len());
         if self.executor.secrets.register(secret, index).is_err() {
             self.trace.unwatched_count += 1;
