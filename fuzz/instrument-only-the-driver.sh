@@ -17,15 +17,16 @@ for argument in "$@"; do
 done
 
 case $crate in
-rekeylab_driver | rekeylab_cipher | call_sequence | sequence_forms)
-    exec "$rustc" "$@"
-    ;;
+rekeylab_driver | rekeylab_cipher | call_sequence | sequence_forms) is_instrumented=yes ;;
+*) is_instrumented=no ;;
 esac
 
 for argument in "$@"; do
     shift
-    case $argument in
-    -Cpasses=sancov-module | -Cllvm-args=-sanitizer-coverage-*) ;;
+    case $is_instrumented:$argument in
+    no:-Cpasses=sancov-module | no:-Cllvm-args=-sanitizer-coverage-*) ;;
+    # Compared values help an engine that mutates bytes; these inputs are mutated by calls.
+    yes:-Cllvm-args=-sanitizer-coverage-trace-compares) ;;
     *) set -- "$@" "$argument" ;;
     esac
 done

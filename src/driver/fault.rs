@@ -107,11 +107,11 @@ mod planted {
             "a slot past its last generation starts again at the first, and old handles live again";
         GenerationIgnored = "generation-ignored", "S-24", rings "use-after-destroy", 5 calls:
             "a handle is looked up by index alone, so a stale one finds the slot's new session";
-        KeyBoundAtCompletion = "key-bound-at-completion", "S-17", rings "wrong-key-epoch", 7 calls:
+        KeyBoundAtCompletion = "key-bound-at-completion", "S-17", rings "wrong-key-epoch", 6 calls:
             "a buffer is decrypted under the key of the moment it completes";
-        FinishXorsHalfTheKey = "finish-xors-half-the-key", "INV-02", rings "wrong-key-epoch", 7 calls:
+        FinishXorsHalfTheKey = "finish-xors-half-the-key", "INV-02", rings "wrong-key-epoch", 6 calls:
             "finish updates eight of the sixteen key bytes";
-        StartSwitchesTheKey = "start-switches-the-key", "R-19", rings "wrong-key-epoch", 6 calls:
+        StartSwitchesTheKey = "start-switches-the-key", "R-19", rings "wrong-key-epoch", 5 calls:
             "the key changes at start instead of at finish";
         FinishForgetsCounters = "finish-forgets-counters", "S-26", rings "keystream-reuse", 7 calls:
             "finish clears the counter history";
@@ -129,7 +129,7 @@ mod planted {
             "a buffer that is refused for want of memory uses its counters up";
         StartWritesSeventeenBytes = "start-writes-seventeen-bytes", "INV-09", rings "output-bounds", 1 calls:
             "start zeroes one byte more than the random number has";
-        SizeSeventeenAccepted = "size-seventeen-accepted", "S-11", rings "wrong-answer", 1 calls:
+        SizeSeventeenAccepted = "size-seventeen-accepted", "S-11", rings "wrong-answer", 3 calls:
             "start accepts a buffer of seventeen bytes";
         SecondExchangeAccepted = "second-exchange-accepted", "S-07", rings "wrong-answer", 4 calls:
             "a keyed session takes another key";
@@ -149,7 +149,7 @@ mod planted {
             "a completed command completes again";
         FailedCreateKeepsMemory = "failed-create-keeps-memory", "S-56", rings "lost-work", 3 calls:
             "a create that fails half-way keeps what it had reserved";
-        CountOverflowPanics = "count-overflow-panics", "S-33", rings "no-panic", 4 calls:
+        CountOverflowPanics = "count-overflow-panics", "S-33", rings "no-panic", 3 calls:
             "a Count that passes 2^64 overflows in the driver";
     }
 }

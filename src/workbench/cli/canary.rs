@@ -100,7 +100,7 @@ mod drill {
         known_shortest: Option<usize>,
         /// Whether all is as it must be.
         is_right: bool,
-        /// The minimised form, when it is not.
+        /// The minimised form.
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<String>,
     }
@@ -216,7 +216,6 @@ mod drill {
         let is_right = rang == expected && others.is_empty();
         let text = shortest
             .as_ref()
-            .filter(|_| !is_right)
             .and_then(|sequence| crate::campaign::reproducer(sequence, &workbench))
             .map(|found| found.text.to_string());
         fault::plant(None);

@@ -421,7 +421,7 @@ impl<S: Subject> Run<'_, S> {
             return Hresult::E_FAIL;
         };
         let start = self.trace.bytes.len();
-        let owned_len = (len as usize).min(OWNED_DATA_LEN_MAX);
+        let owned_len = if len as usize <= OWNED_DATA_LEN_MAX { len as usize } else { 64 };
         self.trace.bytes.resize(start + owned_len, 0);
         seen.buffer = narrow(start)..narrow(start + owned_len);
         let data = &mut self.trace.bytes[start..];
@@ -559,7 +559,8 @@ impl<S: Subject> Run<'_, S> {
 /// Of a claimed random-number buffer, the client really owns at most this much, in bytes.
 const OWNED_RANDOM_LEN_MAX: usize = 64;
 
-/// Of claimed data, the client really owns at most this much, in bytes.
+/// Up to this many bytes of data the client owns what it claims, and of more only a few: a driver
+/// must refuse absurd claims by the claim alone.
 const OWNED_DATA_LEN_MAX: usize = 4096 + 16;
 
 fn sighting(secret: u32, window: u8, call: usize, place: Place) -> Sighting {

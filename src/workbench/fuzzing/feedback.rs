@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::observation::{Observation, Trace};
-use crate::sequence::{Call, CallKind};
+use crate::sequence::CallKind;
 
 /// Counters that an engine reads after each input; libFuzzer calls them extra counters.
 #[derive(Debug)]
@@ -16,8 +16,8 @@ const COUNTERS: usize = TRIPLES + DEPTHS;
 /// Phases and answers are numbered below 8 and 16; there are fewer than 16 kinds of call.
 const TRIPLES: usize = 8 * 16 * 16;
 
-/// For each phase: how often refreshed, how much in flight, how many sessions, on a log scale.
-const DEPTHS: usize = 3 * 8 * 16;
+/// The most refreshes of a session, buffers in flight and sessions alive, each on a log scale.
+const DEPTHS: usize = 3 * 16;
 
 impl Default for Counters {
     fn default() -> Self {
@@ -66,20 +66,20 @@ impl Feedback {
     /// Sets the counters of every state, answer and depth in the trace.
     pub(super) fn mark(&mut self, trace: &Trace, counters: &Counters) {
         self.sessions.clear();
-        let (mut in_flight, mut alive) = (0_u32, 0_u32);
+        let (mut depth, mut deepest) = (Depth::default(), Depth::default());
         for seen in &trace.calls[..trace.sequence_len.min(trace.calls.len())] {
-            let before = self.progress(seen);
-            let triple = triple_of(before.phase, seen);
+            let triple = triple_of(self.phase(seen), seen);
             counters.set(triple);
             self.reached[triple] = true;
             if seen.is_ok() {
-                self.follow(seen, &mut in_flight, &mut alive);
-                let phase = usize::from(self.progress(seen).phase);
-                let depths = [self.progress(seen).refresh_count, in_flight, alive];
-                for (kind, depth) in depths.into_iter().enumerate() {
-                    counters.set(TRIPLES + (kind * 8 + phase) * 16 + log_scale(depth));
-                }
+                self.follow(seen, &mut depth);
+                deepest = deepest.max(depth);
             }
+        }
+        for (kind, depth) in
+            [deepest.refreshes, deepest.in_flight, deepest.alive].into_iter().enumerate()
+        {
+            counters.set(TRIPLES + kind * 16 + log_scale(depth));
         }
     }
 
@@ -88,23 +88,24 @@ impl Feedback {
         self.reached.iter().filter(|&&reached| reached).count()
     }
 
-    fn progress(&self, seen: &Observation) -> Progress {
+    fn phase(&self, seen: &Observation) -> u8 {
         let session = seen.session_slot.and_then(|slot| self.sessions.get(usize::from(slot)));
-        session.copied().unwrap_or_default()
+        session.map_or(0, |session| session.phase)
     }
 
-    fn follow(&mut self, seen: &Observation, in_flight: &mut u32, alive: &mut u32) {
+    fn follow(&mut self, seen: &Observation, depth: &mut Depth) {
         let slot = seen.session_slot.map_or(0, usize::from);
-        if matches!(seen.call, Call::CreateSession { .. }) {
-            self.sessions.resize(slot.max(self.sessions.len()), Progress::default());
-            self.sessions.push(Progress { phase: UNKEYED, refresh_count: 0 });
-            *alive += 1;
-            return;
-        }
         match seen.call.kind() {
-            CallKind::SubmitBuffer => *in_flight += 1,
+            CallKind::CreateSession => {
+                self.sessions.resize(slot.max(self.sessions.len()), Progress::default());
+                self.sessions.push(Progress { phase: UNKEYED, refresh_count: 0 });
+                depth.alive += 1;
+                return;
+            }
+            CallKind::SubmitBuffer => depth.in_flight += 1,
             CallKind::Retire => {
-                *in_flight = in_flight.saturating_sub(seen.completions.len() as u32);
+                let completed = u32::try_from(seen.completions.len()).unwrap_or(u32::MAX);
+                depth.in_flight = depth.in_flight.saturating_sub(completed);
             }
             CallKind::ResetEngine => {
                 let live = self.sessions.iter_mut().filter(|session| session.phase != DEAD);
@@ -122,12 +123,31 @@ impl Feedback {
             CallKind::FinishRefresh => {
                 session.phase = KEYED;
                 session.refresh_count += 1;
+                depth.refreshes = session.refresh_count;
             }
             CallKind::DestroySession => {
                 session.phase = DEAD;
-                *alive = alive.saturating_sub(1);
+                depth.alive = depth.alive.saturating_sub(1);
             }
             _ => {}
+        }
+    }
+}
+
+/// How far a run has gone.
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    refreshes: u32,
+    in_flight: u32,
+    alive: u32,
+}
+
+impl Depth {
+    fn max(self, other: Self) -> Self {
+        Self {
+            refreshes: self.refreshes.max(other.refreshes),
+            in_flight: self.in_flight.max(other.in_flight),
+            alive: self.alive.max(other.alive),
         }
     }
 }
@@ -146,6 +166,7 @@ fn log_scale(depth: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sequence::Call;
     use rekeylab_ddi::Hresult;
 
     #[test]

@@ -1,5 +1,7 @@
 //! `session-isolation`: calls on one session or device change no other.
 
+use rekeylab_ddi::Hresult;
+
 use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function};
 use crate::sequence::Call;
 
@@ -21,14 +23,13 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
 fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
     let mut owners: Vec<Option<u16>> = Vec::new();
     for (index, seen) in case.trace.calls.iter().enumerate() {
-        let Some(slot) = seen.session_slot.map(usize::from).filter(|_| seen.is_ok()) else {
-            continue;
-        };
+        let Some(slot) = seen.session_slot.map(usize::from) else { continue };
+        let code = seen.code.filter(|code| *code != Hresult::D3DDDIERR_INVALIDHANDLE);
         if matches!(seen.call, Call::CreateSession { .. }) {
             owners.resize(slot.max(owners.len()), None);
-            owners.push(seen.device_slot);
-        } else if let Some(&owner) = owners.get(slot)
-            && owner != seen.device_slot
+            owners.push(seen.device_slot.filter(|_| seen.is_ok()));
+        } else if let (Some(code), Some(&Some(owner))) = (code, owners.get(slot))
+            && Some(owner) != seen.device_slot
             && !verdict.claims(index)
         {
             verdict.violations.push(Violation {
@@ -78,6 +79,8 @@ mod tests {
             s0 = create-session d0 -> ok
             session-status s0 via=d1 -> ";
         check(&format!("{calls} ok"), &["session-isolation"]);
+        // Looked up first, and refused for a reason that is none of this device's business.
+        check(&format!("{calls} D3DDDIERR_INVALIDCALL"), &["session-isolation"]);
         check(&format!("{calls} D3DDDIERR_INVALIDHANDLE"), &[]);
     }
 

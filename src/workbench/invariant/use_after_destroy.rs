@@ -1,5 +1,7 @@
 //! `use-after-destroy`: a destroyed session serves no call, and its handle never comes back.
 
+use rekeylab_ddi::Hresult;
+
 use super::{Case, Invariant, Verdict, Violation, abort_function};
 use crate::observation::Observation;
 use crate::sequence::Call;
@@ -17,15 +19,17 @@ abort_function!(use_after_destroy_found);
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
     let mut lives = Lives::default();
     for (index, seen) in case.trace.calls.iter().enumerate() {
-        if !seen.is_ok() {
-            continue;
-        }
-        if let Some((call, what)) = lives.dead_name_of(seen) {
+        // Whoever is refused for any other reason was looked up first, dead as it is.
+        if let Some(code) = seen.code.filter(|code| *code != Hresult::D3DDDIERR_INVALIDHANDLE)
+            && let Some((call, what)) = lives.dead_name_of(seen)
+        {
             // From the first such call on, two names can mean one session; the rest is echo.
-            verdict.violations.push(violation(index, seen, what, call));
+            verdict.violations.push(violation(index, seen, code, what, call));
             return;
         }
-        if let Some(earlier) = lives.follow(index, seen) {
+        if seen.is_ok()
+            && let Some(earlier) = lives.follow(index, seen)
+        {
             let handle = if matches!(seen.call, Call::CreateDevice) { "device" } else { "session" };
             verdict.violations.push(Violation {
                 invariant: INVARIANT.name,
@@ -126,12 +130,18 @@ fn begin(
     earlier
 }
 
-fn violation(call: usize, seen: &Observation, what: &str, ended: usize) -> Violation {
+fn violation(
+    call: usize,
+    seen: &Observation,
+    code: Hresult,
+    what: &str,
+    ended: usize,
+) -> Violation {
     Violation {
         invariant: INVARIANT.name,
         call,
         session: seen.session_slot,
-        happened: format!("answered S_OK, although call {ended} destroyed the {what}"),
+        happened: format!("answered {code}, although call {ended} destroyed the {what}"),
         expected: format!("D3DDDIERR_INVALIDHANDLE: the {what} is destroyed"),
         rules: "S-22 S-23 INV-07",
         is_inferred: false,
@@ -172,7 +182,15 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_call_on_a_dead_session_is_silent() {
+    fn a_dead_session_that_refuses_for_the_state_it_is_in_rings() {
+        check(
+            &format!("{KEYED}destroy-session s0 -> ok\nfinish-refresh s0 -> D3DDDIERR_INVALIDCALL"),
+            &["use-after-destroy"],
+        );
+    }
+
+    #[test]
+    fn a_dead_session_that_is_not_found_is_silent() {
         check(
             &format!(
                 "{KEYED}destroy-session s0 -> ok\nsession-status s0 -> D3DDDIERR_INVALIDHANDLE"

@@ -62,7 +62,9 @@ pub fn payload(call_index: usize, payload: &mut [u8]) {
 #[must_use]
 pub fn is_payload(call_index: usize, bytes: &[u8]) -> bool {
     let mut state = 0x7061_7900_0000_0000 | call_index as u64;
-    bytes.chunks(8).all(|chunk| next(&mut state).to_le_bytes()[..chunk.len()] == *chunk)
+    let (words, rest) = bytes.as_chunks();
+    let is_equal = words.iter().all(|word| u64::from_le_bytes(*word) == next(&mut state));
+    is_equal && next(&mut state).to_le_bytes().starts_with(rest)
 }
 
 /// Sixteen bytes of which every eight in a row have at least six different values.

@@ -1,5 +1,6 @@
 //! A campaign with an engine that misbehaves on purpose: nothing is lost, and it always ends.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -136,7 +137,7 @@ fn a_death_by_anything_but_an_invariant_is_kept_and_not_run_here() {
 #[test]
 fn a_hang_is_a_finding() {
     let outcome = Bench::new("printf x > \"$prefix\"timeout-1\nexit 70").run();
-    assert_eq!((outcome.raw.len(), outcome.raw[0].kind), (1, "timeout"));
+    assert_eq!((outcome.raw.len(), outcome.raw[0].kind), (1, "timeout"), "{outcome:?}");
     assert!(outcome.raw[0].path.ends_with("findings/raw/timeout-1"));
 }
 

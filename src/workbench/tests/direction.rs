@@ -30,7 +30,11 @@ fn modules_depend_in_one_direction_only() {
                     let is_module = DIRECTION.iter().any(|(name, _)| *name == used)
                         || ["campaign", "cli", "fuzzing", "Workbench"].contains(&used);
                     if is_module && !is_own && !allowed.contains(&used) {
-                        wrong.push(format!("{}:{}: {module} uses {used}", file.display(), number + 1));
+                        wrong.push(format!(
+                            "{}:{}: {module} uses {used}",
+                            file.display(),
+                            number + 1
+                        ));
                     }
                 }
             }

@@ -1,4 +1,5 @@
 //! The command as a person or a script uses it: what it prints, what it leaves, how it exits.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod harness;
 

@@ -1,0 +1,198 @@
+//! No alarm without a drill: each planted fault rings its invariant, and nothing else rings.
+#![cfg(feature = "faults")]
+#![allow(clippy::unwrap_used, reason = "in a test, the panic is the message")]
+
+mod files;
+
+use std::collections::BTreeSet;
+
+use files::File;
+use keysan::heap::ScanningAllocator;
+use rekeylab::Workbench;
+use rekeylab::executor::DebugText;
+use rekeylab::invariant;
+use rekeylab::sequence::{CallSequence, SearchOptions, SequenceText, generate_from_seed};
+use rekeylab_driver::{Fault, plant};
+
+#[global_allocator]
+static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
+
+/// How many seeds a search tries before it gives up on a fault.
+const SEEDS: u64 = 3000;
+
+/// How many of the sequences that show a fault are minimised.
+const SHOWN_MAX: usize = 12;
+
+/// What some sequences ring first under a fault although it is not its own invariant, and why.
+const ECHOES: &[(Fault, &str, &str)] = &[
+    (
+        Fault::DestroyLeavesSessionAlive,
+        "wrong-answer",
+        "the undead keep their slots, so a table is full too early",
+    ),
+    (
+        Fault::FinishForgetsCounters,
+        "wrong-answer",
+        "a used counter that is let in can still be refused for want of memory",
+    ),
+    (
+        Fault::CounterOverlapsByOne,
+        "wrong-answer",
+        "a used counter that is let in can still be refused for want of memory",
+    ),
+];
+
+/// The fault that a file says it shows.
+fn fault_of(file: &File) -> Option<Fault> {
+    let description = file.parsed.description();
+    let name = description.lines().find_map(|line| line.strip_prefix("fault: "))?;
+    Some(Fault::from_name(name).unwrap_or_else(|| panic!("{}: no fault {name:?}", file.path)))
+}
+
+/// Runs with a fault planted on this thread, and without it again afterwards.
+fn with_fault<T>(fault: Fault, run: impl FnOnce() -> T) -> T {
+    struct Uproot;
+    impl Drop for Uproot {
+        fn drop(&mut self) {
+            plant(None);
+        }
+    }
+    let _uproot = Uproot;
+    plant(Some(fault));
+    run()
+}
+
+/// Every invariant that the sequence rings.
+fn rings(workbench: &mut Workbench, sequence: &CallSequence) -> BTreeSet<&'static str> {
+    workbench.run(sequence).violations.iter().map(|violation| violation.invariant).collect()
+}
+
+#[test]
+fn every_invariant_has_a_fault_and_every_fault_an_invariant() {
+    let rung: BTreeSet<&str> = Fault::ALL.iter().map(|fault| fault.rings()).collect();
+    let all: BTreeSet<&str> = invariant::ALL.iter().map(|invariant| invariant.name).collect();
+    assert_eq!(rung, all);
+}
+
+#[test]
+fn every_fault_has_its_reproducer_in_the_folder_of_its_invariant() {
+    let files = files::sequences("corpus/crashes");
+    let mut problems = Vec::new();
+    for file in &files {
+        if let Some(fault) = fault_of(file)
+            && !file.path.starts_with(&format!("corpus/crashes/{}/", fault.rings()))
+        {
+            problems.push(format!("{} is not in the folder {}", file.path, fault.rings()));
+        }
+    }
+    for fault in Fault::ALL {
+        if !files.iter().any(|file| fault_of(file) == Some(*fault)) {
+            problems.push(format!("no reproducer shows {}", fault.name()));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn a_reproducer_rings_its_invariant_and_no_other_under_its_fault_and_is_silent_without() {
+    let mut workbench = Workbench::new();
+    assert!(workbench.is_heap_watched());
+    let mut problems = Vec::new();
+    for file in files::sequences("corpus/crashes") {
+        let Some(fault) = fault_of(&file) else { continue };
+        let sequence = file.parsed.sequence();
+        let rung = with_fault(fault, || rings(&mut workbench, &sequence));
+        if rung != BTreeSet::from([fault.rings()]) {
+            problems.push(format!("{} rings {rung:?} under {}", file.path, fault.name()));
+        }
+        let rung = rings(&mut workbench, &sequence);
+        if !rung.is_empty() {
+            problems.push(format!("{} rings {rung:?} without a fault", file.path));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn the_shortest_reproducer_of_a_fault_is_as_short_as_the_fault_says_and_can_be() {
+    let mut workbench = Workbench::new();
+    let files = files::sequences("corpus/crashes");
+    let mut problems = Vec::new();
+    for &fault in Fault::ALL {
+        let shortest = files
+            .iter()
+            .filter(|file| fault_of(file) == Some(fault))
+            .min_by_key(|file| file.parsed.entries.len())
+            .unwrap_or_else(|| panic!("no reproducer shows {}", fault.name()));
+        let len = shortest.parsed.entries.len();
+        if len != fault.shortest() {
+            problems.push(format!("{} has {len} calls, not {}", shortest.path, fault.shortest()));
+        }
+        let sequence = shortest.parsed.sequence();
+        let minimized = with_fault(fault, || workbench.minimize(&sequence)).unwrap();
+        if minimized.calls.len() < len {
+            problems.push(format!("{} can be shorter:\n{}", shortest.path, text(&minimized)));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn a_short_search_finds_every_fault_and_minimises_it_to_its_invariant() {
+    let mut workbench = Workbench::new();
+    let mut problems = Vec::new();
+    for &fault in Fault::ALL {
+        let shown = with_fault(fault, || search(&mut workbench));
+        if shown.is_empty() {
+            problems.push(format!("{SEEDS} seeds do not show {}", fault.name()));
+        }
+        let mut echoes: BTreeSet<&str> = ECHOES
+            .iter()
+            .filter(|(echoing, ..)| *echoing == fault)
+            .map(|&(_, invariant, _)| invariant)
+            .collect();
+        if !shown.iter().any(|(first, _)| *first == fault.rings()) {
+            problems.push(format!("{} never rings {}", fault.name(), fault.rings()));
+        }
+        let known = echoes.clone();
+        for (first, sequence) in shown {
+            echoes.remove(first);
+            if first != fault.rings() && !known.contains(first) {
+                let text = text(&sequence);
+                problems.push(format!("{} rings {first} first with\n{text}", fault.name()));
+            }
+        }
+        for echo in echoes {
+            problems.push(format!("{} does not ring {echo} any more", fault.name()));
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn the_honest_core_is_silent_on_the_same_seeds() {
+    let mut workbench = Workbench::new();
+    for seed in 0..SEEDS {
+        let sequence = generate_from_seed(seed, &SearchOptions::default());
+        let verdict = workbench.run(&sequence);
+        assert!(verdict.is_clean(), "seed {seed}: {verdict:?}\n{}", text(&sequence));
+    }
+}
+
+/// The first seeds that show the planted fault, minimised: what each rings first, and how.
+fn search(workbench: &mut Workbench) -> Vec<(&'static str, CallSequence)> {
+    let options = SearchOptions::default();
+    let sequences = (0..SEEDS).map(|seed| generate_from_seed(seed, &options));
+    let minimise = |sequence: CallSequence| {
+        if workbench.run_with(&sequence, DebugText::Read).is_clean() {
+            return None;
+        }
+        let minimized = workbench.minimize(&sequence)?;
+        Some((workbench.verdict().first()?.invariant, minimized))
+    };
+    sequences.filter_map(minimise).take(SHOWN_MAX).collect()
+}
+
+fn text(sequence: &CallSequence) -> SequenceText {
+    SequenceText::from(sequence)
+}
