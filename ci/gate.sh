@@ -10,7 +10,7 @@ rekeylab=(cargo run --quiet --release --features faults --)
 
 step "build" cargo build --quiet --release --features faults
 step "replay the corpus" "${rekeylab[@]}" replay corpus
-step "every alarm rings" "${rekeylab[@]}" canary
+step "every alarm rings" "${rekeylab[@]}" canary --executions 20000
 
 install_tool cargo-fuzz "$CARGO_FUZZ_VERSION"
 for target in $(cargo fuzz list); do

@@ -34,14 +34,14 @@ pub use limits::Limits;
 /// Each method answers with one [`Hresult`]; what else it returns is written through its
 /// arguments. Arguments are checked in one order everywhere, so that a call with several faults
 /// has one answer: the device handle, the session handle, the arguments, the session's state, the
-/// bounds. A refused call changes nothing (INV-04), and every call is total: any combination of
+/// bounds. What is inside a wrapped key is looked at after the state. A refused call changes nothing (INV-04), and every call is total: any combination of
 /// arguments gets a code (INV-10).
 ///
 /// Codes that several methods share:
 ///
 /// * `D3DDDIERR_INVALIDHANDLE`: the device or session handle is unknown, dead, worn out or
 ///   belongs to another device; always this one code (R-02, S-23, S-44).
-/// * `E_INVALIDARG`: an argument is wrong whatever the state (S-11, S-15, S-40, S-41).
+/// * `E_INVALIDARG`: an argument is wrong whatever the state (S-11, S-15, S-40).
 /// * `D3DDDIERR_INVALIDCALL`: the session's state does not allow the call (S-45).
 /// * `E_OUTOFMEMORY`: a bound or an allocation said no; the call had no effect.
 pub trait CryptoSessionDdi {

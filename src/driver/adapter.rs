@@ -199,7 +199,7 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> CryptoSessionDd
             || fault!(SizeSeventeenAccepted) && args.random_number_len == 17;
         let buffer = args.random_number.as_deref_mut().filter(|_| is_len_right);
         // Semantics decision: a buffer of the right size holds the random number or zeros, never
-        // what lay there before (S-48).
+        // what lay there before (S-48), and no byte behind it is written (INV-09).
         let zeroed_len = RANDOM_NUMBER_LEN + usize::from(fault!(StartWritesSeventeenBytes));
         let mut out = buffer.and_then(|buffer| buffer.get_mut(..zeroed_len));
         if let Some(out) = out.as_deref_mut()

@@ -10,7 +10,8 @@ use crate::limits::BLOCK_ALIGNMENT;
 /// Semantics decision: the pair only ever rises, for the whole life of the session and over every
 /// refresh (S-26, S-30). That refuses every reused IV and every overlap (S-34) at
 /// once, needs no list of ranges that could fill up, and does not rest on refreshed keys being
-/// different (S-12). Within one IV, Count goes on where it stopped, as sequential counters want.
+/// different (S-12, INV-05). Within one IV, Count goes on where it stopped, as sequential counters
+/// want.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct CounterTrack {
     /// IV and Count of the last block used, as numbers.

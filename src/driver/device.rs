@@ -52,10 +52,11 @@ impl<const GENERATION_BITS: u32> Devices<GENERATION_BITS> {
         Ok((place, device))
     }
 
-    /// Finds a live session on the device that created it.
+    /// Finds a live session on the device that created it (R-01, R-02, INV-07).
     ///
-    /// Semantics decision: unknown, dead, worn-out and foreign handles have one answer, so that no
-    /// caller learns about the sessions of another device (S-23, S-44).
+    /// Semantics decision: unknown, dead, worn-out, foreign and NULL handles have one answer, so that
+    /// no caller learns about the sessions of another device (S-23, S-44, INV-07). `E_INVALIDARG` is
+    /// left to pointers to data that are NULL (S-15).
     pub(crate) fn find(
         &mut self,
         device: DeviceHandle,

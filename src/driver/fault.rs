@@ -93,7 +93,7 @@ mod planted {
     }
 
     faults! {
-        KeyInDebug = "key-in-debug", "S-69", rings "key-leak", 3 calls:
+        KeyInDebug = "key-in-debug", "R-69", rings "key-leak", 3 calls:
             "Debug of a session shows the bytes of its key";
         HomeDroppedUnwiped = "home-dropped-unwiped", "S-79", rings "key-residue", 3 calls:
             "a home of a secret goes back to the heap with the secret in it";
@@ -103,9 +103,9 @@ mod planted {
             "finish succeeds on a keyed session that never started a refresh";
         DestroyLeavesSessionAlive = "destroy-leaves-session-alive", "S-23", rings "use-after-destroy", 4 calls:
             "destroy answers ok and the session goes on serving calls";
-        WornOutSlotWraps = "worn-out-slot-wraps", "S-24", rings "use-after-destroy", 8 calls:
+        WornOutSlotWraps = "worn-out-slot-wraps", "S-24", rings "use-after-destroy", 7 calls:
             "a slot past its last generation starts again at the first, and old handles live again";
-        GenerationIgnored = "generation-ignored", "S-24", rings "use-after-destroy", 5 calls:
+        GenerationIgnored = "generation-ignored", "S-24", rings "use-after-destroy", 4 calls:
             "a handle is looked up by index alone, so a stale one finds the slot's new session";
         KeyBoundAtCompletion = "key-bound-at-completion", "S-17", rings "wrong-key-epoch", 6 calls:
             "a buffer is decrypted under the key of the moment it completes";

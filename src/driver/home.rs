@@ -8,6 +8,9 @@ use crate::fault::fault;
 
 /// A place for one secret, wiped when it is dropped.
 ///
+/// Nothing of a secret is left once its life is over (INV-06), and nothing of it is ever shown,
+/// although no document asks for that.
+///
 /// It has no `Clone`, no `Copy`, no `PartialEq` and nothing to see in `Debug`. Secrets come in and
 /// go out through references only, because arrays are `Copy`: a secret passed by value leaves its
 /// bytes behind on the stack. Whoever owns a `Home` keeps it behind a `Box`, so that the bytes

@@ -54,7 +54,8 @@ impl SessionSecrets {
 
     /// Makes the updated key the key in force and forgets what it was made of (R-17, S-03, S-79).
     ///
-    /// The XOR happens in place: the old key has no other home to be erased from.
+    /// The XOR happens in place: the old key has no other home to be erased from. After n refreshes
+    /// the key is the first one XOR all n random numbers (INV-02, INV-03).
     pub(crate) fn apply_random(&mut self) {
         self.key.xor_from(&self.random);
         if fault!(FinishXorsHalfTheKey) {

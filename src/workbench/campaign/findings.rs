@@ -231,6 +231,12 @@ impl Findings {
                 // A crash that tells nothing does not count as progress of the search.
                 is_new && kind != "crash"
             }
+            // Engines name artifacts by their content: this one was cut, by a worker that was
+            // killed while it wrote, and the whole one is there.
+            Err(CorpusError::Exists { .. }) => {
+                remove(artifact);
+                false
+            }
             Err(error) => {
                 self.is_storing_broken = true;
                 self.troubles.push(error.to_string());

@@ -150,6 +150,9 @@ impl Target {
         if self.known.contains(&symptom(first, trace)) {
             return None;
         }
+        if self.is_reporting {
+            self.report_progress();
+        }
         let subject = Subject { sequence: &self.sequence, trace, verdict, replay: None };
         Some((first.clone(), story(&subject, Colour::Off)))
     }

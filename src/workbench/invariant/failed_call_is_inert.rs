@@ -33,6 +33,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
     for divergence in case.divergences {
         if divergence.about == Disagreement::Code
             && !verdict.claims(divergence.call)
+            && !verdict.is_echo(divergence.call)
             && let Some(cause) = mark_left_by(case, divergence)
         {
             let kind = case.trace.calls[cause].call.kind().word();

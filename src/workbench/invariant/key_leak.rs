@@ -14,7 +14,7 @@ abort_function!(key_leak_found);
 
 /// The random number in its own output buffer is no sighting; the executor leaves it out.
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    report_sightings(case, verdict, INVARIANT.name, "S-69 INV-09", |place| match place {
+    report_sightings(case, verdict, INVARIANT.name, "R-69 INV-09", |place| match place {
         Place::Output { .. } | Place::Debug { .. } | Place::Panic { .. } => true,
         Place::FreedHeap { .. } => false,
     });

@@ -1,5 +1,7 @@
 //! `keystream-reuse`: no (key, counter block) is used twice.
 
+use rekeylab_ddi::Hresult;
+
 use super::{Case, Invariant, Verdict, Violation, abort_function};
 use crate::sequence::Call;
 
@@ -21,7 +23,12 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
     let mut highest: Vec<Option<((u64, u64), usize)>> = Vec::new();
     for (index, seen) in case.trace.calls.iter().enumerate() {
         let Call::SubmitBuffer { iv, count, len, .. } = seen.call else { continue };
-        if !seen.is_ok() {
+        // Memory and room are asked for last, so whoever lacks them has been let in.
+        let is_let_in = seen.code.is_some_and(|code| {
+            [Hresult::S_OK, Hresult::E_OUTOFMEMORY, Hresult::D3DDDIERR_WASSTILLDRAWING]
+                .contains(&code)
+        });
+        if !is_let_in {
             continue;
         }
         // A NULL handle that is served has no slot; it counts as a session of its own.
@@ -31,7 +38,9 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
         }
         let last = (iv, count.saturating_add(u64::from(len / 16).saturating_sub(1)));
         let Some((used, user)) = highest[slot].filter(|(used, _)| (iv, count) <= *used) else {
-            highest[slot] = Some((last, index));
+            if seen.is_ok() {
+                highest[slot] = Some((last, index));
+            }
             continue;
         };
         if !verdict.claims(index) {
@@ -41,7 +50,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                 call: index,
                 session: seen.session_slot,
                 happened: format!(
-                    "accepted from IV {iv:#x} Count {count:#x} on, although call {user} had used \
+                    "let in from IV {iv:#x} Count {count:#x} on, although call {user} had used \
                      IV {used_iv:#x} up to Count {used_count:#x}"
                 ),
                 expected: "D3DDDIERR_INVALIDCALL: counters only rise, over every refresh"
@@ -73,6 +82,18 @@ mod tests {
     #[test]
     fn the_same_counters_twice_ring() {
         two("iv=1 count=0 len=16", "", "iv=1 count=0 len=16", &["keystream-reuse"]);
+    }
+
+    #[test]
+    fn used_counters_that_only_lack_of_memory_keeps_out_ring() {
+        check(
+            &format!(
+                "{KEYED}submit-buffer s0 iv=1 count=0 len=16 -> ok
+                inject-allocation-failure after=0
+                submit-buffer s0 iv=1 count=0 len=16 -> E_OUTOFMEMORY"
+            ),
+            &["keystream-reuse"],
+        );
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! `lost-work`: what was accepted completes exactly once, and nothing stays behind.
 
 use super::model::CompletionFault;
-use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function};
+use rekeylab_ddi::Hresult;
+
+use super::{Case, Disagreement, Divergence, Invariant, Verdict, Violation, abort_function};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "lost-work",
@@ -15,8 +17,11 @@ abort_function!(work_was_lost);
 
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
     for divergence in case.divergences {
+        if is_about_room(case, divergence) && !verdict.claims(divergence.call) {
+            verdict.violations.push(room(case, divergence));
+        }
         let Disagreement::Completions { what } = &divergence.about else { continue };
-        if verdict.claims(divergence.call) {
+        if verdict.claims(divergence.call) || verdict.is_echo(divergence.call) {
             continue;
         }
         let happened = match what {
@@ -58,9 +63,32 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
     }
 }
 
+/// Whether driver and model disagree about how much room the queue has left.
+fn is_about_room(case: &Case<'_>, divergence: &Divergence) -> bool {
+    let busy = Some(Hresult::D3DDDIERR_WASSTILLDRAWING);
+    let code = case.trace.calls[divergence.call].code;
+    divergence.about == Disagreement::Code && (code == busy || Some(divergence.answer.code) == busy)
+}
+
+fn room(case: &Case<'_>, divergence: &Divergence) -> Violation {
+    let code = case.trace.calls[divergence.call].code.map(|code| code.to_string());
+    Violation {
+        invariant: INVARIANT.name,
+        call: divergence.call,
+        session: None,
+        happened: format!(
+            "answered {}: the queue does not hold what was accepted",
+            code.unwrap_or_default()
+        ),
+        expected: format!("{}: {}", divergence.answer.code, divergence.answer.because),
+        rules: "INV-08",
+        is_inferred: false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{rings, trace_of};
+    use super::super::testing::{check, rings, trace_of};
     use rekeylab_ddi::Hresult;
 
     const CALLS: &str = "d0 = create-device -> ok
@@ -96,6 +124,17 @@ mod tests {
         let first = trace.calls[5].completions.start as usize;
         trace.completions[first].code = Hresult::D3DDDIERR_DEVICEREMOVED;
         assert_eq!(rings(&trace), ["lost-work"]);
+    }
+
+    #[test]
+    fn a_queue_that_is_full_too_early_or_too_late_rings() {
+        check(
+            "d0 = create-device -> ok
+            s0 = create-session d0 -> ok
+            exchange-key s0 key=7 -> ok
+            submit-buffer s0 iv=1 count=0 len=16 -> D3DDDIERR_WASSTILLDRAWING",
+            &["lost-work"],
+        );
     }
 
     #[test]

@@ -142,6 +142,16 @@ impl Verdict {
     fn claims(&self, call: usize) -> bool {
         self.violations.iter().any(|violation| violation.call == call)
     }
+
+    /// Whether the call came after one that served the wrong session, so that nothing the model
+    /// knows of any session holds any more.
+    fn is_echo(&self, call: usize) -> bool {
+        let is_spreading = |violation: &Violation| {
+            [use_after_destroy::INVARIANT.name, session_isolation::INVARIANT.name]
+                .contains(&violation.invariant)
+        };
+        self.violations.iter().any(|violation| is_spreading(violation) && violation.call < call)
+    }
 }
 
 /// Judges a trace by every invariant.

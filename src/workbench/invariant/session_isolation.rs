@@ -36,8 +36,9 @@ fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
                 invariant: INVARIANT.name,
                 call: index,
                 session: seen.session_slot,
-                happened: "answered S_OK through a device that did not create the session"
-                    .to_owned(),
+                happened: format!(
+                    "answered {code} through a device that did not create the session"
+                ),
                 expected: "D3DDDIERR_INVALIDHANDLE: the session belongs to another device"
                     .to_owned(),
                 rules: "R-01 R-02 S-44 INV-12",

@@ -19,7 +19,7 @@ fn refreshes(count: u64) -> CallSequence {
             retire 2\n"
         );
     }
-    SequenceText::parse(&text).unwrap().sequence()
+    SequenceText::parse(&text).expect("the text above").sequence()
 }
 
 #[test]

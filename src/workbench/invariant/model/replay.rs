@@ -324,8 +324,6 @@ impl Model {
             return;
         }
         let mut keys = self.keys.clone();
-        // The same session's keys explain more than another's, so they are tried first.
-        keys.sort_by_key(|(name, _)| name.session != command.key_name.session);
         for session in &self.sessions {
             // What a session whose refresh is under way will hold when it finishes.
             if session.phase == Phase::Pending
@@ -338,6 +336,8 @@ impl Model {
                 keys.push((KeyName { session: session_slot, epoch: session.epoch + 1 }, next));
             }
         }
+        // The same session's keys explain more than another's, so they are tried first.
+        keys.sort_by_key(|(name, _)| name.session != command.key_name.session);
         let explains = |key: &[u8; 16]| is_plaintext_of(surface, ciphertext, key, command);
         let used = keys.iter().find(|(_, key)| explains(key)).map(|&(name, _)| name);
         let answer = Answer {
