@@ -3,6 +3,8 @@
 //! `cargo bench` prints a table. Figures of one run can be compared with each other, not with
 //! those of another machine or hour; the best of several rounds is shown.
 
+#![allow(clippy::print_stdout, reason = "the table is what the benchmark is for")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

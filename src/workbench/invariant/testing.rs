@@ -1,5 +1,7 @@
 //! Traces written by hand, in the text form: what follows each arrow is what the driver "answered".
 
+#![allow(clippy::cast_possible_truncation, reason = "traces written by hand are short")]
+
 use std::collections::VecDeque;
 
 use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};

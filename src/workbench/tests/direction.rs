@@ -68,7 +68,8 @@ fn sources(root: &Path, module: &str) -> Vec<PathBuf> {
     let mut open = vec![root.join(module), root.join(format!("{module}.rs"))];
     while let Some(path) = open.pop() {
         if path.is_dir() {
-            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            let entries = fs::read_dir(&path).expect("a folder of this package");
+            open.extend(entries.map(|entry| entry.expect("an entry of it").path()));
         } else if path.is_file() && path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);
         }
