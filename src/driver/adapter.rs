@@ -11,8 +11,8 @@ use rekeylab_ddi::{
 use crate::device::{Device, Devices, SessionPlace, session_handle};
 use crate::fault::fault;
 use crate::limits::{
-    BLOCK_ALIGNMENT, BUFFER_LEN_MAX, DEVICES_MAX, ENTROPY_DRAWS_MAX, GENERATION_BITS,
-    QUEUE_COMMANDS_MAX, QUEUE_LEN_MAX, SESSIONS_MAX,
+    BLOCK_ALIGNMENT, Bounds, DEVICES_MAX, ENTROPY_DRAWS_MAX, GENERATION_BITS, QUEUE_COMMANDS_MAX,
+    SESSIONS_MAX,
 };
 use crate::queue::Queue;
 use crate::seams::{Engine, Entropy, KeyUnwrap};
@@ -28,13 +28,21 @@ pub struct Adapter<E, G, U, const GENERATION: u32 = GENERATION_BITS> {
     mechanism: U,
     devices: Devices<GENERATION>,
     queue: Queue,
+    bounds: Bounds,
 }
 
 impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> Adapter<E, G, U, GENERATION> {
     /// An adapter without devices, on the caller's seams.
     #[must_use]
     pub fn new(entropy: E, engine: G, mechanism: U) -> Self {
-        Self { entropy, engine, mechanism, devices: Devices::new(), queue: Queue::new() }
+        Self::with_bounds(entropy, engine, mechanism, Bounds::default())
+    }
+
+    /// The same, with the caller's bounds.
+    #[must_use]
+    pub fn with_bounds(entropy: E, engine: G, mechanism: U, bounds: Bounds) -> Self {
+        let queue = Queue::new(bounds.queue_len_max);
+        Self { entropy, engine, mechanism, devices: Devices::new(), queue, bounds }
     }
 
     /// The bounds that the adapter keeps.
@@ -46,8 +54,8 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> Adapter<E, G, U
             sessions_max: number(SESSIONS_MAX),
             generations_max: Device::<GENERATION>::GENERATION_MAX,
             queue_commands_max: number(QUEUE_COMMANDS_MAX),
-            buffer_len_max: BUFFER_LEN_MAX,
-            queue_len_max: number(QUEUE_LEN_MAX),
+            buffer_len_max: self.bounds.buffer_len_max,
+            queue_len_max: number(self.bounds.queue_len_max),
             block_alignment: BLOCK_ALIGNMENT,
             key_exchange_blob_len: number(self.mechanism.blob_len()),
             entropy_draws_max: ENTROPY_DRAWS_MAX,
@@ -112,11 +120,11 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> Adapter<E, G, U
 
     fn submit(&mut self, device: DeviceHandle, args: &SubmitBuffer<'_>) -> Result<u64, Hresult> {
         let (place, session) = self.devices.find(device, args.session)?;
-        // Semantics decision: no data, no bytes, part of a block or more than a page is an
+        // Semantics decision: no data, no bytes, part of a block or too many bytes is an
         // argument error (S-15, S-40).
         let is_len_allowed = args.data_len != 0
             && args.data_len.is_multiple_of(BLOCK_ALIGNMENT)
-            && args.data_len <= BUFFER_LEN_MAX;
+            && args.data_len <= self.bounds.buffer_len_max;
         let data = claimed(args.data, args.data_len).filter(|_| is_len_allowed);
         let data = data.ok_or(Hresult::E_INVALIDARG)?;
         let range = counter_range(args.iv, args.data_len)?;

@@ -15,11 +15,21 @@ pub const GENERATION_BITS: u32 = 24;
 /// Commands that wait for the GPU at a time: four frames of eight buffers.
 pub const QUEUE_COMMANDS_MAX: usize = 32;
 
-/// Length of one buffer, in bytes: one page of a bitstream.
-pub const BUFFER_LEN_MAX: u32 = 4096;
+/// How much data a driver takes; a product and a workbench choose differently.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bounds {
+    /// Length of one buffer, in bytes.
+    pub buffer_len_max: u32,
+    /// Bytes that wait for the GPU at a time.
+    pub queue_len_max: usize,
+}
 
-/// Bytes that wait for the GPU at a time: four of the longest buffers.
-pub const QUEUE_LEN_MAX: usize = 16_384;
+impl Default for Bounds {
+    /// A buffer of 64 KiB, the usual size of a slice of high-bitrate video, and sixteen of them.
+    fn default() -> Self {
+        Self { buffer_len_max: 64 << 10, queue_len_max: 1 << 20 }
+    }
+}
 
 /// Granularity of a buffer's length, in bytes: one AES block (S-40).
 pub const BLOCK_ALIGNMENT: u32 = 16;

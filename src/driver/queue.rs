@@ -8,7 +8,7 @@ use rekeylab_ddi::{Completion, CtrIv, Hresult};
 use crate::device::SessionPlace;
 use crate::fault::fault;
 use crate::home::Home;
-use crate::limits::{QUEUE_COMMANDS_MAX, QUEUE_LEN_MAX};
+use crate::limits::QUEUE_COMMANDS_MAX;
 use crate::seams::Engine;
 
 /// How many short commands the queue has memory for before it first grows.
@@ -22,6 +22,7 @@ pub(crate) struct Queue {
     keys: Box<[Home; QUEUE_COMMANDS_MAX]>,
     /// The captured data of all commands that still have some, end to end.
     data: VecDeque<u8>,
+    len_max: usize,
     last_fence: u64,
 }
 
@@ -38,11 +39,12 @@ pub(crate) struct Command {
 impl Queue {
     /// An empty queue. The keys have their homes from the start, because homes never move; what is
     /// no secret gets its memory when it is first needed, up to the bounds.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(len_max: usize) -> Self {
         Self {
             commands: VecDeque::with_capacity(FIRST_COMMANDS),
             keys: Box::new([const { Home::empty() }; QUEUE_COMMANDS_MAX]),
             data: VecDeque::with_capacity(FIRST_COMMANDS * 64),
+            len_max,
             last_fence: 0,
         }
     }
@@ -53,7 +55,7 @@ impl Queue {
     /// after time has passed.
     pub(crate) fn admit(&self, len: usize) -> Result<(), Hresult> {
         let is_full =
-            self.commands.len() == QUEUE_COMMANDS_MAX || self.data.len() + len > QUEUE_LEN_MAX;
+            self.commands.len() == QUEUE_COMMANDS_MAX || self.data.len() + len > self.len_max;
         if is_full { Err(Hresult::D3DDDIERR_WASSTILLDRAWING) } else { Ok(()) }
     }
 
@@ -111,7 +113,7 @@ impl Queue {
         // The captured key has done its work (S-79).
         key.wipe();
         engine.release(command.len);
-        let len = u32::try_from(command.len).expect("bounded by BUFFER_LEN_MAX");
+        let len = u32::try_from(command.len).expect("bounded by the longest buffer");
         Completion { fence: command.fence, code: Hresult::S_OK, offset: 0, len }
     }
 
@@ -133,7 +135,7 @@ impl Queue {
     /// Throws the work of a session away. No honest path does.
     #[cfg(feature = "faults")]
     pub(crate) fn drop_work_of(&mut self, session: SessionPlace) {
-        let mut kept = VecDeque::with_capacity(QUEUE_LEN_MAX);
+        let mut kept = VecDeque::new();
         for command in &self.commands {
             let data = self.data.drain(..if command.is_lost { 0 } else { command.len });
             if command.session != session {

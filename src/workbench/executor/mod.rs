@@ -24,12 +24,16 @@ use crate::observation::{
 };
 use crate::sequence::{Call, CallSequence, NullPointer, SessionRef, Slot, expand};
 use client::Client;
+use rekeylab_driver::Bounds;
 pub use seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
 
 /// The driver core as the workbench runs it: two bits of generation, so that sequences reach the
 /// end of a slot's life (S-24).
 pub type DriverCore =
     rekeylab_driver::Adapter<SeededEntropy, CountingEngine, PlainTestMechanism, 2>;
+
+/// Small bounds, so that sequences reach them and long buffers do not eat the time of short ones.
+const BOUNDS: Bounds = Bounds { buffer_len_max: 1024, queue_len_max: 4096 };
 
 /// Something that can be driven: makes a fresh driver on the workbench's seams.
 pub trait Subject {
@@ -51,10 +55,11 @@ impl Subject for Core {
     type Driver = DriverCore;
 
     fn open(&self, seams: &Rc<Seams>) -> DriverCore {
-        DriverCore::new(
+        DriverCore::with_bounds(
             SeededEntropy(Rc::clone(seams)),
             CountingEngine(Rc::clone(seams)),
             PlainTestMechanism,
+            BOUNDS,
         )
     }
 
@@ -561,7 +566,7 @@ const OWNED_RANDOM_LEN_MAX: usize = 64;
 
 /// Up to this many bytes of data the client owns what it claims, and of more only a few: a driver
 /// must refuse absurd claims by the claim alone.
-const OWNED_DATA_LEN_MAX: usize = 4096 + 16;
+const OWNED_DATA_LEN_MAX: usize = BOUNDS.buffer_len_max as usize + 16;
 
 fn sighting(secret: u32, window: u8, call: usize, place: Place) -> Sighting {
     Sighting { secret, window, call: narrow(call), place }

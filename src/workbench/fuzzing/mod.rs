@@ -109,7 +109,7 @@ struct Target {
 const DEBUG_SHARE: u64 = 1024;
 
 /// The first inputs of a process all have it read: seeds, and reproducers given by hand.
-const DEBUG_FIRST: u64 = 1024;
+const DEBUG_FIRST: u64 = 256;
 
 /// How often progress is printed, in executions.
 const PROGRESS_INTERVAL: u64 = 1 << 16;

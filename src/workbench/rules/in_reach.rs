@@ -142,7 +142,7 @@ pub const ALL: &[Rule] = rules! {
         shown "corpus/seeds/sequential-counters-go-on-within-one-iv.seq";
     "S-31": "the caller gives the IV; without one nothing is decrypted",
         by "src/driver/session.rs: counter_range",
-        shown "corpus/seeds/a-buffer-is-whole-blocks-of-one-page-at-most.seq";
+        shown "corpus/seeds/a-buffer-is-whole-blocks-and-not-too-long.seq";
     "S-32": "IVs are compared as numbers, never as bytes in native order",
         by "src/driver/counter.rs: CounterRange",
         shown "src/driver/counter.rs: ivs_are_compared_as_numbers_not_as_bytes_in_native_order";
@@ -158,9 +158,9 @@ pub const ALL: &[Rule] = rules! {
     "S-38": "after the last counter there is none, and no refresh brings one",
         by "src/driver/counter.rs: use_up",
         shown "corpus/seeds/the-last-iv-is-final.seq";
-    "S-40": "a buffer is a whole number of blocks, at least one and a page at most",
+    "S-40": "a buffer is a whole number of blocks, at least one and no more than the driver takes",
         by "src/driver/adapter.rs: submit",
-        shown "corpus/seeds/a-buffer-is-whole-blocks-of-one-page-at-most.seq";
+        shown "corpus/seeds/a-buffer-is-whole-blocks-and-not-too-long.seq";
     "S-43": "each input is copied once, and the caller may change it when the call is back",
         by "src/driver/adapter.rs: submit",
         shown "corpus/seeds/work-in-flight-keeps-its-key-over-finish.seq";
