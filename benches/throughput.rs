@@ -18,7 +18,9 @@ use rekeylab_ddi::{
     Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi, CryptoSessionKeyExchange,
     CtrIv, DeviceHandle, Guid, Retire, SessionHandle, StartSessionKeyRefresh, SubmitBuffer,
 };
-use rekeylab_driver::{Adapter, Entropy, EntropyError, KeyUnwrap, SoftwareEngine, UnwrapError};
+use rekeylab_driver::{
+    Adapter, Bounds, Entropy, EntropyError, KeyUnwrap, SoftwareEngine, UnwrapError,
+};
 
 #[global_allocator]
 static ALLOCATOR: keysan::heap::ScanningAllocator = keysan::heap::ScanningAllocator::new();
@@ -103,7 +105,7 @@ fn main() {
 
 /// One session that is refreshed for ever, driven without a workbench.
 struct RefreshCycle {
-    adapter: Adapter<CountingEntropy, SoftwareEngine, FixedKey>,
+    adapter: Adapter,
     device: DeviceHandle,
     session: SessionHandle,
     iv: u64,
@@ -115,7 +117,8 @@ impl RefreshCycle {
     const CALLS: usize = 5;
 
     fn new() -> Self {
-        let mut adapter = Adapter::new(CountingEntropy(0), SoftwareEngine, FixedKey);
+        let mut adapter =
+            Adapter::new(CountingEntropy(0), SoftwareEngine, FixedKey, Bounds::default());
         let mut device = CreateDevice::default();
         assert!(adapter.create_device(&mut device).is_ok());
         let mut session = CreateCryptoSession {

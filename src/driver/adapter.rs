@@ -8,11 +8,10 @@ use rekeylab_ddi::{
     SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 
-use crate::device::{Device, Devices, SessionPlace, session_handle};
+use crate::device::{Device, Devices, GENERATION_MAX, SessionPlace, session_handle};
 use crate::fault::fault;
 use crate::limits::{
-    BLOCK_ALIGNMENT, Bounds, DEVICES_MAX, ENTROPY_DRAWS_MAX, GENERATION_BITS, QUEUE_COMMANDS_MAX,
-    SESSIONS_MAX,
+    BLOCK_ALIGNMENT, Bounds, DEVICES_MAX, ENTROPY_DRAWS_MAX, QUEUE_COMMANDS_MAX, SESSIONS_MAX,
 };
 use crate::queue::Queue;
 use crate::seams::{Engine, Entropy, KeyUnwrap};
@@ -21,28 +20,34 @@ use crate::session::{Session, counter_range};
 
 /// One display adapter with its devices, their sessions and the GPU's queue.
 ///
-/// `GENERATION` is the width of a handle's generation in bits; a shipping driver keeps the default.
-pub struct Adapter<E, G, U, const GENERATION: u32 = GENERATION_BITS> {
-    entropy: E,
-    engine: G,
-    mechanism: U,
-    devices: Devices<GENERATION>,
+/// Its seams are chosen at run time, as a driver's are: there is one compiled core, whatever it
+/// stands on.
+pub struct Adapter {
+    entropy: Box<dyn Entropy>,
+    engine: Box<dyn Engine>,
+    mechanism: Box<dyn KeyUnwrap>,
+    devices: Devices,
     queue: Queue,
     bounds: Bounds,
 }
 
-impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> Adapter<E, G, U, GENERATION> {
-    /// An adapter without devices, on the caller's seams.
+impl Adapter {
+    /// An adapter without devices, on the caller's seams and within the caller's bounds.
     #[must_use]
-    pub fn new(entropy: E, engine: G, mechanism: U) -> Self {
-        Self::with_bounds(entropy, engine, mechanism, Bounds::default())
-    }
-
-    /// The same, with the caller's bounds.
-    #[must_use]
-    pub fn with_bounds(entropy: E, engine: G, mechanism: U, bounds: Bounds) -> Self {
-        let queue = Queue::new(bounds.queue_len_max);
-        Self { entropy, engine, mechanism, devices: Devices::new(), queue, bounds }
+    pub fn new(
+        entropy: impl Entropy + 'static,
+        engine: impl Engine + 'static,
+        mechanism: impl KeyUnwrap + 'static,
+        bounds: Bounds,
+    ) -> Self {
+        Self {
+            entropy: Box::new(entropy),
+            engine: Box::new(engine),
+            mechanism: Box::new(mechanism),
+            devices: Devices::new(bounds.generations_max.min(GENERATION_MAX)),
+            queue: Queue::new(bounds.queue_len_max),
+            bounds,
+        }
     }
 
     /// The bounds that the adapter keeps.
@@ -52,7 +57,7 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> Adapter<E, G, U
         Limits {
             devices_max: number(DEVICES_MAX),
             sessions_max: number(SESSIONS_MAX),
-            generations_max: Device::<GENERATION>::GENERATION_MAX,
+            generations_max: self.bounds.generations_max,
             queue_commands_max: number(QUEUE_COMMANDS_MAX),
             buffer_len_max: self.bounds.buffer_len_max,
             queue_len_max: number(self.bounds.queue_len_max),
@@ -105,7 +110,7 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> Adapter<E, G, U
         // opened (R-11, S-13, S-15).
         let blob_len = self.mechanism.blob_len();
         let blob = claimed(args.blob, args.blob_len).filter(|blob| blob.len() == blob_len);
-        session.exchange_key(&mut self.mechanism, blob.ok_or(Hresult::E_INVALIDARG)?)
+        session.exchange_key(&mut *self.mechanism, blob.ok_or(Hresult::E_INVALIDARG)?)
     }
 
     fn start_refresh(
@@ -115,7 +120,7 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> Adapter<E, G, U
         out: Option<&mut [u8; RANDOM_NUMBER_LEN]>,
     ) -> Result<(), Hresult> {
         let (_, session) = self.devices.find(device, session)?;
-        session.start_refresh(&mut self.entropy, out.ok_or(Hresult::E_INVALIDARG)?)
+        session.start_refresh(&mut *self.entropy, out.ok_or(Hresult::E_INVALIDARG)?)
     }
 
     fn submit(&mut self, device: DeviceHandle, args: &SubmitBuffer<'_>) -> Result<u64, Hresult> {
@@ -156,9 +161,7 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> Adapter<E, G, U
     }
 }
 
-impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> CryptoSessionDdi
-    for Adapter<E, G, U, GENERATION>
-{
+impl CryptoSessionDdi for Adapter {
     fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
         args.device = DeviceHandle::NULL;
         let Some(place) = self.devices.vacancy() else { return Hresult::E_OUTOFMEMORY };
@@ -267,7 +270,7 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> CryptoSessionDd
                 .map(|session| session.key());
             #[cfg(not(feature = "faults"))]
             let other_key = None;
-            *entry = self.queue.complete_front(&mut self.engine, buffer, other_key);
+            *entry = self.queue.complete_front(&mut *self.engine, buffer, other_key);
             #[cfg(feature = "faults")]
             if fault!(CompletionDeliveredTwice) && entry.code.is_ok() {
                 self.queue.repeat(&command);
@@ -284,13 +287,13 @@ impl<E: Entropy, G: Engine, U: KeyUnwrap, const GENERATION: u32> CryptoSessionDd
         for (place, session) in devices.sessions_mut() {
             session.tear_down(queue.has_work_of(place));
         }
-        queue.lose_everything(engine);
+        queue.lose_everything(&mut **engine);
         Hresult::S_OK
     }
 }
 
 /// What the engine is asked for when a device is opened, in bytes.
-const DEVICE_LEN: usize = size_of::<Device<GENERATION_BITS>>();
+const DEVICE_LEN: usize = size_of::<Device>();
 /// What the engine is asked for when a session is made, in bytes.
 const SESSION_LEN: usize = size_of::<Session>();
 /// What the engine is asked for to keep a session's secrets, in bytes.
@@ -306,7 +309,7 @@ fn code<T>(result: Result<T, Hresult>) -> Hresult {
     result.err().unwrap_or(Hresult::S_OK)
 }
 
-impl<E, G, U, const GENERATION: u32> fmt::Debug for Adapter<E, G, U, GENERATION> {
+impl fmt::Debug for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Adapter")
             .field("devices", &self.devices)

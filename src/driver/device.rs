@@ -9,17 +9,18 @@ use crate::table::{Place, Table};
 
 /// The open devices of an adapter.
 #[derive(Debug)]
-pub(crate) struct Devices<const GENERATION_BITS: u32> {
-    devices: Table<Device<GENERATION_BITS>, DEVICES_MAX, GENERATION_BITS>,
+pub(crate) struct Devices {
+    devices: Table<Device, DEVICES_MAX>,
+    generations_max: u32,
 }
 
 /// The sessions that one device created, and owns.
-pub(crate) type Device<const GENERATION_BITS: u32> = Table<Session, SESSIONS_MAX, GENERATION_BITS>;
+pub(crate) type Device = Table<Session, SESSIONS_MAX>;
 
-impl<const GENERATION_BITS: u32> Devices<GENERATION_BITS> {
+impl Devices {
     /// No device yet.
-    pub(crate) fn new() -> Self {
-        Self { devices: Table::new() }
+    pub(crate) fn new(generations_max: u32) -> Self {
+        Self { devices: Table::new(generations_max), generations_max }
     }
 
     /// Where the next device would go, or `None` when there is no room for one.
@@ -29,15 +30,12 @@ impl<const GENERATION_BITS: u32> Devices<GENERATION_BITS> {
 
     /// Opens a device where [`vacancy`](Self::vacancy) said.
     pub(crate) fn open(&mut self, place: Place) -> DeviceHandle {
-        self.devices.fill(place, Device::new());
+        self.devices.fill(place, Device::new(self.generations_max));
         device_handle(place)
     }
 
     /// Takes a device away with all its sessions; their handles never resolve again.
-    pub(crate) fn close(
-        &mut self,
-        device: DeviceHandle,
-    ) -> Result<Device<GENERATION_BITS>, Hresult> {
+    pub(crate) fn close(&mut self, device: DeviceHandle) -> Result<Device, Hresult> {
         let place = device_place(device).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?;
         self.devices.remove(place).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)
     }
@@ -46,7 +44,7 @@ impl<const GENERATION_BITS: u32> Devices<GENERATION_BITS> {
     pub(crate) fn find_device(
         &mut self,
         device: DeviceHandle,
-    ) -> Result<(Place, &mut Device<GENERATION_BITS>), Hresult> {
+    ) -> Result<(Place, &mut Device), Hresult> {
         let place = device_place(device).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?;
         let device = self.devices.get_mut(place).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?;
         Ok((place, device))
@@ -102,7 +100,10 @@ pub(crate) struct SessionPlace {
 const DEVICE_KIND: u64 = 0xD1;
 const SESSION_KIND: u64 = 0x5E;
 const INDEX_MASK: u64 = 0xF;
-const GENERATION_MASK: u64 = 0xFF_FFFF;
+const GENERATION_MASK: u64 = GENERATION_MAX as u64;
+
+/// The last generation that a handle has room for.
+pub(crate) const GENERATION_MAX: u32 = (1 << 24) - 1;
 
 /// The handle of the device in this place.
 fn device_handle(place: Place) -> DeviceHandle {

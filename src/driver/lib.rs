@@ -33,8 +33,7 @@ pub use engine::SoftwareEngine;
 #[cfg(feature = "faults")]
 pub use fault::{Fault, plant};
 pub use limits::{
-    BLOCK_ALIGNMENT, Bounds, DEVICES_MAX, ENTROPY_DRAWS_MAX, GENERATION_BITS, QUEUE_COMMANDS_MAX,
-    SESSIONS_MAX,
+    BLOCK_ALIGNMENT, Bounds, DEVICES_MAX, ENTROPY_DRAWS_MAX, QUEUE_COMMANDS_MAX, SESSIONS_MAX,
 };
 pub use seams::{Engine, Entropy, EntropyError, KeyUnwrap, OsEntropy, OutOfMemory, UnwrapError};
 pub use state::{Event, Refusal, State, step};

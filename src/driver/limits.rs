@@ -6,18 +6,15 @@ pub const DEVICES_MAX: usize = 4;
 /// Sessions alive at a time on one device: key slots of engines are few.
 pub const SESSIONS_MAX: usize = 8;
 
-/// Width of a handle's generation in a shipping driver.
-///
-/// Each slot gives out `2^bits - 1` handles and is then retired (S-24). At a thousand sessions a
-/// second, all slots of one device last 37 hours of nothing else; the next device starts afresh.
-pub const GENERATION_BITS: u32 = 24;
-
 /// Commands that wait for the GPU at a time: four frames of eight buffers.
 pub const QUEUE_COMMANDS_MAX: usize = 32;
 
-/// How much data a driver takes; a product and a workbench choose differently.
+/// What a product and a workbench choose differently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Bounds {
+    /// How many handles a slot gives out before it is retired (S-24); at most 2^24 - 1, which is
+    /// what a handle has room for. A workbench chooses few, so that sequences reach the end.
+    pub generations_max: u32,
     /// Length of one buffer, in bytes.
     pub buffer_len_max: u32,
     /// Bytes that wait for the GPU at a time.
@@ -25,9 +22,11 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// A buffer of 64 KiB, the usual size of a slice of high-bitrate video, and sixteen of them.
+    /// All the generations there are: at a thousand sessions a second, the slots of one device last
+    /// 37 hours of nothing else, and the next device starts afresh. A buffer of 64 KiB, the size of
+    /// a slice of high-bitrate video, and sixteen of them.
     fn default() -> Self {
-        Self { buffer_len_max: 64 << 10, queue_len_max: 1 << 20 }
+        Self { generations_max: (1 << 24) - 1, buffer_len_max: 64 << 10, queue_len_max: 1 << 20 }
     }
 }
 

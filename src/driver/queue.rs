@@ -93,7 +93,7 @@ impl Queue {
     /// `buffer` has the length of what the command yields; see [`Command::result_len`].
     pub(crate) fn complete_front(
         &mut self,
-        engine: &mut impl Engine,
+        engine: &mut dyn Engine,
         buffer: &mut [u8],
         other_key: Option<&Home>,
     ) -> Completion {
@@ -118,7 +118,7 @@ impl Queue {
     }
 
     /// The engine was reset: what waits is lost, and its keys with it (S-54, S-79).
-    pub(crate) fn lose_everything(&mut self, engine: &mut impl Engine) {
+    pub(crate) fn lose_everything(&mut self, engine: &mut dyn Engine) {
         for command in self.commands.iter_mut().filter(|command| !command.is_lost) {
             command.is_lost = true;
             self.keys[key_index(command.fence)].wipe();

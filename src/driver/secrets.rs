@@ -32,7 +32,7 @@ impl SessionSecrets {
     /// fails, nothing of what was drawn stays (S-06).
     pub(crate) fn draw_random(
         &mut self,
-        entropy: &mut impl Entropy,
+        entropy: &mut dyn Entropy,
         out: &mut [u8; 16],
     ) -> Result<(), Hresult> {
         for _ in 0..ENTROPY_DRAWS_MAX {

@@ -32,7 +32,7 @@ impl Session {
     /// Takes the key out of a blob of the right length.
     pub(crate) fn exchange_key(
         &mut self,
-        mechanism: &mut impl KeyUnwrap,
+        mechanism: &mut dyn KeyUnwrap,
         blob: &[u8],
     ) -> Result<(), Hresult> {
         let next = match step(self.state, Event::Exchange) {
@@ -52,7 +52,7 @@ impl Session {
     /// Draws the random number of a refresh and hands it out.
     pub(crate) fn start_refresh(
         &mut self,
-        entropy: &mut impl Entropy,
+        entropy: &mut dyn Entropy,
         out: &mut [u8; 16],
     ) -> Result<(), Hresult> {
         let next = match step(self.state, Event::Start) {

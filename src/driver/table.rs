@@ -7,10 +7,10 @@ use crate::fault::fault;
 /// `N` slots for values, each named by index and generation.
 ///
 /// Semantics decision: a pair of index and generation is never reused, and a slot that has given
-/// out its last generation is retired for ever (S-24). Width is a constant of the type, so that a
-/// workbench can run with two bits and reach the end.
-pub(crate) struct Table<T, const N: usize, const GENERATION_BITS: u32> {
+/// out its last generation is retired for ever (S-24).
+pub(crate) struct Table<T, const N: usize> {
     slots: [Slot<T>; N],
+    generations_max: u32,
 }
 
 struct Slot<T> {
@@ -26,26 +26,21 @@ pub(crate) struct Place {
     pub(crate) generation: u32,
 }
 
-impl<T, const N: usize, const GENERATION_BITS: u32> Table<T, N, GENERATION_BITS> {
-    /// The last generation of a slot.
-    pub(crate) const GENERATION_MAX: u32 = {
-        assert!(GENERATION_BITS >= 1 && GENERATION_BITS <= 24, "a handle has 24 bits for it");
-        (1 << GENERATION_BITS) - 1
-    };
-
-    pub(crate) fn new() -> Self {
-        Self { slots: core::array::from_fn(|_| Slot { generation: 0, value: None }) }
+impl<T, const N: usize> Table<T, N> {
+    pub(crate) fn new(generations_max: u32) -> Self {
+        let slots = core::array::from_fn(|_| Slot { generation: 0, value: None });
+        Self { slots, generations_max }
     }
 
     /// Where the next value would go, or `None` when every slot is in use or worn out.
     pub(crate) fn vacancy(&self) -> Option<Place> {
         let is_vacant = |slot: &Slot<T>| {
             slot.value.is_none()
-                && (slot.generation < Self::GENERATION_MAX || fault!(WornOutSlotWraps))
+                && (slot.generation < self.generations_max || fault!(WornOutSlotWraps))
         };
         let index = self.slots.iter().position(is_vacant)?;
         let mut generation = self.slots[index].generation + 1;
-        if fault!(WornOutSlotWraps) && generation > Self::GENERATION_MAX {
+        if fault!(WornOutSlotWraps) && generation > self.generations_max {
             generation = 1;
         }
         Some(Place { index, generation })
@@ -80,9 +75,7 @@ impl<T, const N: usize, const GENERATION_BITS: u32> Table<T, N, GENERATION_BITS>
     }
 }
 
-impl<T: fmt::Debug, const N: usize, const GENERATION_BITS: u32> fmt::Debug
-    for Table<T, N, GENERATION_BITS>
-{
+impl<T: fmt::Debug, const N: usize> fmt::Debug for Table<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let live = self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let value = slot.value.as_ref()?;
@@ -98,7 +91,7 @@ mod tests {
 
     #[test]
     fn no_place_is_given_out_twice_and_a_worn_out_slot_is_retired() {
-        let mut table = Table::<u8, 2, 2>::new();
+        let mut table = Table::<u8, 2>::new(3);
         let mut seen = Vec::new();
         while let Some(place) = table.vacancy() {
             assert!(!seen.contains(&place), "{place:?} again");
@@ -112,7 +105,7 @@ mod tests {
 
     #[test]
     fn only_the_exact_place_resolves() {
-        let mut table = Table::<u8, 2, 8>::new();
+        let mut table = Table::<u8, 2>::new(255);
         let first = table.vacancy().unwrap();
         table.fill(first, 1);
         table.remove(first);

@@ -24,16 +24,11 @@ use crate::observation::{
 };
 use crate::sequence::{Call, CallSequence, NullPointer, SessionRef, Slot, expand};
 use client::Client;
-use rekeylab_driver::Bounds;
+use rekeylab_driver::{Adapter, Bounds};
 pub use seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
 
-/// The driver core as the workbench runs it: two bits of generation, so that sequences reach the
-/// end of a slot's life (S-24).
-pub type DriverCore =
-    rekeylab_driver::Adapter<SeededEntropy, CountingEngine, PlainTestMechanism, 2>;
-
 /// Small bounds, so that sequences reach them and long buffers do not eat the time of short ones.
-const BOUNDS: Bounds = Bounds { buffer_len_max: 1024, queue_len_max: 4096 };
+const BOUNDS: Bounds = Bounds { generations_max: 3, buffer_len_max: 1024, queue_len_max: 4096 };
 
 /// Something that can be driven: makes a fresh driver on the workbench's seams.
 pub trait Subject {
@@ -52,10 +47,10 @@ pub trait Subject {
 pub struct Core;
 
 impl Subject for Core {
-    type Driver = DriverCore;
+    type Driver = Adapter;
 
-    fn open(&self, seams: &Rc<Seams>) -> DriverCore {
-        DriverCore::with_bounds(
+    fn open(&self, seams: &Rc<Seams>) -> Adapter {
+        Adapter::new(
             SeededEntropy(Rc::clone(seams)),
             CountingEngine(Rc::clone(seams)),
             PlainTestMechanism,
@@ -63,7 +58,7 @@ impl Subject for Core {
         )
     }
 
-    fn limits(&self, driver: &DriverCore) -> Limits {
+    fn limits(&self, driver: &Adapter) -> Limits {
         driver.limits()
     }
 }
