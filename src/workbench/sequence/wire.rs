@@ -46,11 +46,20 @@ pub fn encode_into(sequence: &CallSequence, bytes: &mut Vec<u8>) {
 /// Replaces the sequence by what the bytes say; allocates only while the sequence still grows.
 pub fn decode_into(bytes: &[u8], sequence: &mut CallSequence) {
     let (records, _part) = bytes.as_chunks::<RECORD_LEN>();
-    sequence.calls.clear();
-    sequence.calls.extend(records.iter().filter_map(decode_call).take(CALLS_MAX));
+    let calls = &mut sequence.calls;
+    calls.clear();
+    // One reservation, and not one check of the capacity a call: this runs for every input.
+    calls.reserve(records.len().min(CALLS_MAX));
+    for call in records.iter().filter_map(decode_call) {
+        if calls.len() == CALLS_MAX {
+            break;
+        }
+        calls.push(call);
+    }
 }
 
 /// The record of one call.
+#[inline]
 #[must_use]
 pub fn encode_call(call: &Call) -> [u8; RECORD_LEN] {
     let mut record = Record::default();
@@ -97,6 +106,7 @@ pub fn encode_call(call: &Call) -> [u8; RECORD_LEN] {
 }
 
 /// The call of one record, or `None` if its opcode is unknown or reserved.
+#[inline]
 #[must_use]
 pub fn decode_call(bytes: &[u8; RECORD_LEN]) -> Option<Call> {
     let kind = CallKind::from_opcode(bytes[0])?;
