@@ -5,6 +5,7 @@
 
 mod sighting;
 
+use core::fmt;
 use core::ops::Range;
 
 use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};
@@ -20,7 +21,7 @@ pub const UNTOUCHED: u8 = 0xE7;
 pub const MARGIN_LEN: usize = 32;
 
 /// Everything one execution saw, in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Trace {
     /// The bounds that the driver published.
     pub limits: Option<Limits>,
@@ -49,7 +50,7 @@ pub struct Trace {
 }
 
 /// One call and what came of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Observation {
     /// The call.
     pub call: Call,
@@ -88,12 +89,31 @@ pub struct Reservations {
 }
 
 /// One answer of the entropy source.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Draw {
     /// It failed.
     Failed,
     /// It answered these bytes.
     Answered([u8; 16]),
+}
+
+impl fmt::Debug for Draw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Failed => "Failed",
+            Self::Answered(_) => "Answered(..)",
+        })
+    }
+}
+
+impl fmt::Debug for Trace {
+    // Without buffers and draws, which hold random numbers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trace")
+            .field("calls", &self.calls)
+            .field("sightings", &self.sightings)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Observation {
