@@ -10,7 +10,7 @@ step "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 step "lints, with planted faults" \
     cargo clippy --quiet --workspace --all-targets --features faults -- -D warnings
 step "documents" cargo doc --quiet --workspace --no-deps
-step "tests" cargo test --quiet --workspace --features faults
+step "tests, as README names them" cargo test --workspace --features faults
 step "tests of the core as it ships" cargo test --quiet -p rekeylab-driver -p rekeylab-cipher --release
 
 install_tool cargo-deny "$CARGO_DENY_VERSION"

@@ -36,24 +36,34 @@ found=0
 printf '\n== fuzz for %s\n' "$duration"
 cargo run --quiet --release -- fuzz --time "$duration" || found=$?
 
-# Whatever the campaign said, what it learnt is kept before anything else can fail.
+# Whatever the campaign said, what it learnt is kept before anything else can fail; and whatever
+# fails from here on, a finding is not hidden by it.
+trap 'status=$?; [ "$found" = 3 ] && exit 3; exit "$status"' EXIT
 if [ -n "$store" ]; then
     step "store the findings" copy_into fuzz/findings "$store/findings"
+    step "store the working set" copy_into "$working_set" "$store/call_sequence"
 fi
 
 # The smallest set with the same coverage; libFuzzer merges into a fresh folder.
-target=$(find target/fuzz -type f -path '*/release/call_sequence' | head -n 1)
+target=$(find "${CARGO_TARGET_DIR:-target}/fuzz" -type f -path '*/release/call_sequence' | head -n 1)
 trimmed=$(mktemp -d fuzz/corpus/trimmed.XXXXXX)
 step "trim the working set" "$target" -merge=1 "$trimmed" "$working_set"
 before=$(find "$working_set" -type f | wc -l)
+
+# replace FOLDER BY: the new one is complete before the old one goes.
+replace() {
+    rm -rf "$1.before"
+    mv "$1" "$1.before"
+    mv "$2" "$1"
+    rm -rf "$1.before"
+}
 if [ -n "$(ls -A "$trimmed")" ]; then
-    rm -rf "$working_set.before"
-    mv "$working_set" "$working_set.before"
-    mv "$trimmed" "$working_set"
-    rm -rf "$working_set.before"
+    replace "$working_set" "$trimmed"
+    if [ -n "$store" ]; then
+        rm -rf "$store/call_sequence.trimmed"
+        step "store the trimmed set" copy_into "$working_set" "$store/call_sequence.trimmed"
+        replace "$store/call_sequence" "$store/call_sequence.trimmed"
+    fi
 fi
 printf 'working set: %s files before, %s after\n' "$before" "$(find "$working_set" -type f | wc -l)"
-if [ -n "$store" ]; then
-    step "store the working set" copy_into "$working_set" "$store/call_sequence"
-fi
 exit "$found"

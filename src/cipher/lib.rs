@@ -6,7 +6,7 @@
 //! is left in the stack, on the heap or in a register, whatever the optimisation level, as long as
 //! [`backend()`] is [`Backend::AesNi`] or [`Backend::PrivateStack`]. The key is read from where the
 //! caller keeps it, by reference, and is never copied anywhere else that outlives the call. The
-//! only thing written is the data itself.
+//! only thing written is the data itself. [`copy_secret`] and [`xor_secret`] promise it on x86-64 only.
 //!
 //! Neither path branches on, or indexes by, secret bytes: AES-NI runs in constant time, and the
 //! portable `aes` crate is bit-sliced.

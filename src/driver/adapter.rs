@@ -8,7 +8,8 @@ use rekeylab_ddi::{
     SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 
-use crate::device::{Device, Devices, GENERATION_MAX, SessionPlace, session_handle};
+use crate::counter::CounterRange;
+use crate::device::{Devices, GENERATION_MAX, SessionPlace, session_handle};
 use crate::fault::fault;
 use crate::limits::{
     BLOCK_ALIGNMENT, Bounds, DEVICES_MAX, ENTROPY_DRAWS_MAX, QUEUE_COMMANDS_MAX, SESSIONS_MAX,
@@ -16,7 +17,7 @@ use crate::limits::{
 use crate::queue::Queue;
 use crate::seams::{Engine, Entropy, KeyUnwrap};
 use crate::secrets::SessionSecrets;
-use crate::session::{Session, counter_range};
+use crate::session::Session;
 
 /// One display adapter with its devices, their sessions and the GPU's queue.
 ///
@@ -40,11 +41,13 @@ impl Adapter {
         mechanism: impl KeyUnwrap + 'static,
         bounds: Bounds,
     ) -> Self {
+        let generations_max = bounds.generations_max.clamp(1, GENERATION_MAX);
+        let bounds = Bounds { generations_max, ..bounds };
         Self {
             entropy: Box::new(entropy),
             engine: Box::new(engine),
             mechanism: Box::new(mechanism),
-            devices: Devices::new(bounds.generations_max.min(GENERATION_MAX)),
+            devices: Devices::new(generations_max),
             queue: Queue::new(bounds.queue_len_max),
             bounds,
         }
@@ -60,7 +63,7 @@ impl Adapter {
             generations_max: self.bounds.generations_max,
             queue_commands_max: number(QUEUE_COMMANDS_MAX),
             buffer_len_max: self.bounds.buffer_len_max,
-            queue_len_max: number(self.bounds.queue_len_max),
+            queue_len_max: self.bounds.queue_len_max,
             block_alignment: BLOCK_ALIGNMENT,
             key_exchange_blob_len: number(self.mechanism.blob_len()),
             entropy_draws_max: ENTROPY_DRAWS_MAX,
@@ -75,7 +78,8 @@ impl Adapter {
         let (device, sessions) = self.devices.find_device(device)?;
         match args.crypto_type {
             Guid::CRYPTO_TYPE_AES128_CTR => {}
-            // Known, and offered for no profile.
+            // Semantics decision: a type that is known and not offered is unsupported, with a decode
+            // profile and without one.
             Guid::CRYPTO_TYPE_PROPRIETARY => return Err(Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO),
             // NULL_GUID and whatever nobody knows.
             _ => return Err(Hresult::D3DDDIERR_NOTAVAILABLE),
@@ -125,26 +129,31 @@ impl Adapter {
 
     fn submit(&mut self, device: DeviceHandle, args: &SubmitBuffer<'_>) -> Result<u64, Hresult> {
         let (place, session) = self.devices.find(device, args.session)?;
-        // Semantics decision: no data, no bytes, part of a block or too many bytes is an
-        // argument error (S-15, S-40).
-        let is_len_allowed = args.data_len != 0
-            && args.data_len.is_multiple_of(BLOCK_ALIGNMENT)
-            && args.data_len <= self.bounds.buffer_len_max;
-        let data = claimed(args.data, args.data_len).filter(|_| is_len_allowed);
+        // Every input is read exactly once; the caller may change it meanwhile (S-43).
+        let (data_len, counter) = (args.data_len, args.iv.copied());
+        // Semantics decision: no data, no bytes, part of a block or too many bytes is an argument
+        // error (S-15, S-40).
+        let is_len_allowed = data_len != 0
+            && data_len.is_multiple_of(BLOCK_ALIGNMENT)
+            && data_len <= self.bounds.buffer_len_max;
+        let data = claimed(args.data, data_len).filter(|_| is_len_allowed);
         let data = data.ok_or(Hresult::E_INVALIDARG)?;
-        let range = counter_range(args.iv, args.data_len)?;
-        // The counter is read once; the caller may change it meanwhile (S-43).
-        let counter = *args.iv.ok_or(Hresult::E_INVALIDARG)?;
+        // Semantics decision: without an IV there is no AES-CTR, and no IV of zero is made up
+        // (S-31).
+        let counter = counter.ok_or(Hresult::E_INVALIDARG)?;
+        let range = CounterRange::new(counter, data_len)?;
 
         session.admit_buffer(range)?;
         self.queue.admit(data.len())?;
+        self.queue.make_room(data.len()).map_err(|_| Hresult::E_OUTOFMEMORY)?;
         self.engine.reserve(data.len()).map_err(|_| Hresult::E_OUTOFMEMORY)?;
-        // Nothing can fail from here on, so that a refused buffer consumes no counter (S-37).
+        // From here on nothing fails, so that a refused buffer consumes no counter (S-37).
         Ok(self.queue.push(place, counter, data, |key| session.bind_buffer(range, key)))
     }
 
     fn destroy(&mut self, device: DeviceHandle, session: SessionHandle) -> Result<(), Hresult> {
-        let (place, _) = self.devices.find(device, session)?;
+        let (place, session) = self.devices.find(device, session)?;
+        session.end()?;
         if fault!(DestroyLeavesSessionAlive) {
             return Ok(());
         }
@@ -243,7 +252,7 @@ impl CryptoSessionDdi for Adapter {
         args: &mut CheckCryptoSessionStatus,
     ) -> Hresult {
         let found = self.devices.find(device, args.session);
-        let status = found.map(|(_, session)| session.status());
+        let status = found.and_then(|(_, session)| session.status());
         args.status = status.unwrap_or(SessionStatus::KEY_AND_CONTENT_LOST);
         code(status)
     }
@@ -292,11 +301,14 @@ impl CryptoSessionDdi for Adapter {
     }
 }
 
-/// What the engine is asked for when a device is opened, in bytes.
-const DEVICE_LEN: usize = size_of::<Device>();
-/// What the engine is asked for when a session is made, in bytes.
-const SESSION_LEN: usize = size_of::<Session>();
-/// What the engine is asked for to keep a session's secrets, in bytes.
+// What the engine is asked for, in bytes: declared sizes rather than those of our types, so that
+// the sums are the same on every target.
+
+/// For a device.
+const DEVICE_LEN: usize = 1024;
+/// For a session.
+const SESSION_LEN: usize = 64;
+/// For the secrets of a session.
 const SECRETS_LEN: usize = size_of::<SessionSecrets>();
 
 /// The bytes that the caller claims, if it really owns that many.

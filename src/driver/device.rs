@@ -100,6 +100,7 @@ pub(crate) struct SessionPlace {
 const DEVICE_KIND: u64 = 0xD1;
 const SESSION_KIND: u64 = 0x5E;
 const INDEX_MASK: u64 = 0xF;
+const _: () = assert!(DEVICES_MAX <= 16 && SESSIONS_MAX <= 16, "an index has four bits");
 const GENERATION_MASK: u64 = GENERATION_MAX as u64;
 
 /// The last generation that a handle has room for.

@@ -49,11 +49,6 @@ impl Home {
     pub(crate) fn wipe(&mut self) {
         self.0.zeroize();
     }
-
-    /// Whether all bytes are zero, without a branch on any single one.
-    pub(crate) fn is_zero(&self) -> bool {
-        self.0.iter().fold(0, |all, byte| all | byte) == 0
-    }
 }
 
 impl Drop for Home {

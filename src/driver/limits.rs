@@ -18,7 +18,7 @@ pub struct Bounds {
     /// Length of one buffer, in bytes.
     pub buffer_len_max: u32,
     /// Bytes that wait for the GPU at a time.
-    pub queue_len_max: usize,
+    pub queue_len_max: u32,
 }
 
 impl Default for Bounds {

@@ -1,7 +1,7 @@
 //! The submission queue: work that waits for the GPU, each with the key it was submitted under.
 
 use core::fmt;
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 
 use rekeylab_ddi::{Completion, CtrIv, Hresult};
 
@@ -22,7 +22,7 @@ pub(crate) struct Queue {
     keys: Box<[Home; QUEUE_COMMANDS_MAX]>,
     /// The captured data of all commands that still have some, end to end.
     data: VecDeque<u8>,
-    len_max: usize,
+    len_max: u32,
     last_fence: u64,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Command {
 impl Queue {
     /// An empty queue. The keys have their homes from the start, because homes never move; what is
     /// no secret gets its memory when it is first needed, up to the bounds.
-    pub(crate) fn new(len_max: usize) -> Self {
+    pub(crate) fn new(len_max: u32) -> Self {
         Self {
             commands: VecDeque::with_capacity(FIRST_COMMANDS),
             keys: Box::new([const { Home::empty() }; QUEUE_COMMANDS_MAX]),
@@ -54,9 +54,15 @@ impl Queue {
     /// Semantics decision: a full queue answers as a GPU that is still busy; the caller retries
     /// after time has passed.
     pub(crate) fn admit(&self, len: usize) -> Result<(), Hresult> {
-        let is_full =
-            self.commands.len() == QUEUE_COMMANDS_MAX || self.data.len() + len > self.len_max;
+        let is_full = self.commands.len() == QUEUE_COMMANDS_MAX
+            || self.data.len() + len > self.len_max as usize;
         if is_full { Err(Hresult::D3DDDIERR_WASSTILLDRAWING) } else { Ok(()) }
+    }
+
+    /// Gets the memory for a buffer of `len` bytes, so that [`push`](Self::push) needs none.
+    pub(crate) fn make_room(&mut self, len: usize) -> Result<(), TryReserveError> {
+        self.commands.try_reserve(1)?;
+        self.data.try_reserve(len)
     }
 
     /// Queues a buffer that [`admit`](Self::admit) let in; `bind` puts the session's key in place.

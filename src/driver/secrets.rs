@@ -14,15 +14,15 @@ pub(crate) struct SessionSecrets {
     /// K, the key in force.
     pub(crate) key: Home,
     /// R, between start and finish; zeros otherwise.
-    pub(crate) random: Home,
-    /// Tells R from the one before it, without keeping that one.
-    last_random_mark: [u8; 16],
+    random: Home,
+    /// Tells R from the one before it, without keeping that one; zeros before the first.
+    last_mark: Home,
 }
 
 impl SessionSecrets {
     /// A new home without a secret in it.
     pub(crate) fn new() -> Box<Self> {
-        Box::new(Self { key: Home::empty(), random: Home::empty(), last_random_mark: [0; 16] })
+        Box::new(Self { key: Home::empty(), random: Home::empty(), last_mark: Home::empty() })
     }
 
     /// Draws the random number of a refresh and writes it to `out` too.
@@ -40,11 +40,13 @@ impl SessionSecrets {
                 break;
             }
             let mark = mark_of(&self.random);
-            let is_stale = mark == self.last_random_mark && !fault!(RepeatedRandomAccepted);
-            if (self.random.is_zero() && !fault!(ZeroRandomAccepted)) || is_stale {
+            // Zeros are known by their mark too, so that R itself is only ever read by the cipher.
+            let is_zero = mark == ZERO_MARK && !fault!(ZeroRandomAccepted);
+            let is_repeated = mark == *self.last_mark.bytes() && !fault!(RepeatedRandomAccepted);
+            if is_zero || is_repeated {
                 continue;
             }
-            self.last_random_mark = mark;
+            *self.last_mark.bytes_mut() = mark;
             rekeylab_cipher::copy_secret(self.random.bytes(), out);
             return Ok(());
         }
@@ -68,10 +70,16 @@ impl SessionSecrets {
         self.random.wipe();
     }
 
+    /// Whether a random number was ever drawn. Only a planted fault asks; the state says more.
+    pub(crate) fn has_drawn(&self) -> bool {
+        *self.last_mark.bytes() != [0; 16]
+    }
+
     /// Forgets everything.
     pub(crate) fn wipe(&mut self) {
         self.key.wipe();
         self.random.wipe();
+        self.last_mark.wipe();
     }
 }
 
@@ -83,4 +91,20 @@ fn mark_of(random: &Home) -> [u8; 16] {
     let mut mark = *b"refresh-mark-v1\0";
     encrypt_block(random.bytes(), &mut mark);
     mark
+}
+
+/// The mark of sixteen zero bytes.
+const ZERO_MARK: [u8; 16] = 0x46eb_8411_3198_9fc7_7abf_e548_8a06_d39b_u128.to_be_bytes();
+
+#[cfg(test)]
+mod tests {
+    use super::{Home, ZERO_MARK, mark_of};
+
+    #[test]
+    fn zeros_are_known_by_their_mark_and_nothing_else_is() {
+        let mut random = Home::empty();
+        assert_eq!(u128::from_be_bytes(mark_of(&random)), u128::from_be_bytes(ZERO_MARK));
+        random.bytes_mut()[15] = 1;
+        assert_ne!(mark_of(&random), ZERO_MARK);
+    }
 }

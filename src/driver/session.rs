@@ -1,6 +1,6 @@
 //! One crypto session: its state, its counters and the home of its secrets.
 
-use rekeylab_ddi::{CtrIv, Hresult, SessionStatus};
+use rekeylab_ddi::{Hresult, SessionStatus};
 
 use crate::counter::{CounterRange, CounterTrack};
 use crate::fault::fault;
@@ -76,7 +76,7 @@ impl Session {
     pub(crate) fn finish_refresh(&mut self) -> Result<(), Hresult> {
         let next = match step(self.state, Event::Finish) {
             Err(_) if fault!(FinishWithoutStart) && self.state == State::Keyed => State::Keyed,
-            Err(_) if fault!(FinishKeepsRandom) && !self.secrets.random.is_zero() => State::Keyed,
+            Err(_) if fault!(FinishKeepsRandom) && self.secrets.has_drawn() => State::Keyed,
             next => next?,
         };
         self.state = next;
@@ -110,13 +110,23 @@ impl Session {
     }
 
     /// What the session says of its health.
-    pub(crate) fn status(&self) -> SessionStatus {
-        match (self.state, self.is_content_lost) {
+    pub(crate) fn status(&self) -> Result<SessionStatus, Hresult> {
+        step(self.state, Event::Status)?;
+        Ok(match (self.state, self.is_content_lost) {
             (State::Lost, _) if fault!(StatusHidesLoss) => SessionStatus::OK,
             (State::Lost, true) => SessionStatus::KEY_AND_CONTENT_LOST,
             (State::Lost, false) => SessionStatus::KEY_LOST,
             (State::Unkeyed | State::Keyed | State::Pending | State::Dead, _) => SessionStatus::OK,
+        })
+    }
+
+    /// The session is to end; whoever dropped it afterwards has ended it.
+    pub(crate) fn end(&mut self) -> Result<(), Hresult> {
+        let next = step(self.state, Event::Destroy)?;
+        if !fault!(DestroyLeavesSessionAlive) {
+            self.state = next;
         }
+        Ok(())
     }
 
     /// The engine was reset: everything secret goes, for good (S-52, S-54, S-79).
@@ -139,11 +149,4 @@ impl Session {
     pub(crate) fn key(&self) -> &Home {
         &self.secrets.key
     }
-}
-
-/// The counter blocks that `data_len` bytes from `iv` on use; checks what no state can change.
-pub(crate) fn counter_range(iv: Option<&CtrIv>, data_len: u32) -> Result<CounterRange, Hresult> {
-    // Semantics decision: without an IV there is no AES-CTR, and no IV of zero is made up (S-31).
-    let iv = iv.ok_or(Hresult::E_INVALIDARG)?;
-    CounterRange::new(*iv, data_len)
 }

@@ -5,12 +5,6 @@ use std::fmt;
 /// Eight-byte windows in a sixteen-byte secret, one for each offset from 0 to 8.
 const WINDOWS: usize = 9;
 
-/// Secrets a set can hold.
-///
-/// 512 secrets are 4,608 windows: 3.5 % of the filter's bits. Above 5 % too many words of innocent
-/// memory survive the filter, and the scan slows down.
-const CAPACITY: usize = 512;
-
 /// Bits of a spread word that choose a filter bit: 2^17 bits are 16 KiB, half of a first-level
 /// cache.
 const FILTER_BITS: u32 = 17;
@@ -55,6 +49,12 @@ pub struct Sighting {
 pub struct SetIsFull;
 
 impl SecretSet {
+    /// How many secrets a set can hold.
+    ///
+    /// Their windows are 7 % of the filter's bits. Of fuller filters too many words of innocent
+    /// memory survive, and the scan slows down.
+    pub const CAPACITY: usize = 1024;
+
     /// An empty set with keysan's own mask.
     #[must_use]
     pub fn new() -> SecretSet {
@@ -70,8 +70,8 @@ impl SecretSet {
         SecretSet {
             mask: mix(seed) | 0x0101_0101_0101_0101,
             filter: zeroed_box(),
-            needles: Vec::with_capacity(CAPACITY),
-            tags: Vec::with_capacity(CAPACITY),
+            needles: Vec::with_capacity(SecretSet::CAPACITY),
+            tags: Vec::with_capacity(SecretSet::CAPACITY),
             zero_may_be_a_needle: false,
         }
     }
@@ -85,7 +85,7 @@ impl SecretSet {
         if self.holds(&needles) {
             return Ok(());
         }
-        if self.tags.len() == CAPACITY {
+        if self.tags.len() == SecretSet::CAPACITY {
             return Err(SetIsFull);
         }
         self.tags.push(tag);
@@ -238,7 +238,7 @@ impl fmt::Debug for SecretSet {
 
 impl fmt::Display for SetIsFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the set already holds {CAPACITY} secrets")
+        write!(f, "the set already holds {} secrets", SecretSet::CAPACITY)
     }
 }
 

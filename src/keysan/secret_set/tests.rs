@@ -104,10 +104,10 @@ fn random_memory_holds_no_registered_secret() {
 
 #[test]
 fn all_of_a_full_set_is_found_and_one_more_is_refused() {
-    let capacity = CAPACITY as u64;
+    let capacity = SecretSet::CAPACITY as u64;
     let mut set = set_of(capacity);
     assert_eq!(set.register(&secret(capacity), 0), Err(SetIsFull));
-    assert_eq!(set.len(), CAPACITY);
+    assert_eq!(set.len(), SecretSet::CAPACITY);
     assert_eq!(set.register(&secret(5), 0), Ok(()), "what is known already needs no room");
     for n in 0..capacity {
         let found = every_byte(&set, &secret(n));

@@ -22,7 +22,7 @@ use rekeylab_ddi::{
 use crate::observation::{
     MARGIN_LEN, Observation, Place, SecretKind, SecretName, Sighting, Trace, UNTOUCHED,
 };
-use crate::sequence::{Call, CallSequence, NullPointer, SessionRef, Slot, expand};
+use crate::sequence::{CALLS_MAX, Call, CallSequence, NullPointer, SessionRef, Slot, expand};
 use client::Client;
 use rekeylab_driver::{Adapter, Bounds};
 pub use seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
@@ -153,7 +153,7 @@ impl Executor {
         let caught = panic::catch(|| {
             let driver =
                 panic::in_driver(|| heap::watch(&self.secrets, || subject.open(&self.seams)));
-            trace.limits = Some(subject.limits(&driver));
+            trace.limits = Some(panic::in_driver(|| subject.limits(&driver)));
             let mut run = Run::<S> { executor: self, trace, driver, debug_text };
             run.sequence(sequence);
             run.epilogue();
@@ -196,7 +196,7 @@ struct Run<'a, S: Subject> {
 
 impl<S: Subject> Run<'_, S> {
     fn sequence(&mut self, sequence: &CallSequence) {
-        for &call in &sequence.calls {
+        for &call in sequence.calls.iter().take(CALLS_MAX) {
             self.call(call);
         }
         self.trace.sequence_len = self.trace.calls.len();
@@ -206,10 +206,14 @@ impl<S: Subject> Run<'_, S> {
     fn epilogue(&mut self) {
         self.call(Call::Retire { count: u32::MAX });
         for slot in 0..self.executor.client.devices.len() {
-            if self.executor.client.devices[slot].is_open
-                && let Ok(slot) = u8::try_from(slot)
-            {
-                self.call(Call::DestroyDevice { device: Slot(slot) });
+            let device = &self.executor.client.devices[slot];
+            if device.is_open {
+                // By its handle: a slot of the sequence names only the first 256.
+                let name = Slot(u8::try_from(slot).unwrap_or(u8::MAX));
+                let mut seen = Observation::new(Call::DestroyDevice { device: name });
+                seen.device_slot = Some(short(slot));
+                seen.device = device.handle;
+                self.make(seen);
             }
         }
     }
@@ -221,9 +225,14 @@ impl<S: Subject> Run<'_, S> {
     }
 
     fn call(&mut self, call: Call) {
-        let index = self.trace.calls.len();
         let mut seen = Observation::new(call);
         self.resolve(&mut seen);
+        self.make(seen);
+    }
+
+    /// Makes a call whose handles are known, and writes down what came of it.
+    fn make(&mut self, mut seen: Observation) {
+        let index = self.trace.calls.len();
         self.executor.seams.begin_call();
         let first_draw = self.trace.draws.len();
         // Written down first, so that a call that never returns is in the trace.
@@ -234,7 +243,7 @@ impl<S: Subject> Run<'_, S> {
         seen.draws = narrow(first_draw)..narrow(self.trace.draws.len());
         self.executor.note_freed(self.trace, index);
         self.scan_scalar(seen.scalar, index);
-        if self.debug_text == DebugText::Read && !call.is_injection() {
+        if self.debug_text == DebugText::Read && !seen.call.is_injection() {
             self.read_debug_text(index);
         }
         self.trace.calls[index] = seen;
@@ -353,8 +362,9 @@ impl<S: Subject> Run<'_, S> {
         // The client owns what it claims and a margin; of absurd claims only the first bytes.
         let owned_len = (size as usize).min(OWNED_RANDOM_LEN_MAX) + MARGIN_LEN;
         let restoring = self.executor.client.session_mut(seen).map(|session| session.restoring());
-        let next = self.executor.seams.plan_random(restoring.as_ref());
-        if let (Some(next), Some(slot)) = (next, seen.session_slot) {
+        let planned = self.executor.seams.plan_randoms(restoring.as_ref());
+        for next in planned.into_iter().flatten() {
+            let Some(slot) = seen.session_slot else { break };
             let epoch = self.executor.client.session_mut(seen).map_or(0, |session| session.epoch);
             self.register_random(
                 &next,
@@ -389,7 +399,7 @@ impl<S: Subject> Run<'_, S> {
         let expected_len = if is_drawn { RANDOM_NUMBER_LEN } else { 0 };
         let range = start + expected_len..start + owned_len;
         if self.trace.bytes[range.clone()].iter().any(|&byte| byte != UNTOUCHED) {
-            self.scan_output(range, expected_len, index);
+            self.scan_short_output(range, expected_len, index);
         }
         code
     }
@@ -435,7 +445,7 @@ impl<S: Subject> Run<'_, S> {
             iv: (null != NullPointer::Iv).then_some(&counter),
             data: (null != NullPointer::Data).then_some(&*data),
             data_len: len,
-            fence: u64::MAX,
+            fence: u64::from_ne_bytes([UNTOUCHED; 8]),
         };
         let (device, driver) = (seen.device, &mut self.driver);
         let code = panic::in_driver(|| {
@@ -483,8 +493,16 @@ impl<S: Subject> Run<'_, S> {
         seen.surface_len = args.surface_len;
         self.trace.completions.truncate(first + completed);
         seen.completions = narrow(first)..narrow(first + completed);
-        let delivered = completed.min(self.executor.client.in_flight.len());
-        self.executor.client.in_flight.drain(..delivered);
+        if code.is_ok() {
+            let delivered = completed.min(self.executor.client.in_flight.len());
+            self.executor.client.in_flight.drain(..delivered);
+        }
+        for number in first..first + completed {
+            let Completion { fence, code, offset, len } = self.trace.completions[number];
+            self.scan_scalar(fence, index);
+            self.scan_scalar(u64::from(code.0) << 32 | u64::from(offset), index);
+            self.scan_scalar(u64::from(offset) << 32 | u64::from(len), index);
+        }
         self.scan_output(start..start + owed_len + MARGIN_LEN, 0, index);
         code
     }
@@ -515,9 +533,9 @@ impl<S: Subject> Run<'_, S> {
     fn register(&mut self, secret: &[u8; 16], name: SecretName) {
         let known = self.executor.secrets.len();
         let index = narrow(self.trace.secrets.len());
-        if self.executor.secrets.register(secret, index).is_err() {
-            self.trace.unwatched_count += 1;
-        } else if self.executor.secrets.len() > known {
+        let registered = self.executor.secrets.register(secret, index);
+        registered.expect("the set holds two secrets for each of CALLS_MAX calls");
+        if self.executor.secrets.len() > known {
             // A secret that comes back, such as a restored key, keeps its first name.
             self.trace.secrets.push(name);
         }
@@ -526,6 +544,15 @@ impl<S: Subject> Run<'_, S> {
     fn scan_output(&mut self, range: core::ops::Range<usize>, offset: usize, index: usize) {
         let Trace { bytes, sightings, .. } = &mut *self.trace;
         self.executor.secrets.scan_aligned(&bytes[range], &mut |seen| {
+            let place = Place::Output { offset: narrow(seen.position + offset) };
+            sightings.push(sighting(seen.tag, seen.window, index, place));
+        });
+    }
+
+    /// For a few bytes, in which part of a secret may stand anywhere.
+    fn scan_short_output(&mut self, range: core::ops::Range<usize>, offset: usize, index: usize) {
+        let Trace { bytes, sightings, .. } = &mut *self.trace;
+        self.executor.secrets.scan_bytes(&bytes[range], &mut |seen| {
             let place = Place::Output { offset: narrow(seen.position + offset) };
             sightings.push(sighting(seen.tag, seen.window, index, place));
         });
@@ -555,6 +582,8 @@ impl<S: Subject> Run<'_, S> {
         (self.executor.text, self.executor.last_text) = (text, before);
     }
 }
+
+const _: () = assert!(SecretSet::CAPACITY >= 2 * CALLS_MAX, "no secret may go unwatched");
 
 /// Of a claimed random-number buffer, the client really owns at most this much, in bytes.
 const OWNED_RANDOM_LEN_MAX: usize = 64;

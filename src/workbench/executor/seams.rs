@@ -90,18 +90,19 @@ impl Seams {
         self.entropy.borrow().draws.last() == Some(&Draw::Answered(*random))
     }
 
-    /// Says what the next draw would answer, so that it is a known secret before it is drawn.
+    /// Says which numbers the next start can be given, so that they are known before they are drawn:
+    /// what a planted fault answers, and the fresh one behind it.
     ///
-    /// `None` when it would fail, or answer something that everybody knows.
-    pub(super) fn plan_random(&self, restoring: Option<&[u8; 16]>) -> Option<[u8; 16]> {
+    /// Nothing stands for an answer that fails, or that everybody knows.
+    pub(super) fn plan_randoms(&self, restoring: Option<&[u8; 16]>) -> [Option<[u8; 16]>; 2] {
         let mut entropy = self.entropy.borrow_mut();
         entropy.restoring = restoring.copied().unwrap_or_default();
-        match entropy.fault {
-            None => Some(entropy.fresh()),
+        let faulty = match entropy.fault {
             Some((EntropyFault::Restore, _)) => Some(entropy.restoring),
             Some((EntropyFault::Repeat, _)) => Some(entropy.last),
-            Some((EntropyFault::Fail | EntropyFault::Zero, _)) => None,
-        }
+            Some((EntropyFault::Fail | EntropyFault::Zero, _)) | None => None,
+        };
+        [faulty, Some(entropy.fresh())]
     }
 }
 

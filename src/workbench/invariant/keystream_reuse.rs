@@ -1,4 +1,4 @@
-//! `keystream-reuse`: no (key, counter block) is used twice.
+//! `keystream-reuse`: in one session no counter block is used twice, whatever its keys.
 
 use rekeylab_ddi::Hresult;
 
@@ -7,7 +7,8 @@ use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "keystream-reuse",
-    holds_when: "no key and counter block are used twice, also when refreshes restore an old key",
+    holds_when: "in one session no counter block is used twice, also when refreshes restore an old \
+                 key",
     check,
     abort: keystream_reused,
 };

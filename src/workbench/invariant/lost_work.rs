@@ -3,6 +3,8 @@
 use super::model::CompletionFault;
 use rekeylab_ddi::Hresult;
 
+use crate::sequence::Call;
+
 use super::{Case, Disagreement, Divergence, Invariant, Verdict, Violation, abort_function};
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -17,7 +19,8 @@ abort_function!(work_was_lost);
 
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
     for divergence in case.divergences {
-        if is_about_room(case, divergence) && !verdict.claims(divergence.call) {
+        let is_taken = verdict.claims(divergence.call) || verdict.is_echo(divergence.call);
+        if is_about_room(case, divergence) && !is_taken {
             verdict.violations.push(room(case, divergence));
         }
         let Disagreement::Completions { what } = &divergence.about else { continue };
@@ -28,9 +31,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             CompletionFault::Missing { submitted } => {
                 format!("the buffer of call {submitted} did not complete")
             }
-            CompletionFault::Unexpected { fence } => {
-                format!("a completion of fence {fence} came that was not due")
-            }
+            CompletionFault::Unexpected => "a completion came that was not due".to_owned(),
             CompletionFault::Different { submitted, code } => {
                 format!("the buffer of call {submitted} completed as {code}, or in another place")
             }
@@ -66,8 +67,12 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
 /// Whether driver and model disagree about how much room the queue has left.
 fn is_about_room(case: &Case<'_>, divergence: &Divergence) -> bool {
     let busy = Some(Hresult::D3DDDIERR_WASSTILLDRAWING);
-    let code = case.trace.calls[divergence.call].code;
-    divergence.about == Disagreement::Code && (code == busy || Some(divergence.answer.code) == busy)
+    let seen = &case.trace.calls[divergence.call];
+    let code = seen.code;
+    let is_submission = matches!(seen.call, Call::SubmitBuffer { .. });
+    is_submission
+        && divergence.about == Disagreement::Code
+        && (code == busy || Some(divergence.answer.code) == busy)
 }
 
 fn room(case: &Case<'_>, divergence: &Divergence) -> Violation {

@@ -24,6 +24,8 @@ mod use_after_destroy;
 mod wrong_answer;
 mod wrong_key_epoch;
 
+use rekeylab_ddi::Hresult;
+
 use crate::observation::Trace;
 pub use model::{
     Answer, CompletionFault, Disagreement, Divergence, KeyName, Model, ModelSession, Phase,
@@ -62,6 +64,20 @@ macro_rules! abort_function {
     };
 }
 pub(crate) use abort_function;
+
+/// Whether a code can only be answered about a session that was found: success, or a refusal for
+/// what its state, the arguments or the bounds say.
+pub(crate) fn says_it_was_found(code: Hresult) -> bool {
+    code.is_ok()
+        || [
+            Hresult::D3DDDIERR_INVALIDCALL,
+            Hresult::E_INVALIDARG,
+            Hresult::E_OUTOFMEMORY,
+            Hresult::E_FAIL,
+            Hresult::D3DDDIERR_WASSTILLDRAWING,
+        ]
+        .contains(&code)
+}
 
 /// Every invariant, in the order in which they are asked.
 pub const ALL: &[Invariant] = &[

@@ -1,8 +1,6 @@
 //! `session-isolation`: calls on one session or device change no other.
 
-use rekeylab_ddi::Hresult;
-
-use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function};
+use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, says_it_was_found};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -24,7 +22,7 @@ fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
     let mut owners: Vec<Option<u16>> = Vec::new();
     for (index, seen) in case.trace.calls.iter().enumerate() {
         let Some(slot) = seen.session_slot.map(usize::from) else { continue };
-        let code = seen.code.filter(|code| *code != Hresult::D3DDDIERR_INVALIDHANDLE);
+        let code = seen.code.filter(|code| says_it_was_found(*code));
         if matches!(seen.call, Call::CreateSession { .. }) {
             owners.resize(slot.max(owners.len()), None);
             owners.push(seen.device_slot.filter(|_| seen.is_ok()));

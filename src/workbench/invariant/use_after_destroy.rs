@@ -2,7 +2,7 @@
 
 use rekeylab_ddi::Hresult;
 
-use super::{Case, Invariant, Verdict, Violation, abort_function};
+use super::{Case, Invariant, Verdict, Violation, abort_function, says_it_was_found};
 use crate::observation::Observation;
 use crate::sequence::Call;
 
@@ -19,8 +19,7 @@ abort_function!(use_after_destroy_found);
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
     let mut lives = Lives::default();
     for (index, seen) in case.trace.calls.iter().enumerate() {
-        // Whoever is refused for any other reason was looked up first, dead as it is.
-        if let Some(code) = seen.code.filter(|code| *code != Hresult::D3DDDIERR_INVALIDHANDLE)
+        if let Some(code) = seen.code.filter(|code| says_it_was_found(*code))
             && let Some((call, what)) = lives.dead_name_of(seen)
         {
             // From the first such call on, two names can mean one session; the rest is echo.

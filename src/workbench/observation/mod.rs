@@ -43,8 +43,6 @@ pub struct Trace {
     pub reserved_len: u64,
     /// Whether the allocator and the scanner were shown to look (see `key-residue`).
     pub is_heap_watched: bool,
-    /// Secrets that were not looked for, because the scanner holds no more at a time.
-    pub unwatched_count: u32,
     /// How many calls of the sequence had run when it ended; the rest is the epilogue.
     pub sequence_len: usize,
 }
@@ -162,7 +160,6 @@ impl Trace {
         self.panic = None;
         self.reserved_len = 0;
         self.is_heap_watched = false;
-        self.unwatched_count = 0;
         self.sequence_len = 0;
     }
 

@@ -141,7 +141,7 @@ pub const ALL: &[Rule] = rules! {
         by "src/driver/counter.rs: CounterTrack",
         shown "corpus/seeds/sequential-counters-go-on-within-one-iv.seq";
     "S-31": "the caller gives the IV; without one nothing is decrypted",
-        by "src/driver/session.rs: counter_range",
+        by "src/driver/adapter.rs: submit",
         shown "corpus/seeds/a-buffer-is-whole-blocks-and-not-too-long.seq";
     "S-32": "IVs are compared as numbers, never as bytes in native order",
         by "src/driver/counter.rs: CounterRange",

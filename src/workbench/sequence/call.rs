@@ -85,7 +85,8 @@ pub enum Call {
         /// How many draws it lasts.
         draws: u32,
     },
-    /// `inject-allocation-failure`: one allocation request of the next driver call is refused.
+    /// `inject-allocation-failure`: one allocation request is refused, of the next
+    /// driver call that makes any.
     InjectAllocationFailure {
         /// How many requests of that call are granted first.
         after: u32,
@@ -132,7 +133,7 @@ pub struct CallSequence {
 }
 
 /// The most calls in one sequence: far more than any bug has needed, and a bound on every run.
-pub const CALLS_MAX: usize = 4096;
+pub const CALLS_MAX: usize = 512;
 
 impl Call {
     /// What the call is, without its arguments.

@@ -89,7 +89,9 @@ impl CallKind {
             Self::Retire => "lets the GPU complete up to so many commands",
             Self::ResetEngine => "resets the engine: every session key is lost",
             Self::InjectEntropy => "makes the entropy source misbehave for so many draws",
-            Self::InjectAllocationFailure => "refuses one allocation of the next driver call",
+            Self::InjectAllocationFailure => {
+                "refuses one allocation of the next call that makes any"
+            }
         }
     }
 

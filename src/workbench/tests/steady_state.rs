@@ -34,9 +34,9 @@ fn neither_driver_nor_executor_allocates_for_a_call() {
         assert!(trace.calls.iter().any(|seen| seen.is_refused()), "refusals count, too");
         counted.count_total
     };
-    let long = allocations(&refreshes(200));
-    let short = allocations(&refreshes(20));
-    assert_eq!(long, short, "1,260 calls more must not allocate once more");
+    let long = allocations(&refreshes(60));
+    let short = allocations(&refreshes(6));
+    assert_eq!(long, short, "378 calls more must not allocate once more");
     assert!(short < 20, "{short} allocations for a device, a session and a queue");
 }
 

@@ -103,10 +103,7 @@ pub enum CompletionFault {
         submitted: usize,
     },
     /// It came and nothing was owed, or not this.
-    Unexpected {
-        /// The fence it names.
-        fence: u64,
-    },
+    Unexpected,
     /// It came with another code, length or offset than it should.
     Different {
         /// The call that submitted the buffer.

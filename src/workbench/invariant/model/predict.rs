@@ -47,7 +47,7 @@ impl Model {
     fn create_device(&self, limits: &Limits, seen: &Observation) -> Answer {
         let open = self.devices.iter().filter(|device| device.is_open).count();
         if open >= limits.devices_max as usize {
-            return refuse(Hresult::E_OUTOFMEMORY, "every device slot is in use", "S-10");
+            return refuse(Hresult::E_OUTOFMEMORY, "every device slot is in use", "INV-10");
         }
         if self.device_place(limits).is_none() {
             return refuse(Hresult::E_OUTOFMEMORY, "every free device slot is worn out", "S-24");
@@ -92,7 +92,7 @@ impl Model {
         }
         let places = &self.devices[device].places;
         if places.iter().filter(|place| place.is_taken).count() >= limits.sessions_max as usize {
-            return refuse(Hresult::E_OUTOFMEMORY, "every session slot is in use", "S-10");
+            return refuse(Hresult::E_OUTOFMEMORY, "every session slot is in use", "INV-10");
         }
         if self.session_place(limits, device).is_none() {
             return refuse(Hresult::E_OUTOFMEMORY, "every free session slot is worn out", "S-24");
@@ -184,7 +184,7 @@ impl Model {
         if null == NullPointer::Data {
             return invalid("the data pointer is NULL", "S-15");
         }
-        if len == 0 || len % limits.block_alignment != 0 {
+        if len == 0 || len % limits.block_alignment.max(1) != 0 {
             return invalid("the length is no whole number of blocks", "S-40");
         }
         if len > limits.buffer_len_max {
@@ -207,7 +207,7 @@ impl Model {
         if self.queue.len() >= limits.queue_commands_max as usize
             || self.queued_len + len as usize > limits.queue_len_max as usize
         {
-            return refuse(Hresult::D3DDDIERR_WASSTILLDRAWING, "the queue is full", "S-10");
+            return refuse(Hresult::D3DDDIERR_WASSTILLDRAWING, "the queue is full", "INV-10");
         }
         if seen.reservations.is_refused {
             return refuse(Hresult::E_OUTOFMEMORY, "an allocation was refused", "INV-04");
@@ -296,7 +296,7 @@ impl ModelSession {
 
 /// The Count of the last block of a buffer, or `None` when it would pass 2^64.
 pub(super) fn last_count(count: u64, len: u32) -> Option<u64> {
-    let last = u128::from(count) + u128::from(len / 16) - 1;
+    let last = u128::from(count) + u128::from(len.div_ceil(16).saturating_sub(1));
     u64::try_from(last).ok()
 }
 

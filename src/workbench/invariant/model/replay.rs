@@ -74,7 +74,7 @@ impl Model {
                 (out.get(..16) != Some(&random)).then_some(Disagreement::Random)
             }
             Call::SubmitBuffer { .. } => {
-                (seen.scalar != self.last_fence + 1).then_some(Disagreement::Fence)
+                (seen.scalar != self.last_fence.wrapping_add(1)).then_some(Disagreement::Fence)
             }
             Call::SessionStatus { .. } => {
                 let expected = session?.status();
@@ -248,9 +248,7 @@ impl Model {
                     .queue
                     .front()
                     .map(|command| CompletionFault::Missing { submitted: command.submitted }),
-                (Some(completion), false) => {
-                    Some(CompletionFault::Unexpected { fence: completion.fence })
-                }
+                (Some(_), false) => Some(CompletionFault::Unexpected),
             };
             if let Some(what) = fault {
                 if !self.is_lost {
@@ -270,13 +268,15 @@ impl Model {
             if !command.is_lost {
                 self.queued_len -= command.len;
             }
-            offset += completion.len;
-            if !command.is_lost && command.is_judged && !self.is_lost {
+            offset = completion.len.wrapping_add(offset);
+            let owner = self.sessions.get(usize::from(command.key_name.session));
+            let is_given_up = self.is_lost || owner.is_none_or(|session| session.is_given_up);
+            if !command.is_lost && command.is_judged && !is_given_up {
                 self.compare_plaintext(trace, index, seen, completion, &command);
             }
         }
         if offset != seen.surface_len && !self.is_lost {
-            let what = CompletionFault::Unexpected { fence: self.last_fence };
+            let what = CompletionFault::Unexpected;
             let answer = Answer {
                 code: Hresult::S_OK,
                 because: "the surface holds what completed and no more",
@@ -289,7 +289,7 @@ impl Model {
     fn completion_fault(&self, completion: &Completion, offset: u32) -> Option<CompletionFault> {
         let command = self.queue.front()?;
         if completion.fence != command.fence {
-            return Some(CompletionFault::Unexpected { fence: completion.fence });
+            return Some(CompletionFault::Unexpected);
         }
         let (code, len) = if command.is_lost {
             (Hresult::D3DDDIERR_DEVICEREMOVED, 0)

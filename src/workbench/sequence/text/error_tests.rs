@@ -202,7 +202,7 @@ fn what_is_too_long_names_the_limit() {
     assert_eq!(SequenceText::parse(&calls).unwrap().entries.len(), CALLS_MAX);
     check(
         &format!("{calls}# Comments are free.\nretire 1"),
-        expect!["line 4098, column 1: expected at most 4096 calls, found one more"],
+        expect!["line 514, column 1: expected at most 512 calls, found one more"],
     );
     check(
         &"\n".repeat(TEXT_LEN_MAX + 1),
