@@ -45,7 +45,7 @@ if [ -n "$store" ]; then
 fi
 
 # The smallest set with the same coverage; libFuzzer merges into a fresh folder.
-target=$(find "${CARGO_TARGET_DIR:-target}/fuzz" -type f -path '*/release/call_sequence' | head -n 1)
+target=$(find "${CARGO_TARGET_DIR:-target}/fuzz/none" -type f -path '*/release/call_sequence' | head -n 1)
 trimmed=$(mktemp -d fuzz/corpus/trimmed.XXXXXX)
 step "trim the working set" "$target" -merge=1 "$trimmed" "$working_set"
 before=$(find "$working_set" -type f | wc -l)
