@@ -6,7 +6,7 @@
 //! is left in the stack, on the heap or in a register, whatever the optimisation level, as long as
 //! [`backend()`] is [`Backend::AesNi`] or [`Backend::PrivateStack`]. The key is read from where the
 //! caller keeps it, by reference, and is never copied anywhere else that outlives the call. The
-//! only thing written is the data itself. [`copy_secret`] and [`xor_secret`] promise it on x86-64 only.
+//! only thing written is the data itself. [`copy_secret`], [`xor_secret`] and [`is_same_secret`] promise it on x86-64 only.
 //!
 //! Neither path branches on, or indexes by, secret bytes: AES-NI runs in constant time, and the
 //! portable `aes` crate is bit-sliced.
@@ -46,6 +46,9 @@ mod aes_ni;
 #[path = "aes_ni_absent.rs"]
 mod aes_ni;
 
+#[cfg(feature = "faults")]
+pub mod planted;
+
 #[cfg(all(
     any(target_os = "linux", target_os = "macos"),
     any(target_arch = "x86_64", target_arch = "aarch64"),
@@ -69,7 +72,7 @@ mod trampoline;
 use std::fmt;
 
 pub use backend::{Backend, backend};
-pub use secret::{copy_secret, xor_secret};
+pub use secret::{copy_secret, is_same_secret, xor_secret};
 
 /// The length of an AES-128 key in bytes.
 pub const KEY_LEN: usize = 16;

@@ -30,6 +30,9 @@ pub struct Adapter {
     devices: Devices,
     queue: Queue,
     bounds: Bounds,
+    /// The session that ended last, with its key, for the next one. No honest path keeps one.
+    #[cfg(feature = "faults")]
+    ended: Option<Session>,
 }
 
 impl Adapter {
@@ -41,6 +44,8 @@ impl Adapter {
         mechanism: impl KeyUnwrap + 'static,
         bounds: Bounds,
     ) -> Self {
+        #[cfg(feature = "faults")]
+        crate::keepsakes::forget();
         let generations_max = bounds.generations_max.clamp(1, GENERATION_MAX);
         let bounds = Bounds { generations_max, ..bounds };
         Self {
@@ -50,6 +55,8 @@ impl Adapter {
             devices: Devices::new(generations_max),
             queue: Queue::new(bounds.queue_len_max),
             bounds,
+            #[cfg(feature = "faults")]
+            ended: None,
         }
     }
 
@@ -67,6 +74,26 @@ impl Adapter {
             block_alignment: BLOCK_ALIGNMENT,
             key_exchange_blob_len: number(self.mechanism.blob_len()),
             entropy_draws_max: ENTROPY_DRAWS_MAX,
+        }
+    }
+
+    /// Shows `sink` every place where the core may keep a secret now, with what is in it.
+    ///
+    /// Those are the three homes of every live session and the captured key of every command that
+    /// is outstanding and not lost. A product has no such function: it is how a workbench tells a
+    /// secret that is at home from one that is not.
+    #[cfg(feature = "homes")]
+    pub fn for_each_home(&self, sink: &mut dyn FnMut(crate::HomeOf, &[u8; 16])) {
+        use crate::HomeOf::{BoundKey, Key, LastMark, Random};
+
+        for (place, session) in self.devices.sessions() {
+            let (handle, secrets) = (session_handle(place), session.secrets());
+            sink(Key(handle), secrets.key.bytes());
+            sink(Random(handle), secrets.random.bytes());
+            sink(LastMark(handle), secrets.last_mark.bytes());
+        }
+        for (fence, key) in self.queue.bound_keys() {
+            sink(BoundKey { fence }, key.bytes());
         }
     }
 
@@ -100,7 +127,11 @@ impl Adapter {
             }
             return Err(Hresult::E_OUTOFMEMORY);
         }
-        sessions.fill(session, Session::new());
+        #[cfg(feature = "faults")]
+        let value = self.ended.take().map_or_else(Session::new, Session::reborn);
+        #[cfg(not(feature = "faults"))]
+        let value = Session::new();
+        sessions.fill(session, value);
         Ok(session_handle(SessionPlace { device, session }))
     }
 
@@ -114,7 +145,13 @@ impl Adapter {
         // opened (R-11, S-13, S-15).
         let blob_len = self.mechanism.blob_len();
         let blob = claimed(args.blob, args.blob_len).filter(|blob| blob.len() == blob_len);
-        session.exchange_key(&mut *self.mechanism, blob.ok_or(Hresult::E_INVALIDARG)?)
+        session.exchange_key(&mut *self.mechanism, blob.ok_or(Hresult::E_INVALIDARG)?)?;
+        #[cfg(feature = "faults")]
+        if fault!(KeyInLog) {
+            let key = session.secrets().key.bytes();
+            self.engine.log(format_args!("a session took its key: {key:02x?}"));
+        }
+        Ok(())
     }
 
     fn start_refresh(
@@ -124,7 +161,11 @@ impl Adapter {
         out: Option<&mut [u8; RANDOM_NUMBER_LEN]>,
     ) -> Result<(), Hresult> {
         let (_, session) = self.devices.find(device, session)?;
-        session.start_refresh(&mut *self.entropy, out.ok_or(Hresult::E_INVALIDARG)?)
+        let started = session.start_refresh(&mut *self.entropy, out.ok_or(Hresult::E_INVALIDARG)?);
+        if started == Err(Hresult::E_FAIL) {
+            self.engine.log(format_args!("no refresh started: the entropy source is broken"));
+        }
+        started
     }
 
     fn submit(&mut self, device: DeviceHandle, args: &SubmitBuffer<'_>) -> Result<u64, Hresult> {
@@ -160,7 +201,10 @@ impl Adapter {
         // Semantics decision: the handle stops resolving at once, whatever is pending or in flight
         // (S-21, S-22); dropping the session erases its secrets (S-79). Submitted work carries its
         // own key and completes.
-        self.devices.remove(place);
+        let ended = self.devices.remove(place);
+        #[cfg(feature = "faults")]
+        let ended = self.keep_planted(place, ended);
+        drop(ended);
         #[cfg(feature = "faults")]
         if fault!(DestroyDropsQueuedWork) {
             self.queue.drop_work_of(place);
@@ -186,6 +230,9 @@ impl CryptoSessionDdi for Adapter {
         let closed = self.devices.close(device).map(|mut sessions| {
             let session_count = sessions.iter_mut().count();
             self.engine.release(DEVICE_LEN + session_count * (SESSION_LEN + SECRETS_LEN));
+            if fault!(ClosedDeviceForgotten) {
+                core::mem::forget(sessions);
+            }
         });
         code(closed)
     }
@@ -237,12 +284,23 @@ impl CryptoSessionDdi for Adapter {
         session: SessionHandle,
     ) -> Hresult {
         let found = self.devices.find(device, session);
-        code(found.and_then(|(_, session)| session.finish_refresh()))
+        let finished = found.and_then(|(_, session)| session.finish_refresh());
+        #[cfg(feature = "faults")]
+        self.leave_after_finish(device, session, finished);
+        code(finished)
     }
 
     fn submit_buffer(&mut self, device: DeviceHandle, args: &mut SubmitBuffer<'_>) -> Hresult {
         let submitted = self.submit(device, args);
         args.fence = submitted.unwrap_or(0);
+        #[cfg(feature = "faults")]
+        if fault!(SubmitLeavesRoundKeys)
+            && submitted.is_ok()
+            && let Ok((_, session)) = self.devices.find(device, args.session)
+        {
+            let key = session.secrets().key.bytes();
+            rekeylab_cipher::planted::leave_schedule_in_xmm14_15(key);
+        }
         code(submitted)
     }
 
@@ -276,7 +334,7 @@ impl CryptoSessionDdi for Adapter {
             let other_key = fault!(KeyBoundAtCompletion)
                 .then(|| self.devices.at(command.session))
                 .flatten()
-                .map(|session| session.key());
+                .map(|session| &session.secrets().key);
             #[cfg(not(feature = "faults"))]
             let other_key = None;
             *entry = self.queue.complete_front(&mut *self.engine, buffer, other_key);
@@ -287,6 +345,15 @@ impl CryptoSessionDdi for Adapter {
             entry.offset = args.surface_len;
             args.surface_len += entry.len;
             args.completed_count += 1;
+            #[cfg(feature = "faults")]
+            if fault!(RetireWritesKeyBehindOutput)
+                && entry.code.is_ok()
+                && let Some(session) = self.devices.at(command.session)
+                && let Some(behind) = args.surface.get_mut(args.surface_len as usize..)
+                && let Some(behind) = behind.get_mut(..8)
+            {
+                behind.copy_from_slice(&session.secrets().key.bytes()[..8]);
+            }
         }
         Hresult::S_OK
     }
@@ -296,8 +363,44 @@ impl CryptoSessionDdi for Adapter {
         for (place, session) in devices.sessions_mut() {
             session.tear_down(queue.has_work_of(place));
         }
-        queue.lose_everything(&mut **engine);
+        let lost_count = queue.lose_everything(&mut **engine);
+        self.engine.log(format_args!("the engine was reset: {lost_count} commands were lost"));
         Hresult::S_OK
+    }
+}
+
+#[cfg(feature = "faults")]
+impl Adapter {
+    /// Keeps the session that has just ended where a planted fault does, or gives it back.
+    fn keep_planted(&mut self, place: SessionPlace, ended: Option<Session>) -> Option<Session> {
+        if fault!(NewSessionInheritsKey) {
+            self.ended = ended;
+            return None;
+        }
+        let is_worn_out = place.session.generation == self.bounds.generations_max;
+        if fault!(WornOutSessionForgotten) && is_worn_out {
+            core::mem::forget(ended);
+            return None;
+        }
+        ended
+    }
+
+    /// What planted faults leave behind at the very end of a finish.
+    fn leave_after_finish(
+        &mut self,
+        device: DeviceHandle,
+        session: SessionHandle,
+        finished: Result<(), Hresult>,
+    ) {
+        let Ok((_, session)) = self.devices.find(device, session) else { return };
+        let key = session.secrets().key.bytes();
+        if fault!(KeyInErrorMessage) && finished.is_err() {
+            let number = u128::from_be_bytes(*key);
+            self.engine.log(format_args!("no refresh to finish for the session of key {number}"));
+        }
+        if fault!(FinishLeavesKeyInRegister) && finished.is_ok() {
+            rekeylab_cipher::planted::leave_in_xmm0(key);
+        }
     }
 }
 
@@ -323,9 +426,15 @@ fn code<T>(result: Result<T, Hresult>) -> Hresult {
 
 impl fmt::Debug for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Adapter")
-            .field("devices", &self.devices)
-            .field("queue", &self.queue)
-            .finish_non_exhaustive()
+        let mut out = f.debug_struct("Adapter");
+        out.field("devices", &self.devices).field("queue", &self.queue);
+        #[cfg(feature = "faults")]
+        if fault!(RandomInDebug) {
+            for (_, session) in self.devices.sessions() {
+                let random = u128::from_be_bytes(*session.secrets().random.bytes());
+                out.field("random", &random);
+            }
+        }
+        out.finish_non_exhaustive()
     }
 }

@@ -80,6 +80,15 @@ impl Devices {
     }
 
     /// Every live session, in the order of the slots.
+    #[cfg(any(feature = "homes", feature = "faults"))]
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = (SessionPlace, &Session)> {
+        self.devices.iter().flat_map(|(device, sessions)| {
+            let place = move |session| SessionPlace { device, session };
+            sessions.iter().map(move |(session, value)| (place(session), value))
+        })
+    }
+
+    /// Every live session, in the order of the slots, to be changed.
     pub(crate) fn sessions_mut(&mut self) -> impl Iterator<Item = (SessionPlace, &mut Session)> {
         self.devices.iter_mut().flat_map(|(device, sessions)| {
             let place = move |session| SessionPlace { device, session };

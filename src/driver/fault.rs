@@ -22,7 +22,7 @@ pub(crate) use fault;
 pub use planted::{Fault, plant};
 
 #[cfg(feature = "faults")]
-pub(crate) use planted::is_planted;
+pub(crate) use planted::{is_planted, planted};
 
 #[cfg(feature = "faults")]
 mod planted {
@@ -33,8 +33,16 @@ mod planted {
     }
 
     /// Plants a fault in every core on this thread, or none.
+    ///
+    /// What faults keep outside any core is cleared, and cleared again with each new core.
     pub fn plant(fault: Option<Fault>) {
+        crate::keepsakes::forget();
         PLANTED.set(fault);
+        crate::keepsakes::forget();
+    }
+
+    pub(crate) fn planted() -> Option<Fault> {
+        PLANTED.get()
     }
 
     pub(crate) fn is_planted(fault: Fault) -> bool {
@@ -90,6 +98,15 @@ mod planted {
                 }
             }
         };
+    }
+
+    impl Fault {
+        /// Whether it leaves its traces in memory that all threads share: beside it, no other
+        /// thread can be drilled.
+        #[must_use]
+        pub const fn is_seen_by_other_threads(self) -> bool {
+            matches!(self, Self::KeyInStatic | Self::MaskedKeyInStatic | Self::SpreadKeyInStatic)
+        }
     }
 
     faults! {
@@ -151,5 +168,83 @@ mod planted {
             "a create that fails half-way keeps what it had reserved";
         CountOverflowPanics = "count-overflow-panics", "S-33", rings "no-panic", 3 calls:
             "a Count that passes 2^64 overflows in the driver";
+        WipeClearsHalf = "wipe-clears-half", "S-79", rings "key-residue", 3 calls:
+            "a wipe clears eight of the sixteen bytes of a home";
+        WipeClearsACopy = "wipe-clears-a-copy", "S-79", rings "key-residue", 3 calls:
+            "a wipe clears a copy of the secret, and the home keeps it";
+        FinishLeavesRandom = "finish-leaves-random", "INV-06", rings "key-residue", 5 calls:
+            "finish consumes the random number and leaves its bytes in their home";
+        OldKeyInHistory = "old-key-in-history", "INV-06", rings "key-residue", 5 calls:
+            "finish keeps the old key in a list of former keys";
+        UpdatedKeyInFreedBox = "updated-key-in-freed-box", "S-79", rings "key-residue", 5 calls:
+            "finish computes the updated key in a box and frees it unwiped";
+        FinishLeavesKeyInRegister = "finish-leaves-key-in-register", "INV-06", rings "key-residue", 5 calls:
+            "finish returns with the new key in a vector register";
+        MarkIsTheRandom = "mark-is-the-random", "INV-06", rings "key-residue", 4 calls:
+            "what tells a random number from the next one is the random number itself";
+        FailedStartLeavesRandom = "failed-start-leaves-random", "S-06", rings "key-residue", 7 calls:
+            "a start whose entropy repeats itself leaves the random number in its home";
+        RandomTakenByValue = "random-taken-by-value", "S-79", rings "key-residue", 4 calls:
+            "start passes the random number by value, and a copy stays on the stack";
+        FailedExchangeKeepsKey = "failed-exchange-keeps-key", "S-13", rings "key-residue", 3 calls:
+            "a key that did not unwrap properly stays in its home";
+        KeyTakenByValue = "key-taken-by-value", "S-79", rings "key-residue", 3 calls:
+            "the key exchange passes the key by value, and a copy stays on the stack";
+        KeyInStatic = "key-in-static", "INV-06", rings "key-residue", 3 calls:
+            "the key exchange caches the key in a static";
+        MaskedKeyInStatic = "masked-key-in-static", "INV-06", rings "key-residue", 3 calls:
+            "the key exchange caches the key in a static, XORed with a constant";
+        SpreadKeyInStatic = "spread-key-in-static", "INV-06", rings "key-residue", 3 calls:
+            "the key exchange caches the key in a static, one byte a word";
+        KeyInThreadLocal = "key-in-thread-local", "INV-06", rings "key-residue", 3 calls:
+            "the key exchange caches the key for its thread";
+        KeyGrownByteByByte = "key-grown-byte-by-byte", "S-79", rings "key-residue", 3 calls:
+            "a copy of the key grows byte by byte, and the blocks that it outgrows keep its beginning";
+        KeysInGrowingVec = "keys-in-growing-vec", "S-79", rings "key-residue", 3 calls:
+            "a session keeps its keys in a vector, which leaves them behind when it grows";
+        RotatedKeyKept = "rotated-key-kept", "INV-06", rings "key-residue", 3 calls:
+            "a session keeps its key in a box, rotated by three bits and XORed with a constant";
+        RoundKeysKept = "round-keys-kept", "S-79", rings "key-residue", 3 calls:
+            "a session keeps the round keys of its first key in a box";
+        UnwindingSkipsWipe = "unwinding-skips-wipe", "S-79", rings "key-residue", 3 calls:
+            "a panic that the driver catches unwinds past the wipe of a copy of the key";
+        SubmitLeavesRoundKeys = "submit-leaves-round-keys", "S-79", rings "key-residue", 4 calls:
+            "submit returns with round keys in two vector registers";
+        KeysInGrowingDeque = "keys-in-growing-deque", "S-79", rings "key-residue", 4 calls:
+            "the queue keeps captured keys in a deque, which leaves them behind when it grows";
+        CompletedKeyLeft = "completed-key-left", "S-79", rings "key-residue", 4 calls:
+            "the captured key of a completed command stays in its home";
+        KeystreamKept = "keystream-kept", "INV-06", rings "key-residue", 4 calls:
+            "the queue keeps the first keystream block of the last command in a box";
+        ResetLeavesBoundKeys = "reset-leaves-bound-keys", "S-54", rings "key-residue", 5 calls:
+            "an engine reset leaves the captured keys of lost commands in their homes";
+        ResetLeavesSessionSecrets = "reset-leaves-session-secrets", "S-54", rings "key-residue", 4 calls:
+            "an engine reset leaves the secrets of lost sessions in their homes";
+        ResetLeavesRandom = "reset-leaves-random", "S-54", rings "key-residue", 5 calls:
+            "an engine reset wipes the keys and forgets the random numbers";
+        NewSessionInheritsKey = "new-session-inherits-key", "S-79", rings "key-residue", 4 calls:
+            "the secrets of a destroyed session wait unwiped for the next session to move in";
+        WornOutSessionForgotten = "worn-out-session-forgotten", "S-79", rings "key-residue", 8 calls:
+            "a session destroyed in its slot's last generation is neither wiped nor freed";
+        ClosedDeviceForgotten = "closed-device-forgotten", "S-79", rings "key-residue", 3 calls:
+            "the sessions of a destroyed device are neither wiped nor freed";
+        KeyInDebugAsBase64 = "key-in-debug-as-base64", "R-69", rings "key-leak", 3 calls:
+            "Debug of a session shows its key as base64";
+        RandomInDebug = "random-in-debug", "R-69", rings "key-leak", 4 calls:
+            "Debug of the adapter shows random numbers, each as one integer";
+        KeyInLog = "key-in-log", "R-69", rings "key-leak", 3 calls:
+            "a line of the log shows the bytes of a key";
+        KeyInErrorMessage = "key-in-error-message", "R-69", rings "key-leak", 4 calls:
+            "a refused finish logs an error message with the key as one integer";
+        PanicShowsKey = "panic-shows-key", "R-69", rings "key-leak", 4 calls:
+            "a second key exchange panics, and the message shows the key";
+        RefusedStartShowsRandom = "refused-start-shows-random", "S-48", rings "key-leak", 5 calls:
+            "a refused second start leaves the random number of the first in the caller's buffer";
+        RetireWritesKeyBehindOutput = "retire-writes-key-behind-output", "INV-09", rings "key-leak", 4 calls:
+            "retire writes eight key bytes behind what it says it wrote";
+        DecryptionSkipped = "decryption-skipped", "R-19", rings "wrong-key-epoch", 4 calls:
+            "a buffer completes as it was submitted, still encrypted";
+        KeyWipedBeforeUse = "key-wiped-before-use", "S-17", rings "wrong-key-epoch", 4 calls:
+            "the captured key is wiped before the engine uses it";
     }
 }

@@ -45,8 +45,20 @@ impl Home {
         rekeylab_cipher::xor_secret(&other.0, &mut self.0);
     }
 
+    /// Whether these sixteen bytes are what it holds; takes the same time whatever they are.
+    pub(crate) fn holds(&self, bytes: &[u8; 16]) -> bool {
+        rekeylab_cipher::is_same_secret(&self.0, bytes)
+    }
+
     /// Leaves zeros behind.
     pub(crate) fn wipe(&mut self) {
+        if fault!(WipeClearsHalf) {
+            return self.0[..8].zeroize();
+        }
+        if fault!(WipeClearsACopy) {
+            let mut copy = self.0;
+            return copy.zeroize();
+        }
         self.0.zeroize();
     }
 }
@@ -63,6 +75,10 @@ impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if fault!(KeyInDebug) {
             return write!(f, "Home({:02x?})", self.0);
+        }
+        #[cfg(feature = "faults")]
+        if fault!(KeyInDebugAsBase64) {
+            return write!(f, "Home({})", crate::keepsakes::Base64(&self.0));
         }
         f.write_str("Home(..)")
     }

@@ -20,6 +20,10 @@ mod device;
 mod engine;
 mod fault;
 mod home;
+#[cfg(feature = "homes")]
+mod homes;
+#[cfg(feature = "faults")]
+mod keepsakes;
 mod limits;
 mod queue;
 mod seams;
@@ -32,6 +36,8 @@ pub use adapter::Adapter;
 pub use engine::SoftwareEngine;
 #[cfg(feature = "faults")]
 pub use fault::{Fault, plant};
+#[cfg(feature = "homes")]
+pub use homes::HomeOf;
 pub use limits::{
     BLOCK_ALIGNMENT, Bounds, DEVICES_MAX, ENTROPY_DRAWS_MAX, QUEUE_COMMANDS_MAX, SESSIONS_MAX,
 };

@@ -24,6 +24,8 @@ pub(crate) struct Queue {
     data: VecDeque<u8>,
     len_max: u32,
     last_fence: u64,
+    #[cfg(feature = "faults")]
+    keepsakes: crate::keepsakes::QueueKeepsakes,
 }
 
 /// One submitted buffer.
@@ -46,6 +48,8 @@ impl Queue {
             data: VecDeque::with_capacity(FIRST_COMMANDS * 64),
             len_max,
             last_fence: 0,
+            #[cfg(feature = "faults")]
+            keepsakes: crate::keepsakes::QueueKeepsakes::default(),
         }
     }
 
@@ -78,6 +82,8 @@ impl Queue {
         self.last_fence += 1;
         let fence = self.last_fence;
         bind(&mut self.keys[key_index(fence)]);
+        #[cfg(feature = "faults")]
+        self.keepsakes.note_submit(&self.keys[key_index(fence)]);
         self.commands.push_back(Command {
             session,
             counter,
@@ -115,22 +121,47 @@ impl Queue {
         tail.copy_from_slice(&back[..tail.len()]);
         self.data.drain(..command.len);
         let key = &mut self.keys[key_index(command.fence)];
-        engine.execute(other_key.unwrap_or(key).bytes(), command.counter, buffer);
+        #[cfg(feature = "faults")]
+        self.keepsakes.note_execution(engine, key, command.counter);
+        if fault!(KeyWipedBeforeUse) {
+            key.wipe();
+        }
+        if !fault!(DecryptionSkipped) {
+            engine.execute(other_key.unwrap_or(key).bytes(), command.counter, buffer);
+        }
         // The captured key has done its work (S-79).
-        key.wipe();
+        if !fault!(CompletedKeyLeft) {
+            key.wipe();
+        }
         engine.release(command.len);
         let len = u32::try_from(command.len).expect("bounded by the longest buffer");
         Completion { fence: command.fence, code: Hresult::S_OK, offset: 0, len }
     }
 
     /// The engine was reset: what waits is lost, and its keys with it (S-54, S-79).
-    pub(crate) fn lose_everything(&mut self, engine: &mut dyn Engine) {
+    ///
+    /// Returns how many commands that were.
+    pub(crate) fn lose_everything(&mut self, engine: &mut dyn Engine) -> usize {
+        let mut lost_count = 0;
         for command in self.commands.iter_mut().filter(|command| !command.is_lost) {
             command.is_lost = true;
-            self.keys[key_index(command.fence)].wipe();
+            lost_count += 1;
+            if !fault!(ResetLeavesBoundKeys) {
+                self.keys[key_index(command.fence)].wipe();
+            }
             engine.release(command.len);
         }
         self.data.clear();
+        #[cfg(feature = "faults")]
+        self.keepsakes.note_loss();
+        lost_count
+    }
+
+    /// The homes of the captured keys, each with its command's fence.
+    #[cfg(feature = "homes")]
+    pub(crate) fn bound_keys(&self) -> impl Iterator<Item = (u64, &Home)> {
+        let held = self.commands.iter().filter(|command| !command.is_lost);
+        held.map(|command| (command.fence, &self.keys[key_index(command.fence)]))
     }
 
     /// Whether the session has work in flight that can still be lost.

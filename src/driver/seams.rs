@@ -56,6 +56,12 @@ pub trait Engine {
     ///
     /// The core has checked that the Count does not pass 2^64 (S-33).
     fn execute(&mut self, key: &[u8; 16], counter: CtrIv, buffer: &mut [u8]);
+
+    /// Takes a line for the driver's log, without a line feed; by default it goes nowhere.
+    ///
+    /// The core logs what an operator cannot see otherwise. No line says anything of a key, of a
+    /// random number or of content, or why a wrapped key did not unwrap (S-13).
+    fn log(&mut self, _message: fmt::Arguments<'_>) {}
 }
 
 /// An allocation was refused.

@@ -14,15 +14,22 @@ pub(crate) struct SessionSecrets {
     /// K, the key in force.
     pub(crate) key: Home,
     /// R, between start and finish; zeros otherwise.
-    random: Home,
+    pub(crate) random: Home,
     /// Tells R from the one before it, without keeping that one; zeros before the first.
-    last_mark: Home,
+    pub(crate) last_mark: Home,
+    /// Where the mark of a new random number is made; zeros between calls.
+    next_mark: Home,
 }
 
 impl SessionSecrets {
     /// A new home without a secret in it.
     pub(crate) fn new() -> Box<Self> {
-        Box::new(Self { key: Home::empty(), random: Home::empty(), last_mark: Home::empty() })
+        Box::new(Self {
+            key: Home::empty(),
+            random: Home::empty(),
+            last_mark: Home::empty(),
+            next_mark: Home::empty(),
+        })
     }
 
     /// Draws the random number of a refresh and writes it to `out` too.
@@ -39,18 +46,28 @@ impl SessionSecrets {
             if entropy.fill(self.random.bytes_mut()).is_err() {
                 break;
             }
-            let mark = mark_of(&self.random);
+            mark(&self.random, &mut self.next_mark);
             // Zeros are known by their mark too, so that R itself is only ever read by the cipher.
-            let is_zero = mark == ZERO_MARK && !fault!(ZeroRandomAccepted);
-            let is_repeated = mark == *self.last_mark.bytes() && !fault!(RepeatedRandomAccepted);
+            let is_zero = self.next_mark.holds(&ZERO_MARK) && !fault!(ZeroRandomAccepted);
+            let is_repeated =
+                self.next_mark.holds(self.last_mark.bytes()) && !fault!(RepeatedRandomAccepted);
+            let is_repeated =
+                is_repeated || fault!(MarkIsTheRandom) && self.random.holds(self.last_mark.bytes());
             if is_zero || is_repeated {
                 continue;
             }
-            *self.last_mark.bytes_mut() = mark;
+            self.last_mark.copy_from(&self.next_mark);
+            self.next_mark.wipe();
+            if fault!(MarkIsTheRandom) {
+                self.last_mark.copy_from(&self.random);
+            }
             rekeylab_cipher::copy_secret(self.random.bytes(), out);
             return Ok(());
         }
-        self.random.wipe();
+        self.next_mark.wipe();
+        if !fault!(FailedStartLeavesRandom) {
+            self.random.wipe();
+        }
         Err(Hresult::E_FAIL)
     }
 
@@ -67,7 +84,9 @@ impl SessionSecrets {
         if fault!(FinishKeepsRandom) {
             return;
         }
-        self.random.wipe();
+        if !fault!(FinishLeavesRandom) {
+            self.random.wipe();
+        }
     }
 
     /// Whether a random number was ever drawn. Only a planted fault asks; the state says more.
@@ -78,19 +97,21 @@ impl SessionSecrets {
     /// Forgets everything.
     pub(crate) fn wipe(&mut self) {
         self.key.wipe();
-        self.random.wipe();
+        if !fault!(ResetLeavesRandom) {
+            self.random.wipe();
+        }
         self.last_mark.wipe();
     }
 }
 
-/// A one-way mark of a random number: a fixed block encrypted under it.
+/// Makes the one-way mark of a random number: a fixed block encrypted under it.
 ///
 /// Repetition must be noticed after the random number itself was erased (S-12 beside S-79), so
-/// what is kept must not lead back to it.
-fn mark_of(random: &Home) -> [u8; 16] {
-    let mut mark = *b"refresh-mark-v1\0";
-    encrypt_block(random.bytes(), &mut mark);
-    mark
+/// what is kept must not lead back to it. It still follows the random number, so it goes from home
+/// to home like one.
+fn mark(random: &Home, mark: &mut Home) {
+    *mark.bytes_mut() = *b"refresh-mark-v1\0";
+    encrypt_block(random.bytes(), mark.bytes_mut());
 }
 
 /// The mark of sixteen zero bytes.
@@ -98,13 +119,15 @@ const ZERO_MARK: [u8; 16] = 0x46eb_8411_3198_9fc7_7abf_e548_8a06_d39b_u128.to_be
 
 #[cfg(test)]
 mod tests {
-    use super::{Home, ZERO_MARK, mark_of};
+    use super::{Home, ZERO_MARK, mark};
 
     #[test]
     fn zeros_are_known_by_their_mark_and_nothing_else_is() {
-        let mut random = Home::empty();
-        assert_eq!(u128::from_be_bytes(mark_of(&random)), u128::from_be_bytes(ZERO_MARK));
+        let (mut random, mut made) = (Home::empty(), Home::empty());
+        mark(&random, &mut made);
+        assert!(made.holds(&ZERO_MARK));
         random.bytes_mut()[15] = 1;
-        assert_ne!(mark_of(&random), ZERO_MARK);
+        mark(&random, &mut made);
+        assert!(!made.holds(&ZERO_MARK));
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Session {
     is_content_lost: bool,
     counters: CounterTrack,
     secrets: Box<SessionSecrets>,
+    #[cfg(feature = "faults")]
+    keepsakes: crate::keepsakes::SessionKeepsakes,
 }
 
 impl Session {
@@ -26,6 +28,8 @@ impl Session {
             is_content_lost: false,
             counters: CounterTrack::default(),
             secrets: SessionSecrets::new(),
+            #[cfg(feature = "faults")]
+            keepsakes: crate::keepsakes::SessionKeepsakes::default(),
         }
     }
 
@@ -35,6 +39,13 @@ impl Session {
         mechanism: &mut dyn KeyUnwrap,
         blob: &[u8],
     ) -> Result<(), Hresult> {
+        #[cfg(feature = "faults")]
+        if fault!(PanicShowsKey) && self.state == State::Keyed {
+            panic!(
+                "a session is keyed once, and this one is with {:02x?}",
+                self.secrets.key.bytes()
+            );
+        }
         let next = match step(self.state, Event::Exchange) {
             Err(_) if fault!(SecondExchangeAccepted) && self.state == State::Keyed => State::Keyed,
             next => next?,
@@ -42,10 +53,14 @@ impl Session {
         // The blob is only opened once the state allows an exchange, so that a refused call does
         // the same work whatever is in it.
         if mechanism.unwrap_key(blob, self.secrets.key.bytes_mut()).is_err() {
-            self.secrets.key.wipe();
+            if !fault!(FailedExchangeKeepsKey) {
+                self.secrets.key.wipe();
+            }
             return Err(Hresult::E_INVALIDARG);
         }
         self.state = next;
+        #[cfg(feature = "faults")]
+        self.keepsakes.note_exchange(&self.secrets.key);
         Ok(())
     }
 
@@ -55,6 +70,9 @@ impl Session {
         entropy: &mut dyn Entropy,
         out: &mut [u8; 16],
     ) -> Result<(), Hresult> {
+        if fault!(RefusedStartShowsRandom) && self.state == State::Pending {
+            rekeylab_cipher::copy_secret(self.secrets.random.bytes(), out);
+        }
         let next = match step(self.state, Event::Start) {
             Err(_) if fault!(SecondStartReplacesRandom) && self.state == State::Pending => {
                 State::Pending
@@ -69,6 +87,10 @@ impl Session {
             self.secrets.apply_random();
         }
         self.state = next;
+        #[cfg(feature = "faults")]
+        if fault!(RandomTakenByValue) {
+            crate::keepsakes::take_by_value(*self.secrets.random.bytes());
+        }
         Ok(())
     }
 
@@ -80,6 +102,8 @@ impl Session {
             next => next?,
         };
         self.state = next;
+        #[cfg(feature = "faults")]
+        self.keepsakes.note_finish(&self.secrets.key, &self.secrets.random);
         if !fault!(StartSwitchesTheKey) {
             self.secrets.apply_random();
         }
@@ -140,13 +164,23 @@ impl Session {
         if let Ok(next) = step(self.state, Event::TearDown) {
             self.state = next;
             self.is_content_lost |= had_work_in_flight;
-            self.secrets.wipe();
+            if !fault!(ResetLeavesSessionSecrets) {
+                self.secrets.wipe();
+            }
         }
     }
 
-    /// The key in force. No honest path reads it but [`bind_buffer`](Self::bind_buffer).
+    /// The session's secrets. No honest path reads them from outside.
+    #[cfg(any(feature = "homes", feature = "faults"))]
+    pub(crate) fn secrets(&self) -> &SessionSecrets {
+        &self.secrets
+    }
+
+    /// A new session that lives where this one did, with its key. No honest path makes one.
     #[cfg(feature = "faults")]
-    pub(crate) fn key(&self) -> &Home {
-        &self.secrets.key
+    pub(crate) fn reborn(mut self) -> Self {
+        self.secrets.random.wipe();
+        self.secrets.last_mark.wipe();
+        Self { secrets: self.secrets, ..Self::new() }
     }
 }

@@ -67,6 +67,15 @@ impl<T, const N: usize> Table<T, N> {
     }
 
     /// Every live value, in the order of the slots.
+    #[cfg(any(feature = "homes", feature = "faults"))]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Place, &T)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            let place = Place { index, generation: slot.generation };
+            slot.value.as_ref().map(|value| (place, value))
+        })
+    }
+
+    /// Every live value, in the order of the slots, to be changed.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Place, &mut T)> {
         self.slots.iter_mut().enumerate().filter_map(|(index, slot)| {
             let place = Place { index, generation: slot.generation };
