@@ -1,61 +1,107 @@
 //! A key-hygiene sanitizer: finds secrets that outlive their life, in memory and in text.
 //!
-//! keysan knows secrets and memory and nothing else. A caller registers the secrets that must not
-//! be found, then shows keysan the places where they must not be:
-//!
-//! - [`SecretSet`] holds the secrets, masked, and scans bytes for them;
-//! - [`heap`] looks into every heap block at the moment it is freed;
-//! - [`text`] decodes printed text (hex, number lists, base64, escapes) and scans what it said.
+//! For tests and fuzz targets of code that handles keys, in one process and in any library. A test
+//! names its secrets, makes its calls through [`Keysan`], says when a secret must be gone, and gets
+//! told in words which bytes of which secret are still where:
 //!
 //! ```
-//! use keysan::SecretSet;
+//! use keysan::Keysan;
 //!
-//! // Secrets come from a pseudo-random function; this one stands for its answer.
-//! let secret = *b"\x3a\xc5\x91\x0e\x77\xd2\x48\xbf\x06\xe9\x5c\x83\x1d\xf4\xa0\x6b";
-//! assert!(keysan::looks_like_nothing_else(&secret));
+//! #[global_allocator]
+//! static ALLOCATOR: keysan::heap::ScanningAllocator = keysan::heap::ScanningAllocator::new();
 //!
-//! let mut set = SecretSet::new();
-//! set.register(&secret, 7)?;
+//! let mut keysan = Keysan::open()?;
+//! keysan.watch_statics(|symbol| symbol.contains("mylib::"))?;
 //!
-//! let mut memory = [0u8; 64];
-//! memory[21..37].copy_from_slice(&secret);
-//! let mut sighted = Vec::new();
-//! set.scan_aligned(&memory, &mut |sighting| sighted.push(sighting.tag));
-//! assert_eq!(sighted.first(), Some(&7));
+//! // Secrets come from a pseudo-random generator; this one stands for its answer.
+//! let bytes = *b"\x3a\xc5\x91\x0e\x77\xd2\x48\xbf\x06\xe9\x5c\x83\x1d\xf4\xa0\x6b";
+//! let key = keysan.register("session key", &bytes)?;
 //!
-//! memory.fill(0);
-//! set.scan_aligned(&memory, &mut |_| panic!("a wiped block is silent"));
-//! # Ok::<(), keysan::SetIsFull>(())
+//! // A holder that forgets to wipe.
+//! let mut holder = Some(keysan.call("start", || Box::new([0; 16])));
+//! keysan.call("fill", || holder.as_mut().unwrap().copy_from_slice(&bytes));
+//! keysan.call("stop", || holder = None);
+//! keysan.retire(key, "stopped");
+//! keysan.scan("after stop");
+//!
+//! let findings = keysan.findings()?;
+//! # if keysan.looks_into(keysan::Layer::FreedBlocks) {
+//! assert!(findings.iter().any(|finding| finding.to_string().contains("freed in call 3 (stop)")));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The example `check_a_library` is a longer one. A fuzz target opens once for each thread, calls
+//! [`Keysan::clear`] before each input and [`Keysan::assert_clean`] behind it.
+//!
+//! # What is looked into, and when
+//!
+//! | Where | When | Module |
+//! |---|---|---|
+//! | heap blocks that a call frees | at the free | [`heap`] |
+//! | dead stack and all registers | behind each call | [`gate`] |
+//! | outputs, texts, messages of panics | when they are passed, or thrown | [`text`] |
+//! | all that calls allocated, gaps and freed blocks included | in a scan | [`heap::Arena`] |
+//! | named statics and thread-locals | in a scan | [`statics`] |
+//! | the same by comparison of runs, for keys in any form | in [`Keysan::differential`] | [`differential`] |
+//!
+//! The modules can be used by themselves, by a caller that has its own idea of what may be where;
+//! they share [`SecretSet`], which holds the secrets, masked, and scans for them. Two more are for
+//! nightly runs: [`audit`] looks at all writable memory of the process, and [`valgrind`] asks
+//! memcheck where secrets went.
+//!
+//! # Silence is proven
+//!
+//! [`Keysan::open`] plants secrets in a freed block, in every register and down the stack, and fails
+//! if one is not found. Each look into a region finds a canary there, or the run is void, which is
+//! an error and no pass. What a machine or a build has no way to look into is listed by
+//! [`Keysan::blind_spots`].
+//!
+//! Chance gives false alarms as well: one in years of fuzzing, by the arithmetic at [`SecretSet`].
 //!
 //! # What is never said
 //!
-//! A report carries the caller's name for the secret (its tag), which part of it was seen and
-//! where, never the bytes. The set keeps only masked windows, and what the text scanner decodes is
-//! wiped before it returns. `register` itself reads the secret through registers and perhaps the
-//! stack: keysan does not yet clean up after that.
+//! A report carries the caller's name for the secret, which part of it was seen and where, never
+//! the bytes. The set keeps only masked windows, and what the text scanner decodes is wiped before
+//! it returns. What a caller's own copy of the secret leaves behind on its way to `register` is not
+//! cleaned up.
 //!
-//! # What it cannot see yet
+//! # What it cannot see
 //!
-//! - The **stack**: copies left below the stack pointer by returned calls.
-//! - **Registers**: whatever a call leaves in general or vector registers.
-//! - **Statics** and thread-local storage, unless the caller passes their bytes to a scan.
-//! - **Live heap** blocks, unless the caller passes them: only freed blocks are looked into.
-//! - Secrets in **another form**: XORed, bit-sliced, byte-spread, or fewer than 8 bytes together.
-//! - Memory of **other threads**: a watch covers the thread that opened it.
+//! - What is **outside the program**: copies of the kernel (pipes, sockets, the frames of signals,
+//!   saved registers), other processes, swap, core dumps; and what is below it: caches, buffers of
+//!   the processor, DRAM.
+//! - **Other threads**: their stacks, registers and thread-locals, and what they allocate and free.
+//! - The **heap** that other allocators than Rust's global one hand out, such as C's `malloc`;
+//!   memory mapped by hand; and what was allocated outside calls.
+//! - **Statics** of shared libraries, and those the optimiser took apart.
+//! - **Fewer than 8 bytes** together, and other forms (XORed, bit-sliced, byte-spread), except by
+//!   the differential and memcheck.
+//! - **The middle of a call**: what was there and is wiped when the call returns is no finding.
+//! - x87, MMX and AMX **registers**, and holes of the stack as described at [`gate`].
+//! - **Other systems**: the gate and the statics need x86-64 Linux, the arena 64-bit Linux. Freed
+//!   blocks, outputs and texts are looked at everywhere.
 //!
-//! Silence from keysan therefore means "not in a block this thread freed, not in the bytes and
-//! texts that were passed", and nothing more.
+//! Silence from keysan therefore means "not in the places above at those times, in this build", and
+//! nothing more.
 
 #![allow(
     unsafe_code,
-    reason = "an allocator, and reading blocks as they are freed, cannot be written without it"
+    reason = "an allocator, reading freed blocks and switching stacks cannot be written without it"
 )]
 
+#[cfg(unix)]
+pub mod audit;
+pub mod differential;
 mod distinctive;
+pub mod gate;
 pub mod heap;
+pub mod sanitizer;
 mod secret_set;
+pub mod statics;
 pub mod text;
+pub mod valgrind;
 
 pub use distinctive::looks_like_nothing_else;
-pub use secret_set::{SecretSet, SetIsFull, Sighting};
+pub use sanitizer::{Finding, Keysan, Layer, SecretId};
+pub use secret_set::{Backend, Looked, PAINT_WORD, SecretSet, SetIsFull, Sighting};

@@ -1,13 +1,14 @@
-//! The global allocator: the system's, with a look into each block before it goes back.
+//! The global allocator: the system's or an arena, with a look into each block that is freed.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::slice;
 
-use super::{LEDGER, Ledger};
+use super::{LEDGER, Ledger, arena};
 
-/// The system allocator, which scans freed blocks while a [`watch`](super::watch) is open.
+/// The system allocator, which scans freed blocks while a [`watch`](super::watch) is open, and
+/// takes blocks from the thread's [`Arena`](super::Arena) meanwhile if one is attached.
 ///
-/// Outside a watch each call costs one thread-local load more. Blocks are scanned as they are and
+/// Outside a watch each call costs a load or two more. Blocks are scanned as they are and
 /// never wiped: a wiping allocator would hide what keysan is there to find.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ScanningAllocator {
@@ -23,11 +24,21 @@ impl ScanningAllocator {
     }
 }
 
-// SAFETY: every block comes from `System` and goes back to it with the layout it was made with.
-// What is added neither allocates nor panics, and reads a block only while it is still allocated.
+// SAFETY: a block comes from `System` or from an arena, which never has one address twice while it
+// is allocated, and goes back to where it came from: an arena's blocks, of whichever thread, are
+// told by their addresses. What is added neither allocates nor panics, and reads a block of
+// `System`'s only while it is still allocated.
 unsafe impl GlobalAlloc for ScanningAllocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !LEDGER.with(Ledger::is_watching) {
+            // SAFETY: the caller's promises are passed on unchanged.
+            return unsafe { System.alloc(layout) };
+        }
+        if let Some(block) = arena::with_space(|space| space.allocate(layout)) {
+            LEDGER.with(|ledger| ledger.note_allocation(layout.size()));
+            return block.as_ptr();
+        }
         // SAFETY: the caller's promises are passed on unchanged.
         let block = unsafe { System.alloc(layout) };
         if count_allocation(block, layout) {
@@ -39,6 +50,16 @@ unsafe impl GlobalAlloc for ScanningAllocator {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if !LEDGER.with(Ledger::is_watching) {
+            // SAFETY: the caller's promises are passed on unchanged.
+            return unsafe { System.alloc_zeroed(layout) };
+        }
+        if let Some(block) = arena::with_space(|space| space.allocate(layout)) {
+            LEDGER.with(|ledger| ledger.note_allocation(layout.size()));
+            // SAFETY: just allocated with this size, and nobody else's yet.
+            unsafe { block.write_bytes(0, layout.size()) };
+            return block.as_ptr();
+        }
         // SAFETY: the caller's promises are passed on unchanged.
         let block = unsafe { System.alloc_zeroed(layout) };
         count_allocation(block, layout);
@@ -47,24 +68,32 @@ unsafe impl GlobalAlloc for ScanningAllocator {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LEDGER.with(|ledger| {
-            if ledger.is_watching() {
-                // SAFETY: the caller owns `block` with this layout until it is freed below.
-                unsafe { look_into(ledger, block, layout.size()) };
-            }
-        });
+        let is_watching = LEDGER.with(Ledger::is_watching);
+        if arena::holds(block) {
+            // It keeps what it holds, so that it can be looked into when the watch closes: the
+            // scan leaves nothing of its own on the stack of the code under test.
+            let free_index =
+                is_watching.then(|| LEDGER.with(|ledger| ledger.note_free(layout.size())));
+            arena::with_space(|space| space.free(block, free_index));
+            return;
+        }
+        if is_watching {
+            // SAFETY: the caller owns `block` with this layout until it is freed below.
+            LEDGER.with(|ledger| unsafe { look_into(ledger, block, layout.size()) });
+        }
         // SAFETY: the caller's promises are passed on unchanged.
         unsafe { System.dealloc(block, layout) };
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if !LEDGER.with(Ledger::is_watching) {
+        if !LEDGER.with(Ledger::is_watching) && !arena::holds(block) {
             // SAFETY: the caller's promises are passed on unchanged.
             return unsafe { System.realloc(block, layout, new_size) };
         }
         // The system might move the block and free the old place by itself, unseen; so the move
-        // is made here, always, and the old place goes through `dealloc`.
+        // is made here, always, and the old place goes through `dealloc`. So are moves out of an
+        // arena, which the system knows nothing of.
         // SAFETY: the caller promises that `new_size`, rounded up to the alignment, fits in isize.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         // SAFETY: `new_size` is not zero, as the caller promises.
@@ -87,7 +116,7 @@ unsafe impl GlobalAlloc for ScanningAllocator {
 /// block that the code under test never touched.
 const PAINT: u8 = 0xB5;
 
-/// Counts an allocation if it is watched and succeeded, and says so.
+/// Counts an allocation by the system if it is watched and succeeded, and says so.
 #[inline]
 fn count_allocation(block: *mut u8, layout: Layout) -> bool {
     LEDGER.with(|ledger| {
@@ -112,7 +141,10 @@ unsafe fn look_into(ledger: &Ledger, block: *mut u8, len: usize) {
     if let Some(set) = set {
         // SAFETY: allocated and unshared as the caller promises; initialised after `settled`.
         let bytes = unsafe { slice::from_raw_parts(settled(block), len) };
-        set.scan_aligned(bytes, &mut |sighting| ledger.note_sighting(sighting, len));
+        let free_index = ledger.tally.get().frees;
+        set.scan_aligned(bytes, &mut |sighting| {
+            ledger.note_sighting(sighting, len, None, free_index);
+        });
     }
     ledger.note_free(len);
 }
@@ -123,7 +155,7 @@ unsafe fn look_into(ledger: &Ledger, block: *mut u8, len: usize) {
 /// interest. The empty assembly may, for all the compiler knows, have written every byte that the
 /// pointer reaches; so the bytes read afterwards are the ones in the machine.
 #[inline]
-fn settled(mut block: *mut u8) -> *const u8 {
+pub(super) fn settled(mut block: *mut u8) -> *mut u8 {
     #[cfg(not(miri))]
     // SAFETY: no instruction is emitted.
     unsafe {

@@ -19,24 +19,34 @@
 //!
 //! A watch covers the thread that opened it, and only what happens while it is open: a block
 //! counts as allocated where it is allocated and as freed where it is freed.
+//!
+//! With an [`Arena`] attached to the thread, freed blocks keep their contents until the arena is
+//! reset, and everything that was allocated can be scanned at any time.
 
 mod allocator;
+mod arena;
 mod proof;
 
 use std::cell::Cell;
 use std::ptr;
 
 pub use allocator::ScanningAllocator;
+pub use arena::{Arena, Block, BlockPlace, BlockSighting, NotAttached, StrayKind, StrayWrite};
 pub use proof::{NotProven, is_installed, prove_it_looks};
 
 use crate::secret_set::{SecretSet, Sighting};
+use arena::Space;
 
 /// Sightings kept between two reports; further ones are only counted.
 ///
 /// A call that leaves more than this is broken in a way that the first few already tell.
 const SIGHTINGS_MAX: usize = 64;
 
-/// Runs `call` and looks, while it runs, into each block that this thread frees.
+/// Runs `call` and looks into each block that this thread frees meanwhile.
+///
+/// Blocks of the system are looked into as they are freed; those of an arena, which keep what they
+/// hold, when `call` has returned. Open the watch around a [gate](crate::gate), not inside it, and
+/// keysan's own work leaves nothing on the gate's stack.
 ///
 /// What is seen is kept for [`take_report`]. Watches nest: the inner one looks for its own set and
 /// the outer one goes on when it returns, by panic too. Counts go to the thread, not to the watch.
@@ -60,14 +70,15 @@ pub fn pause<R>(call: impl FnOnce() -> R) -> R {
 ///
 /// Nothing that `sink` does is watched.
 pub fn take_report(mut sink: impl FnMut(FreedSighting)) -> Report {
-    pause(|| {
-        LEDGER.with(|ledger| {
-            let tally = ledger.tally.take();
-            for sighting in &ledger.sightings[..tally.sighted as usize] {
-                sink(sighting.get());
-            }
-            tally.report()
-        })
+    LEDGER.with(|ledger| {
+        let tally = ledger.tally.take();
+        if tally.sighted > 0 {
+            pause(|| {
+                let sightings = &ledger.sightings[..tally.sighted as usize];
+                sightings.iter().for_each(|sighting| sink(sighting.get()));
+            });
+        }
+        tally.report()
     })
 }
 
@@ -110,6 +121,9 @@ pub struct FreedSighting {
     /// Which of the frees since the last report it was, from 0. Addresses are not given: they
     /// differ from run to run.
     pub free_index: u64,
+    /// Which block of the thread's arena it was; `None` when it came from elsewhere, or from
+    /// before the arena's last reset.
+    pub block: Option<Block>,
 }
 
 thread_local! {
@@ -139,8 +153,14 @@ struct Tally {
 
 impl Ledger {
     const fn new() -> Ledger {
-        const BLANK: FreedSighting =
-            FreedSighting { tag: 0, window: 0, position: 0, block_len: 0, free_index: 0 };
+        const BLANK: FreedSighting = FreedSighting {
+            tag: 0,
+            window: 0,
+            position: 0,
+            block_len: 0,
+            free_index: 0,
+            block: None,
+        };
         Ledger {
             set: Cell::new(ptr::null()),
             tally: Cell::new(Tally {
@@ -166,26 +186,53 @@ impl Ledger {
         self.tally.set(tally);
     }
 
-    fn note_free(&self, block_len: usize) {
+    /// Counts a free and answers which one it was, from 0.
+    fn note_free(&self, block_len: usize) -> u64 {
         let mut tally = self.tally.get();
+        let free_index = tally.frees;
         tally.frees += 1;
         tally.freed_bytes = tally.freed_bytes.wrapping_add(block_len as u64);
         self.tally.set(tally);
+        free_index
     }
 
-    /// Keeps what was seen in the block that the next [`Ledger::note_free`] will count.
-    fn note_sighting(&self, sighting: Sighting, block_len: usize) {
+    fn note_sighting(
+        &self,
+        sighting: Sighting,
+        block_len: usize,
+        block: Option<Block>,
+        free_index: u64,
+    ) {
         let Sighting { tag, window, position } = sighting;
         let mut tally = self.tally.get();
         match self.sightings.get(tally.sighted as usize) {
             Some(free) => {
-                let free_index = tally.frees;
-                free.set(FreedSighting { tag, window, position, block_len, free_index });
+                free.set(FreedSighting { tag, window, position, block_len, free_index, block });
                 tally.sighted += 1;
             }
             None => tally.dropped = tally.dropped.saturating_add(1),
         }
         self.tally.set(tally);
+    }
+
+    /// Looks into the arena's blocks that were freed under the watch that is open.
+    #[inline]
+    fn look_at_freed(&self) {
+        if self.is_watching() && arena::with_space(Space::has_unseen) {
+            self.look_at_unseen();
+        }
+    }
+
+    #[inline(never)]
+    fn look_at_unseen(&self) {
+        // SAFETY: a set that is not null is borrowed by the watch that put it there, on this thread
+        // and further out on this stack; the watch takes it away again before its borrow ends.
+        let Some(set) = (unsafe { self.set.get().as_ref() }) else { return };
+        arena::with_space(|space| {
+            space.look_at_freed(set, &mut |sighting, block, free_index| {
+                self.note_sighting(sighting, block.len as usize, Some(block), free_index);
+            });
+        });
     }
 }
 
@@ -211,13 +258,22 @@ impl Watching {
     /// `set` must stay borrowed until the answer is dropped; null pauses.
     #[inline]
     fn switch_to(set: *const SecretSet) -> Watching {
-        Watching { before: LEDGER.with(|ledger| ledger.set.replace(set)) }
+        LEDGER.with(|ledger| {
+            if !set.is_null() {
+                // What was freed so far is the outer watch's.
+                ledger.look_at_freed();
+            }
+            Watching { before: ledger.set.replace(set) }
+        })
     }
 }
 
 impl Drop for Watching {
     #[inline]
     fn drop(&mut self) {
-        LEDGER.with(|ledger| ledger.set.set(self.before));
+        LEDGER.with(|ledger| {
+            ledger.look_at_freed();
+            ledger.set.set(self.before);
+        });
     }
 }

@@ -2,32 +2,77 @@
 
 use std::fmt;
 
-/// Eight-byte windows in a sixteen-byte secret, one for each offset from 0 to 8.
-const WINDOWS: usize = 9;
+mod backend;
+mod canary;
+mod filter;
+mod masked;
+mod needles;
+mod scan;
 
-/// Bits of a spread word that choose a filter bit: 2^17 bits are 16 KiB, half of a first-level
-/// cache.
-const FILTER_BITS: u32 = 17;
-const FILTER_WORDS: usize = 1 << (FILTER_BITS - 6);
+pub use backend::Backend;
+
+use canary::Canary;
+use filter::Filter;
+use masked::{WINDOWS, halves, window, windows};
+use needles::{MANY, Needle, Needles};
+
+/// The offsets of the windows that [`SecretSet::register_words`] registers.
+const WORD_WINDOWS: [u8; 3] = [0, 4, 8];
+
+/// A word for painting memory that shall later be seen to be untouched.
+///
+/// A scan passes over it as quickly as over zeros: like a pointer or a small number it is plain
+/// (see [`SecretSet`]).
+pub const PAINT_WORD: u64 = 0x0000_5AB5_5AB5_5AB5;
 
 /// A set of secrets to look for, kept masked.
 ///
-/// Each secret is stored as its nine 8-byte windows XORed with a mask, never in the clear, so a
-/// scan of the set's own memory finds nothing. Every word of the memory under scan gets the same
-/// mask, is looked up in a small bitmap, and the few that survive are compared with the windows.
-/// Up to some dozens of secrets, the cost of a scan hardly depends on their number.
+/// # How it looks
+///
+/// Each secret is stored as its nine 8-byte windows XORed with a mask. Every word of the memory
+/// under scan gets the same mask on its way into a register, and is then asked three questions, of
+/// which each is dearer than the one before and leaves fewer:
+///
+/// 1. Is it *plain*, its upper seventeen bits all zero or all one? Then it is a pointer, a small
+///    number or [`PAINT_WORD`], and no needle. (Should a window be plain, as in a secret of zeros,
+///    the question is not asked: nothing is ever passed over.)
+/// 2. Is its bit set in a bitmap of 16 KiB? Up to some 700 secrets, less than 5 % of the bits are.
+/// 3. Is it one of the windows, by a hash table?
 ///
 /// All memory is taken in [`SecretSet::new`]; registering, clearing and scanning allocate nothing.
+///
+/// # Its canary
+///
+/// A set always holds one secret of its own, which is no secret. [`SecretSet::plant_canary`] writes
+/// it, and scans count its windows in [`Looked::canaries`]: a region whose canary was not seen was
+/// not looked at. It outlives [`SecretSet::clear`] and counts as nothing registered.
+///
+/// # Never in the clear
+///
+/// On x86-64, neither registering nor scanning puts a byte of a secret into a register or onto the
+/// stack without a mask on it: the mask is applied by the instruction that loads. What the set
+/// itself keeps is masked, its canary too. Not guaranteed: what the caller's own copy of the secret
+/// leaves behind on its way here, what the processor keeps in its caches and buffers, and anything
+/// on other architectures. The mask is in the same memory: it keeps bytes from being found by a
+/// scan, not from somebody who looks for them.
+///
+/// # False alarms
+///
+/// With W windows registered, B bytes of aligned memory that look random hold W * (B / 8) / 2^64
+/// windows by chance. Twenty keys and random numbers with nine windows and the round keys of ten
+/// keys with thirty are 480 windows; 10 KiB scanned a sequence are 1280 words; so 3.3e-14 chance
+/// hits a sequence, and at 60,000 sequences a second one in 16 years, if all of that memory were
+/// random. Most is not, and what is plain cannot match.
 pub struct SecretSet {
     mask: u64,
-    /// One bit for each spread word that may be a window.
-    filter: Box<[u64; FILTER_WORDS]>,
-    /// Masked windows of each secret.
-    needles: Vec<[u64; WINDOWS]>,
-    /// The caller's name of each secret.
-    tags: Vec<u32>,
-    /// Whether eight zero bytes may be a window; if not, zeroed lines are skipped.
-    zero_may_be_a_needle: bool,
+    backend: Backend,
+    filter: Filter,
+    needles: Needles,
+    canary: Canary,
+    /// Whether a window of the canary is one of a secret, too.
+    shares_canary: bool,
+    /// How many secrets the needles belong to.
+    len: usize,
 }
 
 /// Eight bytes of a secret, seen where the scan looked.
@@ -41,7 +86,16 @@ pub struct Sighting {
     pub position: usize,
 }
 
-/// The set holds as many secrets as it can; the one offered was not registered.
+/// What a scan did, whatever it found: a region without its canary was not looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// How many bytes were looked at.
+    pub bytes: usize,
+    /// How many windows of the canary were seen.
+    pub canaries: u32,
+}
+
+/// The set has no room for the secret offered; nothing of it was registered.
 ///
 /// Scanning on would pass over that secret in silence, so a caller should treat this as a failure
 /// of the run.
@@ -49,10 +103,10 @@ pub struct Sighting {
 pub struct SetIsFull;
 
 impl SecretSet {
-    /// How many secrets a set can hold.
+    /// How many secrets a set holds in full, with room left for 11,264 more by their words.
     ///
-    /// Their windows are 7 % of the filter's bits. Of fuller filters too many words of innocent
-    /// memory survive, and the scan slows down.
+    /// Room is counted in windows, of which a secret takes nine in full and three by its words; a
+    /// set that registers nothing by words holds more than these.
     pub const CAPACITY: usize = 1024;
 
     /// An empty set with keysan's own mask.
@@ -67,159 +121,170 @@ impl SecretSet {
     /// gives a mask with a zero byte, which would leave a byte of every window as it was.
     #[must_use]
     pub fn with_mask(seed: u64) -> SecretSet {
-        SecretSet {
-            mask: mix(seed) | 0x0101_0101_0101_0101,
-            filter: zeroed_box(),
-            needles: Vec::with_capacity(SecretSet::CAPACITY),
-            tags: Vec::with_capacity(SecretSet::CAPACITY),
-            zero_may_be_a_needle: false,
-        }
+        let mask = mix(seed) | 0x0101_0101_0101_0101;
+        let mut set = SecretSet {
+            mask,
+            backend: Backend::best(),
+            filter: Filter::new(),
+            needles: Needles::new(),
+            canary: Canary::new(mask),
+            shares_canary: false,
+            len: 0,
+        };
+        set.admit_canary();
+        set
     }
 
-    /// Adds a secret under the caller's name for it.
+    /// The same set, scanning with `backend` instead of the best; for tests and benchmarks.
+    ///
+    /// # Panics
+    ///
+    /// When the processor lacks its instructions ([`Backend::is_available`]).
+    #[must_use]
+    pub fn with_backend(self, backend: Backend) -> SecretSet {
+        assert!(backend.is_available(), "this processor has no {backend:?}");
+        SecretSet { backend, ..self }
+    }
+
+    /// Adds a secret under the caller's name for it, and answers the name that it has now.
     ///
     /// The same sixteen bytes registered again take no room and keep their first tag. Secrets that
     /// share only a window keep both tags, and both are sighted.
-    pub fn register(&mut self, secret: &[u8; 16], tag: u32) -> Result<(), SetIsFull> {
-        let needles = masked_windows(secret, self.mask);
-        if self.holds(&needles) {
-            return Ok(());
+    #[inline]
+    pub fn register(&mut self, secret: &[u8; 16], tag: u32) -> Result<u32, SetIsFull> {
+        let halves = halves(secret, self.mask);
+        if let Some(known) = self.tag_of(halves, false) {
+            return Ok(known);
         }
-        if self.tags.len() == SecretSet::CAPACITY {
-            return Err(SetIsFull);
+        self.needles.make_room(WINDOWS)?;
+        let windows = windows(halves, self.mask);
+        self.add(windows.into_iter().zip(0..), tag);
+        self.len += 1;
+        Ok(tag)
+    }
+
+    /// Adds only the windows at offsets 0, 4 and 8: for material that always lies on boundaries of
+    /// four bytes, such as round keys. Costs a third of [`SecretSet::register`].
+    ///
+    /// A copy at another alignment is not found. Bytes that are registered in full already take no
+    /// room and keep their first tag; the other way round, both registrations count.
+    #[inline]
+    pub fn register_words(&mut self, secret: &[u8; 16], tag: u32) -> Result<u32, SetIsFull> {
+        let halves = halves(secret, self.mask);
+        if let Some(known) = self.tag_of(halves, true) {
+            return Ok(known);
         }
-        self.tags.push(tag);
-        self.needles.push(needles);
-        needles.iter().for_each(|&needle| self.note(needle));
-        Ok(())
+        self.needles.make_room(WORD_WINDOWS.len())?;
+        let windows = WORD_WINDOWS.map(|offset| window(halves, offset, self.mask));
+        self.add(windows.into_iter().zip(WORD_WINDOWS), tag);
+        self.len += 1;
+        Ok(tag)
     }
 
     /// Forgets every secret. Costs time for what was registered, not for the size of the set.
     pub fn clear(&mut self) {
-        for &needle in self.needles.as_flattened() {
-            self.filter[Place::of(needle).word] = 0;
+        if self.needles.list().len() >= MANY {
+            self.filter.forget_all();
+        } else {
+            self.filter.forget(self.needles.list().iter().map(|needle| needle.masked));
         }
+        self.shares_canary = false;
         self.needles.clear();
-        self.tags.clear();
-        self.zero_may_be_a_needle = false;
+        self.len = 0;
+        self.admit_canary();
+    }
+
+    /// Makes ready for scans that will meet secrets, such as live ones in their homes.
+    ///
+    /// Without it, secrets registered last are searched for one by one when something looks like
+    /// one of them, which is cheaper as long as nothing does.
+    #[inline]
+    pub fn expect_to_meet(&mut self) {
+        self.needles.place_all();
     }
 
     /// How many secrets are registered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.tags.len()
+        self.len
     }
 
-    /// Whether no secret is registered, so that a scan can find nothing.
+    /// Whether no secret is registered, so that a scan can find nothing but canaries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tags.is_empty()
+        self.len == 0
     }
 
-    /// Looks at every word of `bytes` whose address is a multiple of eight.
+    /// Writes the set's canary, which a scan that covers `place` counts in [`Looked::canaries`].
     ///
-    /// That is enough for a complete copy of a secret at any address, since sixteen bytes always
-    /// contain an aligned word. A part of a secret is found when it contains one.
-    pub fn scan_aligned(&self, bytes: &[u8], sink: &mut dyn FnMut(Sighting)) {
-        if self.is_empty() {
-            return;
-        }
-        let start = bytes.as_ptr().addr().wrapping_neg() % 8;
-        let Some(aligned) = bytes.get(start..) else { return };
-        let (lines, rest) = aligned.as_chunks::<64>();
-        for (index, line) in lines.iter().enumerate() {
-            let words = line.as_chunks::<8>().0;
-            if self.line_may_hold_a_needle(words) {
-                self.confirm(words, start + index * 64, sink);
-            }
-        }
-        let words = rest.as_chunks::<8>().0;
-        if words.iter().any(|word| self.may_be_a_needle(self.masked(word))) {
-            self.confirm(words, start + lines.len() * 64, sink);
-        }
-    }
-
-    /// Looks at every offset of `bytes`; for outputs and decoded text, where a part of a secret
-    /// may stand anywhere.
-    pub fn scan_bytes(&self, bytes: &[u8], sink: &mut dyn FnMut(Sighting)) {
-        if self.is_empty() {
-            return;
-        }
-        for (position, window) in bytes.windows(8).enumerate() {
-            let Some(word) = window.first_chunk() else { return };
-            if self.may_be_a_needle(self.masked(word)) {
-                self.confirm(std::slice::from_ref(word), position, sink);
-            }
-        }
+    /// The canary is the same for every set, whatever its mask.
+    #[inline]
+    pub fn plant_canary(&self, place: &mut [u8; 16]) {
+        self.canary.plant(place, self.mask);
     }
 
     /// Takes out the secret registered last, leaving the set as it was before.
     pub(crate) fn forget_last(&mut self) {
-        let kept = self.tags.len().saturating_sub(1);
-        let (needles, tags) = (self.needles.clone(), self.tags.clone());
-        self.clear();
-        self.needles.extend(&needles[..kept]);
-        self.tags.extend(&tags[..kept]);
-        needles[..kept].as_flattened().iter().for_each(|&needle| self.note(needle));
-    }
-
-    #[inline]
-    fn masked(&self, word: &[u8; 8]) -> u64 {
-        u64::from_le_bytes(*word) ^ self.mask
-    }
-
-    #[inline]
-    fn may_be_a_needle(&self, masked: u64) -> bool {
-        self.filter_says(masked) & 1 != 0
-    }
-
-    /// The answer is in the lowest bit, so that eight of them can be combined without a branch.
-    #[inline]
-    fn filter_says(&self, masked: u64) -> u64 {
-        let place = Place::of(masked);
-        self.filter[place.word] >> place.bit
-    }
-
-    #[inline]
-    fn line_may_hold_a_needle(&self, words: &[[u8; 8]]) -> bool {
-        let any_bit = words.iter().fold(0, |bits, word| bits | u64::from_le_bytes(*word));
-        if any_bit == 0 && !self.zero_may_be_a_needle {
-            return false;
+        while let Some(needle) = self.needles.pop() {
+            self.filter.forget([needle.masked].into_iter());
+            if needle.window == 0 {
+                break;
+            }
         }
-        let says = words.iter().fold(0, |says, word| says | self.filter_says(self.masked(word)));
-        says & 1 != 0
+        self.len = self.len.saturating_sub(1);
+        // Others may have set bits of the words that were emptied.
+        self.shares_canary = false;
+        for &Needle { masked, .. } in self.needles.list() {
+            self.filter.admit(masked);
+            self.filter.note_plain([masked].into_iter(), self.mask);
+            self.shares_canary |= self.canary.owns(masked);
+        }
+        self.admit_canary();
     }
 
-    /// Compares words that passed the filter with the windows themselves.
-    #[cold]
+    /// The tag under which the very bytes are registered already, in a way that covers this one.
+    #[inline(always)]
+    fn tag_of(&self, [first, last]: [u64; 2], by_words: bool) -> Option<u32> {
+        if self.filter.admits(first) { self.tag_of_both([first, last], by_words) } else { None }
+    }
+
+    /// The windows at 0 and 8 are together the whole secret.
     #[inline(never)]
-    fn confirm(&self, words: &[[u8; 8]], start: usize, sink: &mut dyn FnMut(Sighting)) {
-        for (index, word) in words.iter().enumerate() {
-            let masked = self.masked(word);
-            // Mostly one word of eight survived, and asking again is cheap. The survivor is compared
-            // with every window, one after the other: there are few, and so are survivors.
-            if !self.may_be_a_needle(masked) {
-                continue;
-            }
-            let windows = self.needles.as_flattened().iter().enumerate();
-            for (entry, _) in windows.filter(|&(_, needle)| *needle == masked) {
-                let window = u8::try_from(entry % WINDOWS).unwrap_or(u8::MAX);
-                let tag = self.tags[entry / WINDOWS];
-                sink(Sighting { tag, window, position: start + index * 8 });
-            }
+    fn tag_of_both(&self, [first, last]: [u64; 2], by_words: bool) -> Option<u32> {
+        let needle = |number| self.needles.numbered(number);
+        let mut equal = self.needles.equal_to(first);
+        let number = equal.find(|&number| {
+            let is_full = needle(number + 1).window == 1;
+            let last_number = number + if is_full { 8 } else { 2 };
+            needle(number).window == 0
+                && (is_full || by_words)
+                && needle(last_number).masked == last
+        })?;
+        Some(needle(number).tag)
+    }
+
+    /// Adds the windows of a secret, for which there is room.
+    #[inline(always)]
+    fn add(&mut self, windows: impl Iterator<Item = (u64, u8)> + Clone, tag: u32) {
+        let masked = windows.clone().map(|(masked, _)| masked);
+        self.filter.note_plain(masked.clone(), self.mask);
+        let was_admitted = masked.fold(0, |was, masked| was | self.filter.admit(masked));
+        if was_admitted & 1 != 0 {
+            self.note_shared(windows.clone().map(|(masked, _)| masked));
         }
+        self.needles.push_all(windows.map(|(masked, window)| Needle { masked, tag, window }));
     }
 
-    fn holds(&self, needles: &[u64; WINDOWS]) -> bool {
-        self.may_be_a_needle(needles[0]) && self.needles.contains(needles)
+    /// Sees whether the canary has one of these windows.
+    #[cold]
+    fn note_shared(&mut self, mut masked: impl Iterator<Item = u64>) {
+        self.shares_canary |= masked.any(|masked| self.canary.owns(masked));
     }
 
-    /// Lets a masked window through the filter.
-    #[inline]
-    fn note(&mut self, needle: u64) {
-        let place = Place::of(needle);
-        self.filter[place.word] |= 1 << place.bit;
-        self.zero_may_be_a_needle |= needle == self.mask;
+    fn admit_canary(&mut self) {
+        for &masked in self.canary.windows() {
+            self.filter.admit(masked);
+        }
     }
 }
 
@@ -238,39 +303,11 @@ impl fmt::Debug for SecretSet {
 
 impl fmt::Display for SetIsFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the set already holds {} secrets", SecretSet::CAPACITY)
+        f.write_str("the set has no room for another secret")
     }
 }
 
 impl std::error::Error for SetIsFull {}
-
-/// Where a masked word belongs in the filter.
-struct Place {
-    word: usize,
-    bit: u64,
-}
-
-impl Place {
-    /// One multiplication moves every bit of the word into the top bits, which choose the place.
-    #[inline]
-    fn of(masked: u64) -> Place {
-        let spread = masked.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Place {
-            word: (spread >> (64 - FILTER_BITS + 6)) as usize,
-            bit: (spread >> (64 - FILTER_BITS)) % 64,
-        }
-    }
-}
-
-#[inline]
-fn masked_windows(secret: &[u8; 16], mask: u64) -> [u64; WINDOWS] {
-    let whole = u128::from_le_bytes(*secret);
-    std::array::from_fn(|offset| {
-        #[expect(clippy::cast_possible_truncation, reason = "the lowest eight bytes are wanted")]
-        let window = (whole >> (8 * offset)) as u64;
-        window ^ mask
-    })
-}
 
 /// A finishing step of a well-known generator: similar seeds give unlike words.
 pub(crate) fn mix(seed: u64) -> u64 {

@@ -47,6 +47,7 @@ fn a_freed_block_with_a_secret_is_sighted() {
         position,
         block_len: 100,
         free_index: 1,
+        block: None,
     };
     assert_eq!(freed, [expected(0, 40), expected(8, 48)]);
 }

@@ -1,0 +1,561 @@
+//! The gate itself: calls, inspects, copies.
+
+mod proof;
+mod signals;
+mod stack;
+mod trampoline;
+
+use std::any::Any;
+use std::ffi::c_void;
+use std::fmt;
+use std::mem::offset_of;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::ptr;
+
+use self::signals::SignalStack;
+use self::stack::PaintedStack;
+use self::trampoline::{
+    Above, PART_FROM_SIXTEEN, PART_LOWER_HALF, PART_MASKS, VectorLevel, call_captured,
+};
+use super::registers::{
+    CopiedLeftovers, GENERAL_COUNT, VECTOR_WORDS, general_place, mask_place, stack_place,
+    vector_place,
+};
+use super::{GateLayers, GateNotProven, Inspected, Leftover, LeftoverPlace, NotPorted};
+use crate::secret_set::{Looked, SecretSet, Sighting};
+
+/// The paint that ends the search after every call. Calls leave return addresses, and what lies
+/// between two of them in a release build is seldom larger.
+const GAP: usize = 512;
+
+/// The paint that ends the deep search. Frames that span more than a page touch every page, so no
+/// frame leaves two of them untouched.
+const DEEP_GAP: usize = 8192;
+
+/// What one scan of the registers covers: general, parts, narrow, canary, and what fills up whole
+/// lines, which scan quickest: addresses and settings of the gate's own.
+const CAPTURE_LEN: usize = offset_of!(Above, wide) - offset_of!(Above, general);
+
+const _: () = assert!(CAPTURE_LEN.is_multiple_of(64), "whole lines");
+
+/// Bytes in the widest vector register.
+const VECTOR_LEN: usize = 8 * VECTOR_WORDS;
+
+/// A painted stack to call on, and the registers as the last call left them.
+///
+/// Belongs to the thread that opened it. A call cannot call through the same gate again:
+///
+/// ```compile_fail,E0499
+/// let mut gate = keysan::gate::Gate::open().unwrap();
+/// gate.call(|| gate.call(|| ()));
+/// ```
+///
+/// Through another gate it can; the inner one's leftovers are then on the inner one's stack.
+pub struct Gate {
+    stack: PaintedStack,
+    /// How deep the last call went, if it has been inspected.
+    inspected_depth: Option<usize>,
+    /// The lowest line that was dirty since the last deep search.
+    lowest_line: *const u8,
+    /// Dropped after the stack.
+    _signal_stack: SignalStack,
+}
+
+impl Gate {
+    /// Maps and paints a stack of 256 KiB with a guard below it.
+    ///
+    /// The stack of the first gate has the same address in every process, the second its own and
+    /// so on. If the thread has no signal stack, it gets one until the gate is dropped.
+    ///
+    /// Panics when the system has no memory for the stack.
+    pub fn open() -> Result<Gate, NotPorted> {
+        Ok(Gate::open_for(vector_level()?))
+    }
+
+    /// `level` is what the processor has, or less.
+    fn open_for(level: VectorLevel) -> Gate {
+        let stack = PaintedStack::map();
+        // SAFETY: mapped, writable, and nobody else refers to it.
+        unsafe { (*stack.above()).level = level };
+        let lowest_line = stack.first_line();
+        let _signal_stack = SignalStack::install_if_missing();
+        Gate { stack, inspected_depth: None, lowest_line, _signal_stack }
+    }
+
+    /// Runs `call` on the painted stack, all registers empty at its start, and captures all of
+    /// them when it returns.
+    ///
+    /// A panic in `call` is caught on the painted stack, the registers captured all the same, and
+    /// the panic goes on from here.
+    #[inline]
+    pub fn call<R>(&mut self, call: impl FnOnce() -> R) -> R {
+        let mut job = Job { call: Some(call), returned: None, panic: None };
+        // SAFETY: `run_job` takes a pointer to a job of these types, which is what it gets, and
+        // nobody else uses the job meanwhile.
+        unsafe { self.call_raw(run_job_of(&job), (&raw mut job).cast()) };
+        match (job.returned, job.panic) {
+            (Some(returned), _) => returned,
+            (None, Some(payload)) => resume_unwind(payload),
+            (None, None) => unreachable!("a call returns or panics"),
+        }
+    }
+
+    /// Looks through what the last call left on the stack and in the registers, then repaints.
+    ///
+    /// The search goes down to 512 bytes of paint. Repainted is the stack in any case, so a second
+    /// inspection finds nothing; should `sink` panic, the next inspection finds it all again.
+    #[inline]
+    pub fn inspect(
+        &mut self,
+        set: &SecretSet,
+        layers: GateLayers,
+        sink: &mut dyn FnMut(Leftover),
+    ) -> Inspected {
+        let line = self.stack.lowest_dirty_line(self.stack.first_line(), GAP);
+        self.inspected_depth.get_or_insert(self.stack.depth_of(line));
+        self.lowest_line = self.lowest_line.min(line);
+        let line = self.stack.rounded(line);
+        let (stack, registers) = match (layers.stack, layers.registers) {
+            (true, true) => self.scan_stack_and_registers(line, set, sink),
+            (true, false) => {
+                self.forget_registers();
+                (self.scan_stack(line, set, sink), Looked::default())
+            }
+            (false, true) => (Looked::default(), self.scan_registers(set, sink)),
+            (false, false) => {
+                self.forget_registers();
+                (Looked::default(), Looked::default())
+            }
+        };
+        self.stack.repaint(line);
+        Inspected {
+            stack,
+            registers,
+            is_complete: (stack.canaries > 0 || !layers.stack)
+                && (registers.canaries > 0 || !layers.registers),
+        }
+    }
+
+    /// Looks through the stack below the depth that inspections have reached since the last deep
+    /// one, down to two whole pages of paint, then repaints.
+    ///
+    /// Meant for the end of a sequence of calls: it costs a tenth of a microsecond and more. The
+    /// registers are not looked at.
+    pub fn inspect_deep(&mut self, set: &SecretSet, sink: &mut dyn FnMut(Leftover)) -> Inspected {
+        let line = self.stack.lowest_dirty_line(self.lowest_line, DEEP_GAP);
+        self.lowest_line = self.stack.first_line();
+        // All of it once more, since the canary is at the upper end.
+        let stack = self.scan_stack(line, set, sink);
+        self.stack.repaint(line);
+        Inspected { stack, registers: Looked::default(), is_complete: stack.canaries > 0 }
+    }
+
+    /// Appends what the last call left to `into`: stack words from the entry down to two whole pages
+    /// of paint, then the registers. To be called before [`Gate::inspect`].
+    ///
+    /// For comparing two runs word by word. The answer tells which word is what.
+    pub fn copy_leftovers(&self, into: &mut Vec<u64>) -> CopiedLeftovers {
+        let line = self.stack.lowest_dirty_line(self.lowest_line, DEEP_GAP);
+        let stack_words = self.stack.depth_of(line) / 8;
+        into.extend((1..=stack_words).map(|word| self.stack.word(8 * word)));
+        // SAFETY: mapped, filled by the last call or never and then zero; nobody writes to it
+        // while the gate is borrowed.
+        let above = unsafe { &*self.stack.above() };
+        let vector_words = match above.level {
+            VectorLevel::Sse => 2,
+            VectorLevel::Avx => 4,
+            VectorLevel::Avx512 => 8,
+        };
+        let copied = CopiedLeftovers { stack_words, vector_words };
+        into.extend(above.general);
+        for number in 0..copied.vector_count() {
+            let words = vector(above, number);
+            into.extend(&words[..vector_words]);
+        }
+        if vector_words == VECTOR_WORDS {
+            let is_filled = above.parts & PART_MASKS != 0;
+            into.extend(if is_filled { above.masks } else { [0; 8] });
+        }
+        copied
+    }
+
+    /// The most words that [`Gate::copy_leftovers`] can append now, so that room can be made first.
+    #[must_use]
+    pub fn leftover_word_count(&self) -> usize {
+        let line = self.stack.lowest_dirty_line(self.lowest_line, DEEP_GAP);
+        self.stack.depth_of(line) / 8 + GENERAL_COUNT + 32 * VECTOR_WORDS + 8
+    }
+
+    /// How many bytes below its entry the last call went, in whole lines of 64 bytes.
+    ///
+    /// As far as [`Gate::inspect`] looks: what lies beyond a hole does not count.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.inspected_depth.unwrap_or_else(|| {
+            let line = self.stack.lowest_dirty_line(self.stack.first_line(), GAP);
+            self.stack.depth_of(line)
+        })
+    }
+
+    /// Leaves secrets in every register, lane by lane, and at several depths of the stack, and
+    /// sees whether each is sighted at its place.
+    ///
+    /// Afterwards the set is as before; the last call's leftovers are gone. For the start of a
+    /// run; needs room for one secret in the set.
+    pub fn prove_it_looks(&mut self, set: &mut SecretSet) -> Result<(), GateNotProven> {
+        proof::prove_it_looks(self, set)
+    }
+
+    /// # Safety
+    ///
+    /// `function` is sound to call with `argument` and does not unwind.
+    #[inline]
+    unsafe fn call_raw(
+        &mut self,
+        function: unsafe extern "C" fn(*mut c_void),
+        argument: *mut c_void,
+    ) {
+        self.inspected_depth = None;
+        // SAFETY: the stack is mapped, aligned and as large as any code under test may expect; the
+        // exclusive borrow keeps others from using it. `open` detected the level. The function is
+        // the caller's promise.
+        unsafe { call_captured(self.stack.above(), function, argument) };
+    }
+
+    /// Both in one go, since the capture lies right above the stack: this runs after every call.
+    #[inline]
+    fn scan_stack_and_registers(
+        &mut self,
+        line: *const u8,
+        set: &SecretSet,
+        sink: &mut dyn FnMut(Leftover),
+    ) -> (Looked, Looked) {
+        // SAFETY: mapped, and nobody else refers to it.
+        set.plant_canary(unsafe { &mut (*self.stack.above()).stack_canary });
+        let parts = self.prepare_capture(set);
+        let (depth, stack_len) = (self.stack.depth_of(line), self.stack.end().addr() - line.addr());
+        let place = |position: usize| match depth.checked_sub(position) {
+            Some(below) if below > 0 => Some(stack_place(below)),
+            _ => captured_place(position.checked_sub(stack_len)?),
+        };
+        let mut is_register_sighted = false;
+        let note = &mut |leftover: Leftover| {
+            is_register_sighted |= matches!(leftover.place, LeftoverPlace::Register { .. });
+            sink(leftover);
+        };
+        // SAFETY: from a line of the stack to the end of the capture, all mapped, and the capture
+        // begins where the canary of the stack ends. Nobody writes to it: no call is running, and
+        // the sink cannot start one while the gate is borrowed.
+        let looked = unsafe { scan(set, line, stack_len + CAPTURE_LEN, &place, note) };
+        let mut registers = Looked { bytes: CAPTURE_LEN, canaries: 0 };
+        if parts != 0 {
+            registers.bytes += self.scan_parts(parts, set, note);
+        }
+        if is_register_sighted {
+            self.forget_registers();
+        }
+        // Of each canary two aligned words are met; one that is missing leaves both in doubt.
+        if looked.canaries >= 4 {
+            registers.canaries = 2;
+        }
+        (Looked { bytes: stack_len, canaries: registers.canaries }, registers)
+    }
+
+    /// Plants the canary of the registers, and takes note of which parts the last call filled.
+    #[inline]
+    fn prepare_capture(&mut self, set: &SecretSet) -> u64 {
+        let above = self.stack.above();
+        // SAFETY: mapped, and nobody else refers to it.
+        unsafe {
+            set.plant_canary(&mut (*above).register_canary);
+            let parts = ptr::replace(&raw mut (*above).parts, 0);
+            if parts & PART_LOWER_HALF != 0 {
+                // Repeated in `wide`, and to be sighted once.
+                (*above).narrow = [[0; 2]; 16];
+            }
+            parts
+        }
+    }
+
+    #[inline]
+    fn scan_stack(
+        &mut self,
+        line: *const u8,
+        set: &SecretSet,
+        sink: &mut dyn FnMut(Leftover),
+    ) -> Looked {
+        // SAFETY: mapped, and nobody else refers to it.
+        set.plant_canary(unsafe { &mut (*self.stack.above()).stack_canary });
+        let len = self.stack.end().addr() - line.addr();
+        let depth = self.stack.depth_of(line);
+        // Of the canary's sixteen bytes no place on the stack is made: they are above the entry.
+        let place = |position| Some(stack_place(depth.checked_sub(position)?));
+        // SAFETY: from a line of the stack to its end, all mapped. Nobody writes to it: no call is
+        // running, and the sink cannot start one while the gate is borrowed.
+        unsafe { scan(set, line, len, &place, sink) }
+    }
+
+    /// Also forgets which parts were filled, and what they held if anything was sighted there.
+    #[inline]
+    fn scan_registers(&mut self, set: &SecretSet, sink: &mut dyn FnMut(Leftover)) -> Looked {
+        let above = self.stack.above();
+        let parts = self.prepare_capture(set);
+        let mut is_sighted = false;
+        let note = &mut |leftover| {
+            is_sighted = true;
+            sink(leftover);
+        };
+        // SAFETY: as above, and nobody writes to it: the sink cannot, as the gate is borrowed.
+        let mut looked = unsafe {
+            let start = (&raw const (*above).general).cast();
+            scan(set, start, CAPTURE_LEN, &captured_place, note)
+        };
+        if parts != 0 {
+            looked.bytes += self.scan_parts(parts, set, note);
+        }
+        if is_sighted {
+            self.forget_registers();
+        }
+        looked
+    }
+
+    /// Scans what only some calls fill, and answers how many bytes that was.
+    fn scan_parts(&self, parts: u64, set: &SecretSet, sink: &mut dyn FnMut(Leftover)) -> usize {
+        let above = self.stack.above().cast_const();
+        let vectors = (PART_LOWER_HALF, 0..16);
+        let groups =
+            (0..4).map(|group| (PART_FROM_SIXTEEN << group, 16 + 4 * group..20 + 4 * group));
+        let mut bytes = 0;
+        for (part, numbers) in std::iter::once(vectors).chain(groups) {
+            if parts & part == 0 {
+                continue;
+            }
+            let place = |position| {
+                Some(vector_place(numbers.start + position / VECTOR_LEN, position % VECTOR_LEN))
+            };
+            let len = numbers.len() * VECTOR_LEN;
+            // SAFETY: as in `scan_registers`.
+            let looked = unsafe {
+                let start = (&raw const (*above).wide[numbers.start]).cast();
+                scan(set, start, len, &place, sink)
+            };
+            bytes += looked.bytes;
+        }
+        if parts & PART_MASKS != 0 {
+            let place = |position| Some(mask_place(position / 8));
+            // SAFETY: as in `scan_registers`.
+            let looked = unsafe {
+                let start = (&raw const (*above).masks).cast();
+                scan(set, start, size_of::<[u64; 8]>(), &place, sink)
+            };
+            bytes += looked.bytes;
+        }
+        bytes
+    }
+
+    /// Empties the capture.
+    #[cold]
+    fn forget_registers(&mut self) {
+        let above = self.stack.above();
+        // SAFETY: mapped, and nobody else refers to it.
+        unsafe {
+            (*above).general = [0; GENERAL_COUNT];
+            (*above).parts = 0;
+            (*above).narrow = [[0; 2]; 16];
+            (*above).wide = [[0; VECTOR_WORDS]; 32];
+            (*above).masks = [0; 8];
+        }
+    }
+}
+
+/// Shows nothing of what a call left.
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+/// A call on its way, and what became of it.
+struct Job<F, R> {
+    call: Option<F>,
+    returned: Option<R>,
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+/// The function to call for jobs of this type, which cannot be named otherwise.
+fn run_job_of<F: FnOnce() -> R, R>(_: &Job<F, R>) -> unsafe extern "C" fn(*mut c_void) {
+    run_job::<F, R>
+}
+
+/// What the trampoline calls. Does not unwind: what `call` throws is caught here.
+unsafe extern "C" fn run_job<F: FnOnce() -> R, R>(job: *mut c_void) {
+    // SAFETY: `Gate::call` passes a job of these types that it does not touch meanwhile.
+    let job = unsafe { &mut *job.cast::<Job<F, R>>() };
+    let Some(call) = job.call.take() else { return };
+    // The closure writes what it returns itself, which saves a copy on this stack.
+    let returned = &mut job.returned;
+    job.panic = catch_unwind(AssertUnwindSafe(|| *returned = Some(call()))).err();
+}
+
+/// Scans one region and names the places in it; what has no place goes unreported.
+///
+/// # Safety
+///
+/// The memory is mapped and readable, and nobody writes to it meanwhile.
+#[inline]
+unsafe fn scan(
+    set: &SecretSet,
+    start: *const u8,
+    len: usize,
+    place: &dyn Fn(usize) -> Option<LeftoverPlace>,
+    sink: &mut dyn FnMut(Leftover),
+) -> Looked {
+    // SAFETY: just as the caller promises.
+    unsafe {
+        set.scan_memory(start, len, &mut |Sighting { tag, window, position }| {
+            if let Some(place) = place(position) {
+                sink(Leftover { tag, window, place });
+            }
+        })
+    }
+}
+
+/// What stands at `position` of a capture, from the general registers on.
+fn captured_place(position: usize) -> Option<LeftoverPlace> {
+    const NARROW: usize = offset_of!(Above, narrow) - offset_of!(Above, general);
+    match position.checked_sub(NARROW) {
+        Some(position) if position < 16 * 16 => Some(vector_place(position / 16, position % 16)),
+        Some(_) => None,
+        None => (position / 8 < GENERAL_COUNT).then(|| general_place(position / 8)),
+    }
+}
+
+/// Vector register `number` in full, as the last call left it.
+fn vector(above: &Above, number: usize) -> [u64; VECTOR_WORDS] {
+    let part = match number {
+        0..16 => PART_LOWER_HALF,
+        _ => PART_FROM_SIXTEEN << ((number - 16) / 4),
+    };
+    if above.parts & part != 0 {
+        return above.wide[number];
+    }
+    let mut words = [0; VECTOR_WORDS];
+    if let Some(narrow) = above.narrow.get(number) {
+        words[..2].copy_from_slice(narrow);
+    }
+    words
+}
+
+/// Which vector registers this processor has, and the system lets programs use.
+fn vector_level() -> Result<VectorLevel, NotPorted> {
+    if is_x86_feature_detected!("avx512f") {
+        // The capture moves mask registers with instructions that the first such processors lack.
+        let has_wide_masks = is_x86_feature_detected!("avx512bw");
+        return if has_wide_masks { Ok(VectorLevel::Avx512) } else { Err(NotPorted) };
+    }
+    Ok(if is_x86_feature_detected!("avx") { VectorLevel::Avx } else { VectorLevel::Sse })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn narrower_processors_are_proven_as_well() {
+        let widest = vector_level().unwrap();
+        for level in [VectorLevel::Sse, VectorLevel::Avx, VectorLevel::Avx512] {
+            if level as u64 > widest as u64 {
+                continue;
+            }
+            let mut gate = Gate::open_for(level);
+            assert_eq!(gate.prove_it_looks(&mut SecretSet::new()), Ok(()), "{level:?}");
+            let mut words = Vec::new();
+            gate.call(|| ());
+            let copied = gate.copy_leftovers(&mut words);
+            let expected = [15 + 32, 15 + 64, 15 + 256 + 8][level as usize];
+            assert_eq!(words.len() - copied.stack_words, expected);
+        }
+    }
+
+    /// The register words after a call of `function`.
+    fn register_words(
+        gate: &mut Gate,
+        function: unsafe extern "C" fn(*mut c_void),
+        argument: *mut c_void,
+    ) -> Vec<u64> {
+        // SAFETY: the callers pass functions that only load registers, with what they take.
+        unsafe { gate.call_raw(function, argument) };
+        let mut words = Vec::new();
+        let copied = gate.copy_leftovers(&mut words);
+        words.split_off(copied.stack_words)
+    }
+
+    #[test]
+    fn registers_are_copied_as_they_are_and_empty_at_the_next_call() {
+        #[unsafe(naked)]
+        unsafe extern "C" fn return_at_once(_: *mut c_void) {
+            std::arch::naked_asm!("ret")
+        }
+        let level = vector_level().unwrap();
+        let mut gate = Gate::open().unwrap();
+        let mut contents = proof::Contents {
+            general: std::array::from_fn(|index| index as u64 + 1),
+            masks: std::array::from_fn(|index| index as u64 + 100),
+            vectors: std::array::from_fn(|number| {
+                std::array::from_fn(|word| number as u64 * 10 + word as u64 + 1_000)
+            }),
+        };
+        let words = register_words(&mut gate, proof::loads_all(level), (&raw mut contents).cast());
+        let copied = CopiedLeftovers { stack_words: 0, vector_words: 8 };
+        if level == VectorLevel::Avx512 {
+            assert_eq!(words[..15], contents.general);
+            assert_eq!(words[15..15 + 256], *contents.vectors.as_flattened());
+            assert_eq!(words[15 + 256..], contents.masks);
+            let names = [15, 17, 19, 15 + 8 * 31, 15 + 256 + 7];
+            let names = names.map(|index| copied.place(index).unwrap().to_string());
+            assert_eq!(names, ["xmm0", "ymm0 byte 16", "zmm0 byte 32", "xmm31", "k7"]);
+        }
+        let mut words = register_words(&mut gate, return_at_once, ptr::without_provenance_mut(77));
+        let argument = words.iter().position(|&word| word == 77).unwrap();
+        assert_eq!(general_place(argument).to_string(), "rdi");
+        words.remove(argument);
+        assert!(words.iter().all(|&word| word == 0), "{words:?}");
+    }
+
+    #[test]
+    fn settings_of_the_processor_survive_a_call() {
+        fn control_word() -> u32 {
+            let mut word = 0_u32;
+            // SAFETY: writes to the place it gets.
+            unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &raw mut word) };
+            word & 0xffc0
+        }
+        let before = control_word();
+        let mut gate = Gate::open().unwrap();
+        gate.call(|| {
+            let careless = 0x1f80_u32 | 0x6000;
+            // SAFETY: the gate undoes what C functions must not do.
+            unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const careless) };
+            assert_ne!(control_word(), before);
+        });
+        assert_eq!(control_word(), before);
+    }
+
+    #[test]
+    fn a_thread_without_a_signal_stack_has_one_while_the_gate_is_open() {
+        let thread = std::thread::spawn(|| {
+            let none =
+                libc::stack_t { ss_sp: ptr::null_mut(), ss_flags: libc::SS_DISABLE, ss_size: 0 };
+            let mut before = none;
+            // SAFETY: takes the thread's signal stack away, and puts it back below.
+            assert_eq!(unsafe { libc::sigaltstack(&raw const none, &raw mut before) }, 0);
+            let gate = Gate::open().unwrap();
+            assert!(signals::is_installed());
+            drop(gate);
+            assert!(!signals::is_installed());
+            // SAFETY: the stack that it was before, which the thread's end will free.
+            unsafe { libc::sigaltstack(&raw const before, ptr::null_mut()) };
+        });
+        assert!(thread.join().is_ok());
+    }
+}

@@ -1,0 +1,209 @@
+//! Gathers sightings into findings: one for each copy of a secret, however often it is seen.
+
+use std::borrow::Cow;
+
+use super::finding::{Finding, Moment, Place, Verdict, Why};
+use super::secrets::Secrets;
+use crate::gate::{LeftoverPlace, Register};
+use crate::heap::Block;
+use crate::statics::Statics;
+use crate::text::Encoding;
+
+/// Findings that are kept; more of them tell nothing that these do not.
+const FINDINGS_MAX: usize = 256;
+
+/// What was found since the last clear.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    listed: Vec<Finding>,
+    /// The secret and the place of each of those, to know them again by.
+    copies: Vec<(u32, Spot)>,
+    unlisted: u64,
+}
+
+/// A sighting that should not be: whose bytes, from which on, where, and why not.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sighted<'a> {
+    pub(super) secret: u32,
+    /// Where in the secret the eight bytes begin.
+    pub(super) first: u32,
+    pub(super) spot: Spot,
+    pub(super) verdict: Verdict,
+    /// The caller's name of what was passed or asked for.
+    pub(super) look: Option<&'a str>,
+}
+
+/// A place, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spot {
+    Heap { block: Block, offset: u32 },
+    FreedBlock { free: u64, call: u32, offset: u32, len: u32 },
+    Stack { depth: u32 },
+    Register { register: Register, offset: u8 },
+    Static { region: u32, offset: u32 },
+    Output { offset: u32 },
+    Text { line: u32, encoding: Encoding },
+}
+
+/// What gives names to numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names<'a> {
+    pub(super) calls: &'a [Cow<'static, str>],
+    pub(super) statics: Option<&'a Statics>,
+}
+
+impl Findings {
+    /// Lists what was sighted, unless it is listed already.
+    #[cold]
+    pub(super) fn note(&mut self, sighted: Sighted<'_>, secrets: &Secrets, names: Names<'_>) {
+        let Sighted { secret, first, spot, verdict, look } = sighted;
+        let last = match verdict {
+            Verdict::NotAtHome => secrets.named(secret).len - 1,
+            _ => first + 7,
+        };
+        let known = self.copies.iter().zip(&mut self.listed).find(|((owner, known), finding)| {
+            *owner == secret
+                && known.is_same_copy(*finding.bytes.start(), spot, first)
+                && finding.place.name().is_none_or(|name| Some(name) == look)
+                && (finding.why == Why::NotAtHome) == (verdict == Verdict::NotAtHome)
+        });
+        if let Some((_, finding)) = known {
+            let (start, end) = (*finding.bytes.start(), *finding.bytes.end());
+            // The place is that of the first byte, so a finding grows at its end only.
+            finding.bytes = start..=end.max(last);
+            return;
+        }
+        if self.listed.len() == FINDINGS_MAX {
+            self.unlisted += 1;
+            return;
+        }
+        let named = secrets.named(secret);
+        let why = match (verdict, &named.retired) {
+            (Verdict::Retired, Some(retired)) => Why::Retired {
+                after: names.call(retired.after_call),
+                reason: retired.reason.clone(),
+            },
+            (Verdict::GivenOut, _) => Why::GivenOut,
+            (Verdict::OutsideItsHomes, _) => Why::OutsideItsHomes,
+            (Verdict::NotAtHome, _) => Why::NotAtHome,
+            (Verdict::LeftBehind | Verdict::Retired, _) => Why::LeftBehind,
+        };
+        let place = names.place(spot, look);
+        let seen = match look {
+            Some(name) if place.name().is_none() => Moment::Scan { name: name.to_owned() },
+            _ => names.call(names.last_call()),
+        };
+        let secret_name = named.name.clone();
+        self.listed.push(Finding { secret: secret_name, bytes: first..=last, place, why, seen });
+        self.copies.push((secret, spot));
+    }
+
+    pub(super) fn listed(&self) -> &[Finding] {
+        &self.listed
+    }
+
+    pub(super) fn count_unlisted(&mut self, more: u64) {
+        self.unlisted += more;
+    }
+
+    pub(super) fn unlisted(&self) -> u64 {
+        self.unlisted
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.listed.clear();
+        self.copies.clear();
+        self.unlisted = 0;
+    }
+}
+
+impl Spot {
+    /// Whether two sightings are of one copy: in the same object, byte for byte behind one another.
+    fn is_same_copy(self, first: u32, other: Spot, other_first: u32) -> bool {
+        // Where byte 0 of the copy is, or would be.
+        let is_begin = |offset: u32, other: u32| {
+            i64::from(offset) - i64::from(first) == i64::from(other) - i64::from(other_first)
+        };
+        match (self, other) {
+            (Spot::Heap { block, offset }, Spot::Heap { block: in_block, offset: at }) => {
+                block.number == in_block.number && is_begin(offset, at)
+            }
+            (
+                Spot::FreedBlock { free, call, offset, .. },
+                Spot::FreedBlock { free: in_free, call: in_call, offset: at, .. },
+            ) => (free, call) == (in_free, in_call) && is_begin(offset, at),
+            // Depths count downwards.
+            (Spot::Stack { depth }, Spot::Stack { depth: at }) => {
+                u64::from(depth) + u64::from(first) == u64::from(at) + u64::from(other_first)
+            }
+            (
+                Spot::Register { register, offset },
+                Spot::Register { register: name, offset: at },
+            ) => register == name && is_begin(offset.into(), at.into()),
+            (Spot::Static { region, offset }, Spot::Static { region: number, offset: at }) => {
+                region == number && is_begin(offset, at)
+            }
+            (Spot::Output { offset }, Spot::Output { offset: at }) => is_begin(offset, at),
+            // One copy may be read in several ways.
+            (Spot::Text { line, .. }, Spot::Text { line: number, .. }) => line == number,
+            _ => false,
+        }
+    }
+}
+
+impl From<LeftoverPlace> for Spot {
+    fn from(place: LeftoverPlace) -> Spot {
+        match place {
+            LeftoverPlace::Stack { depth } => Spot::Stack { depth },
+            LeftoverPlace::Register { register, offset } => Spot::Register { register, offset },
+        }
+    }
+}
+
+impl Names<'_> {
+    pub(super) fn last_call(self) -> u32 {
+        u32::try_from(self.calls.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The call of this number; 0 is before the first.
+    pub(super) fn call(self, number: u32) -> Moment {
+        let index = (number as usize).checked_sub(1);
+        match index.and_then(|index| self.calls.get(index)) {
+            Some(name) => Moment::Call { number, name: name.clone() },
+            None => Moment::Start,
+        }
+    }
+
+    /// `look` names what was passed, if it is an output or a text.
+    pub(super) fn place(self, spot: Spot, look: Option<&str>) -> Place {
+        let passed = || look.unwrap_or_default().to_owned();
+        match spot {
+            Spot::Heap { block, offset } => Place::Heap {
+                offset,
+                len: block.len,
+                allocated: self.call(block.allocated_in),
+                freed: block.freed_in.map(|number| self.call(number)),
+            },
+            Spot::FreedBlock { offset, len, .. } => Place::FreedBlock { offset, len },
+            Spot::Stack { depth } => Place::Stack { depth },
+            Spot::Register { register, offset } => Place::Register { register, offset },
+            Spot::Static { region, offset } => {
+                let region = self.statics.and_then(|it| it.regions().nth(region as usize));
+                let name = region.map(|region| region.name().to_owned()).unwrap_or_default();
+                Place::Static { name, offset }
+            }
+            Spot::Output { offset } => Place::Output { name: passed(), offset },
+            Spot::Text { line, encoding } => Place::Text { name: passed(), line, encoding },
+        }
+    }
+}
+
+impl Place {
+    /// The name of what was passed, if the place is in such a thing.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Place::Output { name, .. } | Place::Text { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}

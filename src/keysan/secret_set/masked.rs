@@ -1,0 +1,67 @@
+//! Reads memory through a mask, so that what it holds never stands in a register in the clear.
+//!
+//! On x86-64 the reads are assembly, for two reasons. `xor register, [memory]` masks the bytes on
+//! their way in, and the optimiser, which does not see that load, cannot keep an unmasked copy of
+//! it in another register or spill one to the stack. And the memory may be poisoned for
+//! `AddressSanitizer`, unwritten in the eyes of `MemorySanitizer` and of the language, or freed:
+//! assembly is not instrumented and reads what is in the machine.
+//!
+//! Elsewhere, and under Miri, the reads are plain ones, and none of this is promised.
+
+/// The windows of a secret, one for each offset from 0 to 8.
+pub(super) const WINDOWS: usize = 9;
+
+/// The eight bytes at `at`, masked.
+///
+/// # Safety
+///
+/// They are mapped and readable, and nobody writes to them meanwhile.
+#[inline(always)]
+pub(super) unsafe fn read_word(at: *const u8, mask: u64) -> u64 {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        let mut word = mask;
+        // SAFETY: the caller vouches for the eight bytes, and nothing else is touched.
+        unsafe {
+            std::arch::asm!(
+                "xor {word}, qword ptr [{at}]",
+                word = inout(reg) word,
+                at = in(reg) at,
+                options(nostack, readonly),
+            );
+        }
+        word
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    {
+        // SAFETY: readable as the caller promises; an array of bytes needs no alignment.
+        u64::from_le_bytes(unsafe { at.cast::<[u8; 8]>().read() }) ^ mask
+    }
+}
+
+/// The sixteen bytes of a secret, each half masked.
+#[inline(always)]
+pub(super) fn halves(secret: &[u8; 16], mask: u64) -> [u64; 2] {
+    let start = secret.as_ptr();
+    // SAFETY: both halves lie in the borrowed secret.
+    unsafe { [read_word(start, mask), read_word(start.add(8), mask)] }
+}
+
+/// The masked window at `offset`, made from masked halves without unmasking them.
+///
+/// A window straddles the halves, so that the mask on it is turned by as many bytes. Only masks
+/// are needed to put that right.
+#[inline(always)]
+pub(super) fn window(halves: [u64; 2], offset: u8, mask: u64) -> u64 {
+    let whole = u128::from(halves[1]) << 64 | u128::from(halves[0]);
+    let shift = 8 * u32::from(offset);
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest eight bytes are wanted")]
+    let turned = (whole >> shift) as u64;
+    turned ^ (mask.rotate_right(shift) ^ mask)
+}
+
+/// All windows of a secret, in order.
+#[inline(always)]
+pub(super) fn windows(halves: [u64; 2], mask: u64) -> [u64; WINDOWS] {
+    [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|offset| window(halves, offset, mask))
+}
