@@ -1,6 +1,6 @@
 //! How many calls a second each stage from the driver to the verdict lets through, in one run.
 //!
-//! `cargo bench` prints a table. Figures of one run can be compared with each other, not with
+//! `cargo bench` prints a table, `cargo bench -- gated` only the stages with that in their name. Figures of one run can be compared with each other, not with
 //! those of another machine or hour; the best of several rounds is shown.
 
 #![allow(clippy::print_stdout, reason = "the table is what the benchmark is for")]
@@ -9,9 +9,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use rekeylab::Workbench;
-use rekeylab::executor::{Core, DebugText, Executor};
+use rekeylab::executor::{Core, Executor};
 use rekeylab::invariant::{Model, Verdict, judge};
-use rekeylab::observation::Trace;
+use rekeylab::observation::{Layer, Layers, Trace};
 use rekeylab::sequence::wire::{decode_into, encode_into};
 use rekeylab::sequence::{CallKind, CallSequence, SearchOptions, SequenceText, generate_from_seed};
 use rekeylab_ddi::{
@@ -47,16 +47,16 @@ fn main() {
     });
     let mut executor = Executor::new();
     let mut trace = Trace::default();
-    row("executor", calls, || {
+    row("executor alone", calls, || {
         for sequence in &sequences {
-            executor.execute(&Core, sequence, DebugText::Skip, &mut trace);
+            executor.execute(&Core, sequence, Layers::FAST, &mut trace);
         }
     });
     let traces: Vec<Trace> = sequences
         .iter()
         .map(|sequence| {
             let mut trace = Trace::default();
-            executor.execute(&Core, sequence, DebugText::Skip, &mut trace);
+            executor.execute(&Core, sequence, Layers::FAST, &mut trace);
             trace
         })
         .collect();
@@ -70,18 +70,37 @@ fn main() {
     let mut workbench = Workbench::new();
     row("executor and all invariants", calls, || {
         for sequence in &sequences {
-            assert!(workbench.run_with(sequence, DebugText::Skip).is_clean());
+            assert!(workbench.run_with(sequence, Layers::FAST).is_clean());
         }
     });
     row("the same, Debug read for 1 in 256", calls, || {
         for (index, sequence) in sequences.iter().enumerate() {
-            let text = if index % 256 == 0 { DebugText::Read } else { DebugText::Skip };
+            let text =
+                if index % 256 == 0 { Layers::FAST.with(Layer::Debug) } else { Layers::FAST };
             assert!(workbench.run_with(sequence, text).is_clean());
+        }
+    });
+    row("gated lane: leftovers of every call", calls, || {
+        for sequence in &sequences {
+            assert!(workbench.run_with(sequence, Layers::GATED).is_clean());
+        }
+    });
+    for layer in [Layer::Stack, Layer::Registers, Layer::Heap, Layer::Homes, Layer::Statics] {
+        let layers = Layers::FAST.with(layer);
+        row(&format!("fast lane and {layer}"), calls, || {
+            for sequence in &sequences {
+                assert!(workbench.run_with(sequence, layers).is_clean());
+            }
+        });
+    }
+    row("everything, always", calls, || {
+        for sequence in sequences.iter().take(sequences.len() / 64) {
+            assert!(workbench.run_with(sequence, Layers::ALL).is_clean());
         }
     });
     row("the same, Debug read always", calls, || {
         for sequence in sequences.iter().take(sequences.len() / 64) {
-            assert!(workbench.run_with(sequence, DebugText::Read).is_clean());
+            assert!(workbench.run_with(sequence, Layers::FAST.with(Layer::Debug)).is_clean());
         }
     });
 
@@ -226,6 +245,10 @@ fn shares(sequences: &[CallSequence], calls: usize) -> String {
 
 /// Prints the best round of a stage. A stage that takes only a 64th of the mix counts as that much.
 fn row(stage: &str, calls: usize, mut round: impl FnMut()) {
+    let mut wanted = std::env::args().skip(1).filter(|word| !word.starts_with('-')).peekable();
+    if wanted.peek().is_some() && !wanted.any(|word| stage.contains(&word)) {
+        return;
+    }
     round();
     let times = (0..ROUNDS).map(|_| {
         let start = Instant::now();

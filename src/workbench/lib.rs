@@ -23,6 +23,8 @@
 pub mod campaign;
 pub mod cli;
 pub mod corpus;
+#[cfg(feature = "faults")]
+pub mod drill;
 pub mod executor;
 pub mod fuzzing;
 pub mod invariant;

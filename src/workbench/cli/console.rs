@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
+use crate::observation::{Layer, Layers};
 use crate::report::Colour;
 
 use super::failure::Failure;
@@ -80,6 +81,16 @@ impl<'a> Console<'a> {
     pub(super) fn warning(&mut self, message: &str) {
         let label = self.label("33", "warning");
         self.note(&format!("{label}: {message}"));
+    }
+
+    /// Says what cannot be looked into here, so that silence is not taken for a pass.
+    pub(super) fn warn_of_blind_spots(&mut self, layers: Layers) {
+        let blind: Vec<_> = Layers::ALL.iter().filter(|&layer| !layers.has(layer)).collect();
+        if !blind.is_empty() {
+            let names: Vec<_> = blind.into_iter().map(Layer::name).collect();
+            let names = names.join(", ");
+            self.warning(&format!("not looked into on this machine, or in this program: {names}"));
+        }
     }
 
     /// Says why the command cannot go on.

@@ -34,6 +34,9 @@ pub(super) struct Judged {
     /// What was found, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) report: Option<serde_json::Value>,
+    /// Why the run proves nothing about leftovers, if a scan did not look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) void: Option<String>,
     /// What was found, for people.
     #[serde(skip)]
     pub(super) story: String,
@@ -53,16 +56,25 @@ pub(super) struct Mismatch {
 }
 
 impl Judged {
+    /// Whether all held, and everything was really looked into.
+    pub(super) fn holds(&self) -> bool {
+        self.is_clean && self.void.is_none()
+    }
+
     /// What this file means for the exit code.
     ///
     /// A missed answer counts like a broken invariant: the file records what had to be answered.
     pub(super) fn exit(&self) -> Exit {
-        if self.is_clean { Exit::Held } else { Exit::InvariantBroken }
+        let exit = if self.is_clean { Exit::Held } else { Exit::InvariantBroken };
+        if self.void.is_some() { exit.and(Exit::WorkbenchFailed) } else { exit }
     }
 
     /// All that people want to read about it; empty when all held.
     pub(super) fn text(&self) -> String {
         let mut text = self.story.clone();
+        if let Some(void) = &self.void {
+            text.push_str(&format!("{}: nothing is known: {void}\n", self.file));
+        }
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
@@ -107,7 +119,8 @@ pub(super) fn judge(
     let report = (wanted.json || !is_clean)
         .then(|| serde_json::to_value(json_report(&subject, Some(&file))).ok())
         .flatten();
-    Ok(Judged { file, is_clean, mismatches, report, story })
+    let void = workbench.trace().void.map(|void| void.to_string());
+    Ok(Judged { file, is_clean, mismatches, report, void, story })
 }
 
 fn mismatches(text: &SequenceText, trace: &Trace) -> Vec<Mismatch> {

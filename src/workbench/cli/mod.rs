@@ -1,11 +1,13 @@
 //! The command: one file a subcommand, findings on stdout, everything else on stderr.
 
+mod audit;
 mod canary;
 mod console;
 pub mod exit;
 mod failure;
 mod fault;
 mod fuzz;
+mod hygiene;
 mod judged;
 mod list;
 mod minimize;
@@ -30,6 +32,7 @@ Examples:
   rekeylab fuzz --time 8h --sanitizer address    search for a night, memory errors included
   rekeylab replay                                run every reproducer and seed again
   rekeylab run finding.seq                       tell what one sequence breaks
+  rekeylab hygiene finding.seq                   show where each secret lived and died
   rekeylab minimize crash-0a1b -o finding.seq    make it short and readable
   rekeylab list exit-codes                       what a script can rely on
 
@@ -84,6 +87,8 @@ enum Command {
     Replay(replay::Options),
     Minimize(minimize::Options),
     Show(show::Options),
+    Hygiene(hygiene::Options),
+    Audit(audit::Options),
     Canary(canary::Options),
     List(list::Options),
 }
@@ -133,6 +138,8 @@ fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure
         Command::Replay(options) => replay::run(&options, console),
         Command::Minimize(options) => minimize::run(&options, console),
         Command::Show(options) => show::run(&options, console),
+        Command::Hygiene(options) => hygiene::run(&options, console),
+        Command::Audit(options) => audit::run(&options, console),
         Command::Canary(options) => canary::run(&options, console),
         Command::List(options) => list::run(&options, console),
     }

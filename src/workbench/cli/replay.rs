@@ -47,6 +47,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let found = find(&paths_or(&options.paths, "corpus"));
     let wanted =
         Wanted { colour: console.colour(), json: false, fault: fault.map(|fault| fault.name()) };
+    console.warn_of_blind_spots(Workbench::new().layers());
     let results = judge_all(&found.files, wanted, fault, jobs(options.jobs));
 
     let mut exit = Exit::Held;
@@ -56,7 +57,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let troubles = found.errors.into_iter().map(Err);
     for result in troubles.chain(results) {
         match result {
-            Ok(judged) if judged.is_clean => held_count += 1,
+            Ok(judged) if judged.holds() => held_count += 1,
             Ok(judged) => {
                 exit = exit.and(judged.exit());
                 if console.format == Format::Human {

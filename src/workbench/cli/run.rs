@@ -36,6 +36,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let fault = fault::by_name(options.fault.as_deref(), "run FILE")?;
     fault::plant(fault);
     let mut workbench = Workbench::new();
+    console.warn_of_blind_spots(workbench.layers());
     let wanted = Wanted {
         colour: console.colour(),
         json: console.format == Format::Json,

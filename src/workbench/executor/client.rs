@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use rekeylab_ddi::{DeviceHandle, Guid, Hresult, SessionHandle};
 
-use crate::observation::Observation;
+use zeroize::Zeroize;
+
+use crate::observation::{Home, Observation};
 use crate::sequence::expand::KeyRing;
 use crate::sequence::{CryptoType, DecodeProfile};
 
@@ -13,8 +15,8 @@ use crate::sequence::{CryptoType, DecodeProfile};
 pub(super) struct Client {
     pub(super) devices: Vec<ClientDevice>,
     pub(super) sessions: Vec<ClientSession>,
-    /// Lengths of the accepted buffers that have not completed, in bytes.
-    pub(super) in_flight: VecDeque<usize>,
+    /// The accepted buffers that have not completed.
+    pub(super) in_flight: VecDeque<InFlight>,
     /// Kept from run to run.
     pub(super) key_ring: KeyRing,
 }
@@ -25,10 +27,30 @@ pub(super) struct ClientDevice {
     pub(super) is_open: bool,
 }
 
+/// An accepted buffer that has not completed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InFlight {
+    /// Length in bytes.
+    pub(super) len: usize,
+    pub(super) fence: u64,
+    /// Which secret it was submitted under; `None` when that is not searched for.
+    pub(super) key_secret: Option<u32>,
+    /// Whether the engine was reset meanwhile.
+    pub(super) is_lost: bool,
+}
+
 /// One session as the client sees it.
 pub(super) struct ClientSession {
     pub(super) handle: SessionHandle,
     pub(super) device_slot: Option<u16>,
+    /// Whether the driver gave it out and nobody ended it.
+    pub(super) is_alive: bool,
+    /// Whether the engine was reset under it, so that it holds nothing any more.
+    pub(super) is_lost: bool,
+    /// Which secret the key in force is; `None` when there is none that is searched for.
+    pub(super) key_secret: Option<u32>,
+    /// Which secret the random number is that waits for finish.
+    pub(super) random_secret: Option<u32>,
     /// How many refreshes the client has finished.
     pub(super) epoch: u32,
     /// The random number of the start that waits for its finish.
@@ -44,6 +66,16 @@ impl Client {
         self.in_flight.clear();
     }
 
+    /// Forgets every key, in memory too.
+    pub(super) fn wipe(&mut self) {
+        for session in &mut self.sessions {
+            session.key.zeroize();
+            session.first_key.zeroize();
+            session.random.zeroize();
+        }
+        self.key_ring.wipe();
+    }
+
     pub(super) fn add_device(&mut self, handle: DeviceHandle, code: Hresult) {
         self.devices.push(ClientDevice { handle, is_open: code.is_ok() });
     }
@@ -52,11 +84,90 @@ impl Client {
         self.sessions.push(ClientSession {
             handle,
             device_slot,
+            is_alive: handle != SessionHandle::NULL,
+            is_lost: false,
+            key_secret: None,
+            random_secret: None,
             epoch: 0,
             random: None,
             key: None,
             first_key: [0; 16],
         });
+    }
+
+    /// A device was destroyed, and its sessions with it.
+    pub(super) fn end_device(&mut self, slot: u16) {
+        self.devices[usize::from(slot)].is_open = false;
+        for session in self.sessions.iter_mut().filter(|one| one.device_slot == Some(slot)) {
+            session.is_alive = false;
+        }
+    }
+
+    /// The engine was reset: whatever was secret is gone (S-52, S-54).
+    pub(super) fn lose_everything(&mut self) {
+        self.sessions.iter_mut().for_each(|session| session.is_lost = true);
+        self.in_flight.iter_mut().for_each(|buffer| buffer.is_lost = true);
+    }
+
+    /// The slot of the session that a handle stands for; the youngest, should there be several.
+    pub(super) fn slot_of(&self, handle: SessionHandle) -> Option<usize> {
+        self.sessions.iter().rposition(|session| session.handle == handle)
+    }
+
+    /// The secret that has to be in a home now, among those that are searched for.
+    pub(super) fn expected_in(&self, home: Home) -> Option<u32> {
+        match home {
+            Home::Key { session } => self.live(session)?.key_secret,
+            Home::Random { session } => self.live(session)?.waiting_random(),
+            Home::LastMark { .. } => None,
+            Home::BoundKey { fence } => {
+                let is_it = |buffer: &&InFlight| buffer.fence == fence && !buffer.is_lost;
+                self.in_flight.iter().find(is_it)?.bound_secret()
+            }
+        }
+    }
+
+    /// Whether some secret has to be in a home now, searched for or not.
+    pub(super) fn is_occupied(&self, home: Home) -> bool {
+        match home {
+            Home::Key { session } => self.live(session).is_some_and(|one| one.key.is_some()),
+            Home::Random { session } => self.live(session).is_some_and(|one| one.random.is_some()),
+            Home::LastMark { .. } => false,
+            Home::BoundKey { fence } => {
+                self.in_flight.iter().any(|buffer| buffer.fence == fence && !buffer.is_lost)
+            }
+        }
+    }
+
+    /// Every home that has to hold a secret now.
+    pub(super) fn occupied_homes(&self) -> impl Iterator<Item = (Home, u32)> {
+        let slots = (0..self.sessions.len()).filter_map(|slot| u16::try_from(slot).ok());
+        let homes = slots.flat_map(|session| [Home::Key { session }, Home::Random { session }]);
+        let bound = self.in_flight.iter().filter_map(|buffer| {
+            Some((Home::BoundKey { fence: buffer.fence }, buffer.bound_secret()?))
+        });
+        homes.filter_map(|home| Some((home, self.expected_in(home)?))).chain(bound)
+    }
+
+    /// How many homes that is.
+    pub(super) fn occupied_count(&self) -> usize {
+        let sessions = self.sessions.iter().filter(|session| session.is_live());
+        let in_sessions: usize = sessions
+            .map(|one| {
+                usize::from(one.key_secret.is_some()) + usize::from(one.waiting_random().is_some())
+            })
+            .sum();
+        let bound = self.in_flight.iter().filter(|buffer| buffer.bound_secret().is_some());
+        in_sessions + bound.count()
+    }
+
+    /// Whether a secret lives somewhere now.
+    pub(super) fn is_live(&self, secret: u32) -> bool {
+        self.occupied_homes().any(|(_, occupant)| occupant == secret)
+    }
+
+    fn live(&self, slot: u16) -> Option<&ClientSession> {
+        self.sessions.get(usize::from(slot)).filter(|session| session.is_live())
     }
 
     /// The session that a call is aimed at.
@@ -65,7 +176,24 @@ impl Client {
     }
 }
 
+impl InFlight {
+    /// Which secret the driver has to keep for the buffer now.
+    pub(super) fn bound_secret(&self) -> Option<u32> {
+        self.key_secret.filter(|_| !self.is_lost)
+    }
+}
+
 impl ClientSession {
+    /// Whether the driver has to keep its secrets.
+    pub(super) fn is_live(&self) -> bool {
+        self.is_alive && !self.is_lost
+    }
+
+    /// Which secret the random number is that a finish would consume.
+    pub(super) fn waiting_random(&self) -> Option<u32> {
+        self.random_secret.filter(|_| self.random.is_some())
+    }
+
     /// The driver has taken the key; from now on both sides hold it.
     pub(super) fn take_key(&mut self, key: &[u8; 16]) {
         self.key = Some(*key);
@@ -93,6 +221,13 @@ impl ClientSession {
             self.random = None;
             self.epoch += 1;
         }
+    }
+
+    /// The keystream of the first block of a buffer, if the client holds a key.
+    pub(super) fn first_keystream(&self, iv: u64, count: u64) -> Option<[u8; 16]> {
+        let mut block = (u128::from(iv) << 64 | u128::from(count)).to_be_bytes();
+        rekeylab_cipher::encrypt_block(self.key.as_ref()?, &mut block);
+        Some(block)
     }
 
     /// Encrypts a payload in place under the key that the client holds, if it holds one.

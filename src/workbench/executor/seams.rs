@@ -1,14 +1,18 @@
 //! The seams below the driver, as the workbench supplies them: seeded, counted, and able to fail.
 
+use core::fmt::Write as _;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use rekeylab_cipher::copy_secret;
 use rekeylab_ddi::CtrIv;
 use rekeylab_driver::{
     Engine, Entropy, EntropyError, KeyUnwrap, OutOfMemory, SoftwareEngine, UnwrapError,
 };
+use zeroize::Zeroize as _;
 
 use crate::observation::{Draw, Reservations};
+use crate::sequence::expand::World;
 use crate::sequence::{Blob, EntropyFault, expand};
 
 /// What driver and executor share: the executor injects here, the driver draws from here.
@@ -18,22 +22,49 @@ pub struct Seams {
     fail_after: Cell<Option<u32>>,
     reservations: Cell<Reservations>,
     reserved_len: Cell<u64>,
+    log: RefCell<Log>,
+}
+
+/// What the driver has logged, each line with its line feed.
+#[derive(Default)]
+struct Log(String);
+
+/// Bytes of log that are kept; a driver that says more in one run repeats itself.
+const LOG_LEN_MAX: usize = 64 << 10;
+
+impl core::fmt::Debug for Log {
+    // It may show what a log must not.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Log({} bytes)", self.0.len())
+    }
+}
+
+impl core::fmt::Write for Log {
+    /// Keeps what there is room for, in whole pieces.
+    fn write_str(&mut self, piece: &str) -> core::fmt::Result {
+        if self.0.len() + piece.len() <= LOG_LEN_MAX {
+            self.0.push_str(piece);
+        }
+        Ok(())
+    }
 }
 
 #[derive(Default)]
 struct EntropyState {
-    /// The fresh numbers in their order; kept from run to run, since they are always the same.
+    /// The fresh numbers in their order, made before the driver asks for them; kept from run to run,
+    /// since in one world they are always the same.
     fresh: Vec<[u8; 16]>,
-    /// How many of them were planned in this run.
+    world: World,
+    /// How many of them were answered in this run.
     fresh_count: usize,
-    /// The fresh number that comes next, made before the driver asks so that it is known.
-    next: Option<[u8; 16]>,
     /// The last number that was answered.
     last: [u8; 16],
     /// What would bring the first key of the session in question back.
     restoring: [u8; 16],
     fault: Option<(EntropyFault, u32)>,
     draws: Vec<Draw>,
+    /// Whether what is answered is marked for Valgrind as a secret.
+    is_tainting: bool,
 }
 
 impl core::fmt::Debug for EntropyState {
@@ -43,15 +74,35 @@ impl core::fmt::Debug for EntropyState {
 }
 
 impl Seams {
-    pub(super) fn clear(&self) {
+    pub(super) fn clear(&self, world: World, is_tainting: bool) {
         let mut entropy = self.entropy.borrow_mut();
         let mut draws = core::mem::take(&mut entropy.draws);
         draws.clear();
-        let fresh = core::mem::take(&mut entropy.fresh);
-        *entropy = EntropyState { fresh, draws, ..EntropyState::default() };
+        draws.reserve(DRAWS_AT_ONCE);
+        let mut fresh = core::mem::take(&mut entropy.fresh);
+        if entropy.world != world {
+            fresh.clear();
+        }
+        *entropy = EntropyState { fresh, draws, world, is_tainting, ..EntropyState::default() };
         self.fail_after.set(None);
         self.reservations.set(Reservations::default());
         self.reserved_len.set(0);
+        let mut log = self.log.borrow_mut();
+        log.0.clear();
+        // Now, because it must not grow during a call; see `outputs::Bounded`.
+        log.0.reserve(LOG_LEN_MAX);
+    }
+
+    /// Forgets every random number, in memory too.
+    pub(super) fn wipe(&self) {
+        let mut entropy = self.entropy.borrow_mut();
+        entropy.fresh.zeroize();
+        entropy.last.zeroize();
+        entropy.restoring.zeroize();
+        // What was answered was copied here on its way to the trace.
+        let room = entropy.draws.capacity();
+        entropy.draws.resize(room, Draw::Answered([0; 16]));
+        entropy.draws.clear();
     }
 
     pub(super) fn begin_call(&self) {
@@ -63,6 +114,7 @@ impl Seams {
         let mut entropy = self.entropy.borrow_mut();
         if !entropy.draws.is_empty() {
             draws.append(&mut entropy.draws);
+            entropy.draws.reserve(DRAWS_AT_ONCE);
         }
         if self.reservations.get() != Reservations::default() {
             self.fail_after.set(None);
@@ -75,6 +127,18 @@ impl Seams {
 
     pub(super) fn reserved_len(&self) -> u64 {
         self.reserved_len.get()
+    }
+
+    /// Whether the driver has logged something since the last time.
+    pub(super) fn has_logged(&self) -> bool {
+        !self.log.borrow().0.is_empty()
+    }
+
+    /// Moves what the driver has logged since the last time behind what is in `into`.
+    pub(super) fn take_log(&self, into: &mut String) {
+        let log = &mut self.log.borrow_mut().0;
+        into.push_str(log);
+        log.clear();
     }
 
     pub(super) fn inject_entropy(&self, fault: EntropyFault, draws: u32) {
@@ -102,41 +166,56 @@ impl Seams {
             Some((EntropyFault::Repeat, _)) => Some(entropy.last),
             Some((EntropyFault::Fail | EntropyFault::Zero, _)) | None => None,
         };
-        [faulty, Some(entropy.fresh())]
+        entropy.make_fresh();
+        [faulty, entropy.fresh.get(entropy.fresh_count).copied()]
     }
 }
 
 impl EntropyState {
-    /// The fresh number that comes next.
-    fn fresh(&mut self) -> [u8; 16] {
-        *self.next.get_or_insert_with(|| {
-            if self.fresh_count == self.fresh.len() {
-                let mut random = [0; 16];
-                let index = u32::try_from(self.fresh_count).expect("bounded by CALLS_MAX draws");
-                expand::refresh_random(index, &mut random);
-                self.fresh.push(random);
-            }
-            self.fresh_count += 1;
-            self.fresh[self.fresh_count - 1]
-        })
+    /// Makes the fresh numbers that the next call can be given.
+    fn make_fresh(&mut self) {
+        while self.fresh.len() < self.fresh_count + DRAWS_AT_ONCE {
+            let index = u32::try_from(self.fresh.len()).expect("bounded by CALLS_MAX draws");
+            let mut random = [0; 16];
+            expand::refresh_random(self.world, index, &mut random);
+            self.fresh.push(random);
+        }
     }
 
-    fn answer(&mut self) -> Draw {
+    /// Answers a draw.
+    ///
+    /// It runs inside the driver's call, so what it leaves on the stack or in registers would be
+    /// laid at the driver's door: numbers go from place to place by [`copy_secret`] only.
+    fn answer(&mut self, random: &mut [u8; 16]) -> Result<(), EntropyError> {
         let fault = self.fault.map(|(fault, _)| fault);
         self.fault = self.fault.and_then(|(fault, left)| (left > 1).then(|| (fault, left - 1)));
-        let random = match fault {
-            Some(EntropyFault::Fail) => return Draw::Failed,
-            Some(EntropyFault::Zero) => [0; 16],
-            Some(EntropyFault::Repeat) => self.last,
-            Some(EntropyFault::Restore) => self.restoring,
-            None => {
-                let random = self.fresh();
-                self.next = None;
-                random
+        match fault {
+            Some(EntropyFault::Fail) => {
+                self.draws.push(Draw::Failed);
+                // A source that breaks half-way leaves bytes behind, which must not be used.
+                random[..8].fill(0x5A);
+                return Err(EntropyError);
             }
-        };
-        self.last = random;
-        Draw::Answered(random)
+            Some(EntropyFault::Zero) => random.fill(0),
+            Some(EntropyFault::Repeat) => copy_secret(&self.last, random),
+            Some(EntropyFault::Restore) => copy_secret(&self.restoring, random),
+            None => {
+                if self.fresh.len() == self.fresh_count {
+                    self.make_fresh();
+                }
+                copy_secret(&self.fresh[self.fresh_count], random);
+                self.fresh_count += 1;
+            }
+        }
+        copy_secret(random, &mut self.last);
+        self.draws.push(Draw::Answered([0; 16]));
+        if let Some(Draw::Answered(noted)) = self.draws.last_mut() {
+            copy_secret(random, noted);
+        }
+        if self.is_tainting {
+            keysan::valgrind::mark_secret(random);
+        }
+        Ok(())
     }
 }
 
@@ -147,25 +226,12 @@ pub struct SeededEntropy(pub(super) Rc<Seams>);
 impl Entropy for SeededEntropy {
     fn fill(&mut self, random: &mut [u8; 16]) -> Result<(), EntropyError> {
         // What this source keeps for itself is none of the driver's memory.
-        let draw = keysan::heap::pause(|| {
-            let mut entropy = self.0.entropy.borrow_mut();
-            let draw = entropy.answer();
-            entropy.draws.push(draw);
-            draw
-        });
-        match draw {
-            Draw::Answered(bytes) => {
-                *random = bytes;
-                Ok(())
-            }
-            Draw::Failed => {
-                // A source that breaks half-way leaves bytes behind, which must not be used.
-                random[..8].fill(0x5A);
-                Err(EntropyError)
-            }
-        }
+        keysan::heap::pause(|| self.0.entropy.borrow_mut().answer(random))
     }
 }
+
+/// For so many draws of one call everything is made ready before the call.
+const DRAWS_AT_ONCE: usize = 8;
 
 /// The software engine, with a count of what it granted and an allocation failure to inject.
 #[derive(Clone, Debug)]
@@ -195,6 +261,14 @@ impl Engine for CountingEngine {
     fn execute(&mut self, key: &[u8; 16], counter: CtrIv, buffer: &mut [u8]) {
         SoftwareEngine.execute(key, counter, buffer);
     }
+
+    fn log(&mut self, message: core::fmt::Arguments<'_>) {
+        // What the log needs is none of the driver's memory.
+        keysan::heap::pause(|| {
+            let mut log = self.0.log.borrow_mut();
+            writeln!(log, "{message}").expect("a log takes any text");
+        });
+    }
 }
 
 /// A key exchange for tests only: the blob is a tag and the key in the clear.
@@ -215,7 +289,7 @@ impl KeyUnwrap for PlainTestMechanism {
 
     fn unwrap_key(&mut self, blob: &[u8], key: &mut [u8; 16]) -> Result<(), UnwrapError> {
         let (tag, wrapped) = blob.split_at_checked(BLOB_TAG.len()).ok_or(UnwrapError)?;
-        key.copy_from_slice(wrapped.get(..16).ok_or(UnwrapError)?);
+        copy_secret(wrapped.first_chunk().ok_or(UnwrapError)?, key);
         if tag == BLOB_TAG { Ok(()) } else { Err(UnwrapError) }
     }
 }
@@ -239,4 +313,41 @@ pub(super) fn wrap<'a>(
     };
     let bytes = (blob != Blob::Null).then_some(&room[..len]);
     (bytes, u32::try_from(len).expect("a blob is short"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sequence::expand::World;
+    use rekeylab_driver::Engine as _;
+
+    use super::{CountingEngine, LOG_LEN_MAX, Rc, Seams};
+
+    #[test]
+    fn the_log_is_taken_once_and_each_run_starts_with_none() {
+        let seams = Rc::new(Seams::default());
+        let mut engine = CountingEngine(Rc::clone(&seams));
+        let mut taken = "kept ".to_owned();
+        engine.log(format_args!("{} and", 1));
+        engine.log(format_args!("{}", 2));
+        seams.take_log(&mut taken);
+        seams.take_log(&mut taken);
+        assert_eq!(taken, "kept 1 and\n2\n");
+        engine.log(format_args!("3"));
+        seams.clear(World::default(), false);
+        seams.take_log(&mut taken);
+        assert_eq!(taken, "kept 1 and\n2\n");
+    }
+
+    #[test]
+    fn a_log_is_bounded_and_debug_does_not_repeat_it() {
+        let seams = Rc::new(Seams::default());
+        let mut engine = CountingEngine(Rc::clone(&seams));
+        for _ in 0..LOG_LEN_MAX {
+            engine.log(format_args!("a line"));
+        }
+        assert!(!format!("{seams:?}").contains("a line"));
+        let mut taken = String::new();
+        seams.take_log(&mut taken);
+        assert!((LOG_LEN_MAX - 8..=LOG_LEN_MAX).contains(&taken.len()));
+    }
 }

@@ -16,9 +16,8 @@ use rand::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::Workbench;
-use crate::executor::DebugText;
 use crate::invariant::Violation;
-use crate::observation::Trace;
+use crate::observation::{Layer, Layers, Trace};
 use crate::report::{Colour, Subject, abort_with, sanitizer_line, story};
 use crate::sequence::wire::{RECORD_LEN, encode_into};
 use crate::sequence::{CallSequence, cross_over as cross_over_calls, mutate as mutate_calls};
@@ -26,16 +25,18 @@ use crate::sequence::{CallSequence, cross_over as cross_over_calls, mutate as mu
 pub use feedback::Counters;
 pub use forms::sequence_forms;
 
-/// The target `call_sequence`: runs the input and ends the process if an invariant is broken.
+/// The target `call_sequence`, the fast lane: runs the input and ends the process if an invariant
+/// is broken.
 ///
 /// States, answers and depths that were reached go to the engine through `counters`.
-#[expect(clippy::print_stderr, reason = "engines and crash tools read the target's stderr")]
 pub fn call_sequence(input: &[u8], counters: &Counters) {
-    let broken = TARGET.with_borrow_mut(|target| target.run(input, counters));
-    if let Some((violation, told)) = broken {
-        eprintln!("{told}\n{}", sanitizer_line(&violation));
-        abort_with(&violation);
-    }
+    FAST.with_borrow_mut(|target| target.run_or_abort(input, counters));
+}
+
+/// The target `call_sequence_keysan`, the gated lane: the same, and every call leaves its stack,
+/// its registers and the heap to be looked into.
+pub fn call_sequence_keysan(input: &[u8], counters: &Counters) {
+    GATED.with_borrow_mut(|target| target.run_or_abort(input, counters));
 }
 
 /// The engine's mutator: one input in eight goes to the engine's own, the others change by calls.
@@ -95,7 +96,8 @@ fn read(input: &[u8], sequence: &mut CallSequence) {
 }
 
 thread_local! {
-    static TARGET: RefCell<Target> = RefCell::new(Target::new());
+    static FAST: RefCell<Target> = RefCell::new(Target::new(Layers::FAST));
+    static GATED: RefCell<Target> = RefCell::new(Target::new(Layers::GATED));
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
@@ -111,6 +113,8 @@ struct Scratch {
 
 /// What the target keeps from input to input.
 struct Target {
+    /// What is looked into for every input; a share gets more.
+    lane: Layers,
     workbench: Workbench,
     sequence: CallSequence,
     feedback: feedback::Feedback,
@@ -124,17 +128,23 @@ struct Target {
 /// A share of one in so many inputs has `Debug` of the driver read after every call.
 const DEBUG_SHARE: u64 = 4096;
 
-/// The first inputs of a process all have it read: seeds, and reproducers given by hand.
-const DEBUG_FIRST: u64 = 256;
+/// In the gated lane, for one in so many inputs what is made of a key is searched for too, and it is
+/// run three times more for the differential.
+const DIFFERENTIAL_SHARE: u64 = 256;
+
+/// The first inputs of a process are looked into like those of all shares: seeds, the working set of
+/// another run, and reproducers given by hand.
+const FIRST: u64 = 256;
 
 /// How often progress is printed, in executions.
 const PROGRESS_INTERVAL: u64 = 1 << 16;
 
 impl Target {
-    fn new() -> Self {
+    fn new(lane: Layers) -> Self {
         let list = std::env::var("REKEYLAB_KNOWN").unwrap_or_default();
         plant_from_environment();
         Self {
+            lane,
             workbench: Workbench::new(),
             sequence: CallSequence::default(),
             feedback: feedback::Feedback::default(),
@@ -148,10 +158,7 @@ impl Target {
     /// Runs one input; the first violation that is not known, with its story.
     fn run(&mut self, input: &[u8], counters: &Counters) -> Option<(Violation, String)> {
         read(input, &mut self.sequence);
-        let is_read =
-            self.execution_count < DEBUG_FIRST || share_of(input).is_multiple_of(DEBUG_SHARE);
-        let debug_text = if is_read { DebugText::Read } else { DebugText::Skip };
-        self.workbench.run_with(&self.sequence, debug_text);
+        self.workbench.run_with(&self.sequence, self.layers_for(input));
         self.feedback.mark(self.workbench.trace(), counters);
         self.execution_count += 1;
         self.call_count += self.workbench.trace().sequence_len as u64;
@@ -171,6 +178,34 @@ impl Target {
         }
         let subject = Subject { sequence: &self.sequence, trace, verdict, replay: None };
         Some((first.clone(), story(&subject, Colour::Off)))
+    }
+
+    /// The lane's layers, and more for the first inputs and for a share of the others.
+    fn layers_for(&self, input: &[u8]) -> Layers {
+        let is_first = self.execution_count < FIRST;
+        let in_share = |one_in| is_first || share_of(input).is_multiple_of(one_in);
+        if self.lane.need_the_gate() && is_first {
+            return Layers::ALL;
+        }
+        if self.lane.need_the_gate() && in_share(DIFFERENTIAL_SHARE) {
+            return self.lane.with(Layer::Derived).with(Layer::Differential);
+        }
+        if in_share(DEBUG_SHARE) { self.lane.with(Layer::Debug) } else { self.lane }
+    }
+
+    /// Runs one input, and ends the process if that breaks something or proves nothing.
+    #[expect(clippy::print_stderr, reason = "engines and crash tools read the target's stderr")]
+    fn run_or_abort(&mut self, input: &[u8], counters: &Counters) {
+        let broken = self.run(input, counters);
+        if let Some(void) = self.workbench.trace().void {
+            // An error of the workbench: no invariant's function is on the stack.
+            eprintln!("rekeylab: {void}; nothing is known about this input");
+            std::process::abort();
+        }
+        if let Some((violation, told)) = broken {
+            eprintln!("{told}\n{}", sanitizer_line(&violation));
+            abort_with(&violation);
+        }
     }
 
     fn report_progress(&self) {
@@ -274,7 +309,7 @@ mod tests {
             call_sequence(input, &counters);
         }
         (0..50).for_each(|seed| call_sequence(&wire_of(seed), &counters));
-        TARGET.with_borrow(|target| {
+        FAST.with_borrow(|target| {
             assert_eq!(target.execution_count, 54);
             assert!(target.feedback.reached_count() > 20);
         });

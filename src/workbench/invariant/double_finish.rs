@@ -1,5 +1,6 @@
 //! `double-finish`: one start, at most one successful finish.
 
+use super::key_residue::is_revival;
 use super::{Case, Invariant, Verdict, Violation, abort_function};
 use crate::sequence::Call;
 
@@ -12,8 +13,34 @@ pub(super) const INVARIANT: Invariant = Invariant {
 
 abort_function!(double_finish_found);
 
-/// Counts, for each session, the starts that no finish has answered yet.
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
+    check_codes(case, verdict);
+    check_homes(case, verdict);
+}
+
+/// XORed once more, the random number brings the key of the epoch before back: whoever finds that
+/// in its home has found a second finish, whatever was answered.
+fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
+    for sighting in &case.trace.sightings {
+        let call = sighting.call as usize;
+        if !is_revival(case.trace, sighting) || verdict.claims(call) {
+            continue;
+        }
+        let secret = &case.trace.secrets[sighting.secret as usize];
+        verdict.violations.push(Violation {
+            invariant: INVARIANT.name,
+            call,
+            session: Some(secret.session),
+            happened: format!("{secret} is back in {}", sighting.place),
+            expected: "a random number to be applied once".to_owned(),
+            rules: "S-02 S-03 INV-02",
+            is_inferred: false,
+        });
+    }
+}
+
+/// Counts, for each session, the starts that no finish has answered yet.
+fn check_codes(case: &Case<'_>, verdict: &mut Verdict) {
     // By session slot: the call of the last finish, and whether a start waits.
     let mut sessions: Vec<(Option<usize>, bool)> = Vec::new();
     for (index, seen) in case.trace.calls.iter().enumerate() {
@@ -56,7 +83,8 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::check;
+    use super::super::testing::{check, rings, sight, trace_of};
+    use crate::observation::{Home, Place};
 
     const KEYED: &str = "d0 = create-device -> ok
         s0 = create-session d0 -> ok
@@ -70,6 +98,24 @@ mod tests {
             ),
             &["double-finish"],
         );
+    }
+
+    #[test]
+    fn an_earlier_key_that_a_refused_finish_brings_back_rings() {
+        let mut trace = trace_of(&format!(
+            "{KEYED}start-refresh s0 -> ok\nfinish-refresh s0 -> ok
+            finish-refresh s0 -> D3DDDIERR_INVALIDCALL"
+        ));
+        sight(&mut trace, 5, Place::Home { home: Home::Key { session: 0 } });
+        assert_eq!(rings(&trace), ["double-finish"]);
+    }
+
+    #[test]
+    fn an_old_key_that_a_first_finish_leaves_is_residue_and_no_second_finish() {
+        let mut trace =
+            trace_of(&format!("{KEYED}start-refresh s0 -> ok\nfinish-refresh s0 -> ok"));
+        sight(&mut trace, 4, Place::Home { home: Home::Key { session: 0 } });
+        assert_eq!(rings(&trace), ["key-residue"]);
     }
 
     #[test]

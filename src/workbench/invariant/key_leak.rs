@@ -1,7 +1,7 @@
 //! `key-leak`: nothing the caller gets back holds key bytes, in any form.
 
-use super::{Case, Invariant, Verdict, Violation, abort_function};
-use crate::observation::Place;
+use super::{Case, Invariant, Verdict, abort_function, leftovers};
+use crate::observation::Layer;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "key-leak",
@@ -14,41 +14,9 @@ abort_function!(key_leak_found);
 
 /// The random number in its own output buffer is no sighting; the executor leaves it out.
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    report_sightings(case, verdict, INVARIANT.name, "R-69 INV-09", |place| match place {
-        Place::Output { .. } | Place::Debug { .. } | Place::Panic { .. } => true,
-        Place::FreedHeap { .. } => false,
+    leftovers::report(case, verdict, INVARIANT.name, "R-69 INV-09", |sighting| {
+        matches!(sighting.place.layer(), Layer::Outputs | Layer::Log | Layer::Debug)
     });
-}
-
-/// One violation for each secret, call and kind of place among the sightings that `concerns` picks.
-pub(super) fn report_sightings(
-    case: &Case<'_>,
-    verdict: &mut Verdict,
-    invariant: &'static str,
-    rules: &'static str,
-    concerns: fn(&Place) -> bool,
-) {
-    let mut reported = Vec::new();
-    for sighting in case.trace.sightings.iter().filter(|sighting| concerns(&sighting.place)) {
-        let kind = core::mem::discriminant(&sighting.place);
-        let key = (sighting.secret, sighting.call, kind);
-        if reported.contains(&key) {
-            continue;
-        }
-        reported.push(key);
-        let secret = case.trace.secrets.get(sighting.secret as usize);
-        let name = secret.map_or_else(|| "a secret".to_owned(), ToString::to_string);
-        let (first, last) = (sighting.window, sighting.window + 7);
-        verdict.violations.push(Violation {
-            invariant,
-            call: sighting.call as usize,
-            session: secret.map(|secret| secret.session),
-            happened: format!("bytes {first} to {last} of {name} were seen in {}", sighting.place),
-            expected: format!("{name} to be seen nowhere outside its home"),
-            rules,
-            is_inferred: false,
-        });
-    }
 }
 
 #[cfg(test)]
@@ -62,11 +30,14 @@ mod tests {
         exchange-key s0 key=7 -> ok";
 
     #[test]
-    fn a_key_in_an_output_in_debug_or_in_a_panic_is_a_leak() {
+    fn a_key_in_an_output_in_the_log_in_debug_or_in_a_panic_is_a_leak() {
         let encoding = Encoding::Hex;
-        for place in
-            [Place::Output { offset: 3 }, Place::Debug { encoding }, Place::Panic { encoding }]
-        {
+        for place in [
+            Place::Output { offset: 3 },
+            Place::Log { line: 1, encoding },
+            Place::Debug { encoding },
+            Place::Panic { encoding },
+        ] {
             let mut trace = trace_of(CALLS);
             sight(&mut trace, 2, place);
             assert_eq!(rings(&trace), ["key-leak"], "{place}");

@@ -1,14 +1,12 @@
-//! `key-residue`: no secret stays in memory that the driver gave back.
-//!
-//! It sees freed heap. Dead stack, registers and statics are not looked into.
+//! `key-residue`: nothing of a secret is left anywhere once its life is over.
 
-use super::key_leak::report_sightings;
-use super::{Case, Invariant, Verdict, abort_function};
-use crate::observation::Place;
+use super::{Case, Invariant, Verdict, Violation, abort_function, leftovers};
+use crate::observation::{Home, Layer, Observation, Place, SecretKind, Sighting, Trace};
+use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "key-residue",
-    holds_when: "no key and no random number is left in heap blocks that the driver gave back",
+    holds_when: "no secret is left in heap, stack, registers or statics once its life is over",
     check,
     abort: key_residue_found,
 };
@@ -16,26 +14,101 @@ pub(super) const INVARIANT: Invariant = Invariant {
 abort_function!(key_residue_found);
 
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    report_sightings(case, verdict, INVARIANT.name, "S-79 INV-06", |place| match place {
-        Place::FreedHeap { .. } => true,
-        Place::Output { .. } | Place::Debug { .. } | Place::Panic { .. } => false,
+    leftovers::report(case, verdict, INVARIANT.name, "S-79 INV-06", |sighting| {
+        let is_memory = match sighting.place.layer() {
+            Layer::FreedHeap | Layer::Heap | Layer::Homes => true,
+            Layer::Stack | Layer::Registers | Layer::Statics => true,
+            Layer::Outputs | Layer::Log | Layer::Debug => false,
+            Layer::Derived | Layer::Differential => false,
+        };
+        is_memory && !is_revival(case.trace, sighting)
     });
+    // What a scan has already found by its bytes need not be found again by what it follows.
+    if !case.trace.sightings.is_empty() {
+        return;
+    }
+    for following in &case.trace.followings {
+        let words = match following.word_count {
+            1 => "one word follows".to_owned(),
+            count => format!("{count} words follow"),
+        };
+        let happened = match following.place {
+            Place::Shape => format!("{} follows the key", Place::Shape),
+            place => format!("{words} the key and not the payload, from {place}"),
+        };
+        verdict.violations.push(Violation {
+            invariant: INVARIANT.name,
+            call: following.call as usize,
+            session: None,
+            happened,
+            expected: "nothing made of a key outside its home, in any encoding".to_owned(),
+            rules: "S-79 INV-06",
+            is_inferred: false,
+        });
+    }
+}
+
+/// Whether a finish that no start had asked for brought an earlier key back to its home:
+/// `double-finish` tells that.
+pub(super) fn is_revival(trace: &Trace, sighting: &Sighting) -> bool {
+    let Place::Home { home: Home::Key { session } } = sighting.place else { return false };
+    let Some(secret) = trace.secrets.get(sighting.secret as usize) else { return false };
+    let calls = trace.calls.get(..=sighting.call as usize).unwrap_or_default();
+    let Some((finish, before)) = calls.split_last() else { return false };
+    let of_session = |seen: &&Observation| seen.session_slot == Some(session) && seen.is_ok();
+    let last = before
+        .iter()
+        .filter(of_session)
+        .rfind(|seen| matches!(seen.call, Call::StartRefresh { .. } | Call::FinishRefresh { .. }));
+    secret.kind == SecretKind::Key
+        && secret.session == session
+        && matches!(finish.call, Call::FinishRefresh { .. })
+        && !last.is_some_and(|seen| matches!(seen.call, Call::StartRefresh { .. }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{rings, sight, trace_of};
-    use crate::observation::Place;
+    use super::super::testing::{rings, sight, trace_of, violations};
+    use crate::observation::{Block, Following, Home, Place};
+
+    const CALLS: &str = "d0 = create-device -> ok
+        s0 = create-session d0 -> ok
+        exchange-key s0 key=7 -> ok
+        destroy-session s0 -> ok";
+
+    const BLOCK: Block = Block { number: 4, len: 48, allocated_in: 1, freed_in: Some(3) };
 
     #[test]
-    fn a_key_in_a_freed_block_is_residue() {
-        let mut trace = trace_of(
-            "d0 = create-device -> ok
-            s0 = create-session d0 -> ok
-            exchange-key s0 key=7 -> ok
-            destroy-session s0 -> ok",
-        );
-        sight(&mut trace, 3, Place::FreedHeap { len: 48, offset: 0 });
+    fn a_key_anywhere_in_memory_is_residue() {
+        for place in [
+            Place::FreedHeap { block: BLOCK, offset: 0 },
+            Place::Heap { block: BLOCK, offset: 8 },
+            Place::Home { home: Home::Key { session: 0 } },
+            Place::Stack { depth: 312 },
+            Place::Static { name: "driver::CACHE", offset: 3 },
+            Place::ThreadLocal { name: "driver::LAST", offset: 0 },
+        ] {
+            let mut trace = trace_of(CALLS);
+            sight(&mut trace, 3, place);
+            assert_eq!(rings(&trace), ["key-residue"], "{place}");
+            let told = &violations(&trace)[0];
+            assert!(told.expected.contains("dead since call 3, its session was destroyed"));
+        }
+    }
+
+    #[test]
+    fn a_block_seen_when_it_was_freed_and_later_again_is_one_leftover() {
+        let mut trace = trace_of(CALLS);
+        sight(&mut trace, 3, Place::FreedHeap { block: BLOCK, offset: 0 });
+        sight(&mut trace, 3, Place::Heap { block: BLOCK, offset: 0 });
+        assert_eq!(violations(&trace).len(), 1);
+    }
+
+    #[test]
+    fn words_that_follow_the_key_are_residue() {
+        let mut trace = trace_of(CALLS);
+        let place = Place::Static { name: "driver::CACHE", offset: 0 };
+        trace.followings.push(Following { call: 3, place, word_count: 2 });
         assert_eq!(rings(&trace), ["key-residue"]);
     }
 }

@@ -13,6 +13,7 @@ mod failed_call_is_inert;
 mod key_leak;
 mod key_residue;
 mod keystream_reuse;
+mod leftovers;
 mod lost_work;
 mod model;
 mod no_panic;

@@ -1,12 +1,12 @@
 //! `output-bounds`: exactly the promised bytes are written.
 
 use super::{Case, Invariant, Verdict, Violation, abort_function};
-use crate::observation::{MARGIN_LEN, Observation, UNTOUCHED};
+use crate::observation::{MARGIN_LEN, Observation, StrayWrite, UNTOUCHED};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "output-bounds",
-    holds_when: "exactly the promised bytes are written",
+    holds_when: "exactly the promised bytes are written, and memory only while it is allocated",
     check,
     abort: output_bounds_broken,
 };
@@ -14,6 +14,23 @@ pub(super) const INVARIANT: Invariant = Invariant {
 abort_function!(output_bounds_broken);
 
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
+    check_outputs(case, verdict);
+    for stray in &case.trace.stray_writes {
+        let StrayWrite { block, offset } = stray;
+        let place = if *offset >= block.len { "behind" } else { "into" };
+        verdict.violations.push(Violation {
+            invariant: INVARIANT.name,
+            call: case.trace.calls.len(),
+            session: None,
+            happened: format!("the driver wrote {place} {block}, after its free or past its end"),
+            expected: "writes to memory that is allocated and the driver's own".to_owned(),
+            rules: "INV-09",
+            is_inferred: false,
+        });
+    }
+}
+
+fn check_outputs(case: &Case<'_>, verdict: &mut Verdict) {
     for (index, seen) in case.trace.calls.iter().enumerate() {
         let (promised_len, rules) = match seen.call {
             // A start writes its sixteen bytes, or zeros in their place when it refuses.

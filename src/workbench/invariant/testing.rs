@@ -10,6 +10,7 @@ use super::{Model, Verdict, Violation, judge};
 use crate::observation::{
     Draw, MARGIN_LEN, Observation, Place, SecretKind, SecretName, Sighting, Trace, UNTOUCHED,
 };
+use crate::sequence::expand::World;
 use crate::sequence::{Call, EntropyFault, SequenceText, expand};
 
 /// Asserts which invariants a trace rings.
@@ -67,7 +68,7 @@ pub(super) fn process_under(trace: &mut Trace, submitted: usize, retired: usize,
     let Call::SubmitBuffer { iv, count, .. } = trace.calls[submitted].call else { panic!() };
     let mut bytes = trace.buffer_of(&trace.calls[submitted]).to_vec();
     let mut key = [0; 16];
-    expand::session_key(key_seed, &mut key);
+    expand::session_key(World::default(), key_seed, &mut key);
     rekeylab_cipher::ctr_xor(&key, iv, count, &mut bytes).unwrap();
     let start = trace.calls[retired].buffer.start as usize;
     trace.bytes[start..start + bytes.len()].copy_from_slice(&bytes);
@@ -131,7 +132,7 @@ impl Writer {
                 self.sessions.push(Written { handle, device, ..Written::default() });
             }
             Call::ExchangeKey { key, .. } if is_ok => {
-                expand::session_key(key, &mut self.sessions[slot.unwrap()].key);
+                expand::session_key(World::default(), key, &mut self.sessions[slot.unwrap()].key);
             }
             Call::StartRefresh { size, null, .. } => self.start(seen, size, null),
             Call::FinishRefresh { .. } if is_ok => {
@@ -141,7 +142,7 @@ impl Writer {
             }
             Call::SubmitBuffer { iv, count, len, .. } => {
                 let mut bytes = vec![0; len.min(4096) as usize];
-                expand::payload(index, &mut bytes);
+                expand::payload(World::default(), index, &mut bytes);
                 let plaintext = bytes.clone();
                 if let Some(slot) = slot {
                     let _ =
@@ -175,7 +176,7 @@ impl Writer {
         if seen.is_ok() {
             let mut random = [0; 16];
             if self.entropy_fault.take() != Some(EntropyFault::Zero) {
-                expand::refresh_random(self.random_count, &mut random);
+                expand::refresh_random(World::default(), self.random_count, &mut random);
                 self.random_count += 1;
             }
             self.trace.draws.push(Draw::Answered(random));

@@ -3,6 +3,8 @@
 //! A trace holds everything needed to judge it, now or later, by people or by newer invariants,
 //! without a driver. It contains random numbers and plaintext, so it is never printed whole.
 
+mod layer;
+mod lifetime;
 mod sighting;
 
 use core::fmt;
@@ -10,7 +12,12 @@ use core::ops::Range;
 
 use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};
 
-pub use sighting::{Place, SecretKind, SecretName, Sighting};
+pub use layer::{Layer, Layers};
+pub use lifetime::{Cause, Lifetime};
+pub use sighting::{
+    Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Sighting, Stay,
+    StrayWrite,
+};
 
 use crate::sequence::Call;
 
@@ -37,12 +44,22 @@ pub struct Trace {
     pub secrets: Vec<SecretName>,
     /// Where secrets were seen.
     pub sightings: Vec<Sighting>,
+    /// Homes that held the secret which lives there; noted when everything is looked into.
+    pub stays: Vec<Stay>,
+    /// Homes that did not hold the secret which lives there.
+    pub empty_homes: Vec<EmptyHome>,
+    /// Words that follow the key, whatever they say.
+    pub followings: Vec<Following>,
+    /// Writes into freed blocks and into the gaps between blocks.
+    pub stray_writes: Vec<StrayWrite>,
     /// The message of the panic that ended the execution, if one did.
     pub panic: Option<String>,
     /// Bytes that the engine granted and never got back, once everything was destroyed.
     pub reserved_len: u64,
-    /// Whether the allocator and the scanner were shown to look (see `key-residue`).
-    pub is_heap_watched: bool,
+    /// The layers that were looked into, each shown to look.
+    pub layers: Layers,
+    /// Why the run proves nothing about leftovers, if a scan did not find its canary.
+    pub void: Option<Void>,
     /// How many calls of the sequence had run when it ended; the rest is the epilogue.
     pub sequence_len: usize,
 }
@@ -86,6 +103,22 @@ pub struct Reservations {
     pub is_refused: bool,
 }
 
+/// A scan that did not prove that it looked: an error of the workbench, never a pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Void {
+    /// What was to be looked into.
+    pub layer: Layer,
+    /// After which call.
+    pub call: u32,
+}
+
+impl fmt::Display for Void {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { layer, call } = self;
+        write!(f, "the scan of {layer} after call {call} did not prove that it looked")
+    }
+}
+
 /// One answer of the entropy source.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Draw {
@@ -110,6 +143,8 @@ impl fmt::Debug for Trace {
         f.debug_struct("Trace")
             .field("calls", &self.calls)
             .field("sightings", &self.sightings)
+            .field("followings", &self.followings)
+            .field("layers", &self.layers)
             .finish_non_exhaustive()
     }
 }
@@ -157,9 +192,14 @@ impl Trace {
         self.bytes.clear();
         self.secrets.clear();
         self.sightings.clear();
+        self.stays.clear();
+        self.empty_homes.clear();
+        self.followings.clear();
+        self.stray_writes.clear();
         self.panic = None;
         self.reserved_len = 0;
-        self.is_heap_watched = false;
+        self.layers = Layers::NONE;
+        self.void = None;
         self.sequence_len = 0;
     }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Subject;
+use crate::observation::Layer;
 use crate::sequence::SequenceText;
 
 /// The version of the JSON form: fields are added, never changed in meaning.
@@ -22,8 +23,10 @@ pub struct JsonReport {
     pub violations: Vec<JsonViolation>,
     /// The sequence in its text form, with the answers that were given.
     pub sequence: String,
-    /// Whether freed heap was scanned; `false` means that `key-residue` saw nothing.
+    /// Whether freed heap was scanned; see `layers`.
     pub heap_watched: bool,
+    /// What was looked into for leftovers; of what is not here, nothing is known.
+    pub layers: Vec<&'static str>,
     /// The command that shows it again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<String>,
@@ -77,7 +80,8 @@ pub fn json_report(subject: &Subject<'_>, source: Option<&str>) -> JsonReport {
         clean: subject.verdict.is_clean(),
         violations: violations.collect(),
         sequence: SequenceText::new(subject.sequence, &answers, None).to_string(),
-        heap_watched: subject.trace.is_heap_watched,
+        heap_watched: subject.trace.layers.has(Layer::FreedHeap),
+        layers: subject.trace.layers.iter().map(Layer::name).collect(),
         replay: subject.replay.map(str::to_owned),
     }
 }

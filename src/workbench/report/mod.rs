@@ -2,6 +2,7 @@
 
 mod fingerprint;
 mod human;
+mod hygiene;
 mod json;
 mod sanitizer;
 
@@ -11,6 +12,7 @@ use crate::sequence::CallSequence;
 
 pub use fingerprint::Fingerprint;
 pub use human::{Colour, story};
+pub use hygiene::{HygieneReport, LEGEND, SecretLife, Spot, Stay, hygiene_report, hygiene_text};
 pub use json::{JSON_VERSION, JsonReport, JsonViolation, json_report};
 pub use sanitizer::{abort_with, sanitizer_line};
 

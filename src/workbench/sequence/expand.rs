@@ -3,16 +3,35 @@
 //! Key bytes must look like nothing else in memory, and no input may choose a key that matches
 //! every empty buffer; so inputs hold seeds, and the bytes come from here.
 
+use zeroize::Zeroize;
+
+/// Which secrets and which payloads the seeds grow into.
+///
+/// The same sequence means the same calls in every world. A second world of secrets tells what
+/// follows the key from what does not.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct World {
+    /// Of keys and random numbers; 0 is the one that reproducers are made in.
+    pub secrets: u8,
+    /// Of payloads.
+    pub payloads: u8,
+}
+
 /// The session key of a seed, written into `key`.
 ///
 /// By reference, because arrays are `Copy`: by value, copies would survive on the stack.
-pub fn session_key(seed: u32, key: &mut [u8; 16]) {
-    distinctive(0x6B65_7900_0000_0000 | u64::from(seed), key);
+pub fn session_key(world: World, seed: u32, key: &mut [u8; 16]) {
+    distinctive(grown_in(world.secrets, 0x6B65_7900_0000_0000) | u64::from(seed), key);
 }
 
 /// The `index`th random number that a fresh entropy source hands out.
-pub fn refresh_random(index: u32, random: &mut [u8; 16]) {
-    distinctive(0x726E_6400_0000_0000 | u64::from(index), random);
+pub fn refresh_random(world: World, index: u32, random: &mut [u8; 16]) {
+    distinctive(grown_in(world.secrets, 0x726E_6400_0000_0000) | u64::from(index), random);
+}
+
+/// The seed of everything of a kind, in a world.
+const fn grown_in(world: u8, kind: u64) -> u64 {
+    kind | (world as u64) << 32
 }
 
 /// Session keys that were grown before, so that the same few seeds are not grown again and again.
@@ -20,20 +39,30 @@ pub fn refresh_random(index: u32, random: &mut [u8; 16]) {
 pub struct KeyRing {
     /// Where a seed's key would be: at the seed modulo the length.
     keys: Vec<Option<(u32, [u8; 16])>>,
+    world: World,
 }
 
 impl KeyRing {
     /// How many keys are kept.
     const LEN: usize = 64;
 
+    /// Forgets every key, in memory too.
+    pub fn wipe(&mut self) {
+        self.keys.zeroize();
+    }
+
     /// The same as [`session_key`].
-    pub fn session_key(&mut self, seed: u32, key: &mut [u8; 16]) {
+    pub fn session_key(&mut self, world: World, seed: u32, key: &mut [u8; 16]) {
+        if world.secrets != self.world.secrets {
+            self.keys.clear();
+            self.world = world;
+        }
         self.keys.resize(Self::LEN, None);
         let place = &mut self.keys[seed as usize % Self::LEN];
         match place {
             Some((known, grown)) if *known == seed => *key = *grown,
             _ => {
-                session_key(seed, key);
+                session_key(world, seed, key);
                 *place = Some((seed, *key));
             }
         }
@@ -50,8 +79,8 @@ impl std::fmt::Debug for KeyRing {
 ///
 /// All its words differ, and none is in the payload of another call by more than chance, so that
 /// bytes in the wrong place show. It is not random beyond that: there is a lot of it.
-pub fn payload(call_index: usize, payload: &mut [u8]) {
-    let mut word = first_word(call_index);
+pub fn payload(world: World, call_index: usize, payload: &mut [u8]) {
+    let mut word = first_word(world, call_index);
     let (words, rest) = payload.as_chunks_mut();
     for bytes in words {
         *bytes = word.to_le_bytes();
@@ -60,10 +89,11 @@ pub fn payload(call_index: usize, payload: &mut [u8]) {
     rest.copy_from_slice(&word.to_le_bytes()[..rest.len()]);
 }
 
-/// Whether these bytes are the beginning of the payload of call number `call_index`.
+/// Whether these bytes are the beginning of the payload of call number `call_index`, in the world
+/// of reproducers.
 #[must_use]
 pub fn is_payload(call_index: usize, bytes: &[u8]) -> bool {
-    let mut word = first_word(call_index);
+    let mut word = first_word(World::default(), call_index);
     let (words, rest) = bytes.as_chunks();
     let mut difference = 0;
     for bytes in words {
@@ -76,8 +106,8 @@ pub fn is_payload(call_index: usize, bytes: &[u8]) -> bool {
 /// An odd number without a pattern: adding it visits every word before any comes again.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-fn first_word(call_index: usize) -> u64 {
-    next(&mut (0x7061_7900_0000_0000 | call_index as u64))
+fn first_word(world: World, call_index: usize) -> u64 {
+    next(&mut (grown_in(world.payloads, 0x7061_7900_0000_0000) | call_index as u64))
 }
 
 /// Sixteen bytes of which every eight in a row have at least six different values.
@@ -110,8 +140,8 @@ mod tests {
         let mut ring = KeyRing::default();
         for seed in [1, 65, 1, 129, 65, u32::MAX] {
             let (mut expected, mut key) = ([0; 16], [0; 16]);
-            session_key(seed, &mut expected);
-            ring.session_key(seed, &mut key);
+            session_key(World::default(), seed, &mut expected);
+            ring.session_key(World::default(), seed, &mut key);
             assert!(key == expected, "seed {seed}");
         }
     }
@@ -119,18 +149,35 @@ mod tests {
     #[test]
     fn what_a_seed_grows_into_never_changes() {
         let mut bytes = [0; 16];
-        session_key(7, &mut bytes);
+        let world = World::default();
+        session_key(world, 7, &mut bytes);
         assert_eq!(u128::from_be_bytes(bytes), 0xDBAE_6041_4970_0269_8F1D_5F9D_D386_3BE2);
-        refresh_random(0, &mut bytes);
+        refresh_random(world, 0, &mut bytes);
         assert_eq!(u128::from_be_bytes(bytes), 0xC9E7_82DE_FB77_BB65_4946_E442_66C4_FB19);
-        payload(3, &mut bytes);
+        payload(world, 3, &mut bytes);
         assert_eq!(u128::from_be_bytes(bytes), 0xF588_B706_179D_1D85_0A05_0286_D016_5523);
         let mut short = [0; 5];
         let mut long = [0; 48];
-        payload(3, &mut short);
-        payload(3, &mut long);
+        payload(world, 3, &mut short);
+        payload(world, 3, &mut long);
         assert_eq!(short, long[..5]);
         assert!(is_payload(3, &short) && is_payload(3, &long));
         assert!(!is_payload(4, &short));
+    }
+
+    #[test]
+    fn another_world_of_secrets_leaves_the_payloads_as_they_are_and_the_other_way_round() {
+        let grown = |world| {
+            let (mut key, mut random, mut bytes) = ([0; 16], [0; 16], [0; 24]);
+            session_key(world, 7, &mut key);
+            refresh_random(world, 7, &mut random);
+            payload(world, 7, &mut bytes);
+            (key, random, bytes)
+        };
+        let first = grown(World::default());
+        let (key, random, bytes) = grown(World { secrets: 1, payloads: 0 });
+        assert!(key != first.0 && random != first.1 && bytes == first.2);
+        let (key, random, bytes) = grown(World { secrets: 0, payloads: 1 });
+        assert!(key == first.0 && random == first.1 && bytes != first.2);
     }
 }

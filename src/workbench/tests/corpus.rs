@@ -8,8 +8,8 @@ use std::fs;
 
 use keysan::heap::ScanningAllocator;
 use rekeylab::Workbench;
-use rekeylab::executor::DebugText;
 use rekeylab::invariant::{self, Model, Phase};
+use rekeylab::observation::{Layer, Layers};
 use rekeylab::observation::{Observation, Trace};
 use rekeylab::sequence::{Call, CallKind, SearchOptions, generate_from_seed};
 use rekeylab_ddi::Hresult;
@@ -101,7 +101,7 @@ fn every_pair() -> BTreeSet<(CallKind, Standing)> {
 
 #[test]
 fn freed_memory_is_looked_into_in_this_test() {
-    assert!(Workbench::new().is_heap_watched());
+    assert!(Workbench::new().layers().has(Layer::FreedHeap));
 }
 
 #[test]
@@ -187,11 +187,14 @@ fn files_are_named_for_what_happens_and_crash_folders_for_invariants() {
 }
 
 #[test]
-fn no_two_files_of_a_folder_hold_the_same_calls() {
+fn no_two_files_of_a_folder_hold_the_same_calls_and_tell_of_the_same_fault() {
     let mut seen = HashMap::new();
     for file in files::sequences("corpus") {
         let folder = file.path.rsplit_once('/').unwrap().0.to_owned();
-        let other = seen.insert((folder, file.parsed.sequence().calls), file.path.clone());
+        // The same three calls show many a planted fault, and each has its story.
+        let description = file.parsed.description();
+        let fault = description.lines().find(|line| line.starts_with("fault: ")).map(str::to_owned);
+        let other = seen.insert((folder, fault, file.parsed.sequence().calls), file.path.clone());
         assert_eq!(other, None, "{} holds the same", file.path);
     }
 }
@@ -244,7 +247,7 @@ fn a_search_meets_no_refusal_that_the_seeds_lack() {
     let all = every_refusal();
     for seed in 0..2000 {
         let sequence = generate_from_seed(seed, &SearchOptions::default());
-        workbench.run_with(&sequence, DebugText::Skip);
+        workbench.run_with(&sequence, Layers::FAST);
         for refusal in refusals(workbench.trace()) {
             assert!(all.contains(&refusal), "seed {seed}: {refusal:?}");
         }

@@ -1,7 +1,7 @@
 //! A run costs memory for its sessions, not for its calls, and looks the same every time.
 
-use rekeylab::executor::{Core, DebugText, Executor};
-use rekeylab::observation::Trace;
+use rekeylab::executor::{Core, Executor};
+use rekeylab::observation::{Layer, Layers, Trace};
 use rekeylab::sequence::{CallSequence, SearchOptions, SequenceText, generate_from_seed};
 
 /// One session through so many refreshes, with submissions before, during and after.
@@ -27,9 +27,9 @@ fn neither_driver_nor_executor_allocates_for_a_call() {
     let mut executor = Executor::new();
     let mut trace = Trace::default();
     let mut allocations = |sequence: &CallSequence| {
-        executor.execute(&Core, sequence, DebugText::Skip, &mut trace);
+        executor.execute(&Core, sequence, Layers::FAST, &mut trace);
         let counted = allocation_counter::measure(|| {
-            executor.execute(&Core, sequence, DebugText::Skip, &mut trace);
+            executor.execute(&Core, sequence, Layers::FAST, &mut trace);
         });
         assert!(trace.calls.iter().any(|seen| seen.is_refused()), "refusals count, too");
         counted.count_total
@@ -47,9 +47,9 @@ fn a_sequence_gives_the_same_trace_every_time() {
     let mut warm = Executor::new();
     for seed in 0..500 {
         let sequence = generate_from_seed(seed, &SearchOptions::default());
-        warm.execute(&Core, &sequence, DebugText::Read, &mut first);
+        warm.execute(&Core, &sequence, Layers::FAST.with(Layer::Debug), &mut first);
         // A new executor knows nothing of the sequences before.
-        Executor::new().execute(&Core, &sequence, DebugText::Read, &mut second);
+        Executor::new().execute(&Core, &sequence, Layers::FAST.with(Layer::Debug), &mut second);
         assert!(first == second, "seed {seed}");
     }
 }

@@ -6,6 +6,7 @@ use super::predict::{DrawResult, last_count};
 use super::state::{KeyName, ModelCommand, ModelDevice, ModelSession, Phase, Place};
 use super::{Answer, CompletionFault, Disagreement, Divergence, Effect, Model};
 use crate::observation::{Observation, Trace};
+use crate::sequence::expand::World;
 use crate::sequence::{Call, expand};
 
 impl Model {
@@ -101,7 +102,7 @@ impl Model {
             Call::DestroySession { .. } => self.follow_destroy_session(index, seen),
             Call::ExchangeKey { key, .. } => {
                 let mut grown = [0; 16];
-                self.key_ring.session_key(key, &mut grown);
+                self.key_ring.session_key(World::default(), key, &mut grown);
                 if let (Some(slot), Some(session)) = (seen.session_slot, self.session_of(seen)) {
                     session.key = grown;
                     session.phase = Phase::Keyed;

@@ -77,10 +77,28 @@ impl Desk {
         self.run_with(line, b"")
     }
 
+    /// The same under Valgrind, or `None` where there is none.
+    #[cfg(feature = "faults")]
+    pub(crate) fn run_under_valgrind(&self, line: &str) -> Option<Ran> {
+        let is_there = Command::new("valgrind").arg("--version").stdout(Stdio::null()).status();
+        if !is_there.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let mut command = Command::new("valgrind");
+        command.args(["--quiet", "--error-limit=no", "--log-file=/dev/null"]);
+        command.arg(env!("CARGO_BIN_EXE_rekeylab")).current_dir(self.path());
+        command.args(line.split_whitespace());
+        Some(Self::finish(command, b""))
+    }
+
     /// The same, with something on standard input.
     pub(crate) fn run_with(&self, line: &str, input: &[u8]) -> Ran {
         let mut command = self.command();
         command.args(line.split_whitespace());
+        Self::finish(command, input)
+    }
+
+    fn finish(mut command: Command, input: &[u8]) -> Ran {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // It may not want to read at all.

@@ -3,9 +3,11 @@
 
 mod harness;
 
+mod audit;
 mod bad_input;
 mod exit_codes;
 mod help;
+mod hygiene;
 mod output_files;
 mod replaying;
 mod round_trips;

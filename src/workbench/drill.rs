@@ -1,0 +1,24 @@
+//! How the planted faults are drilled: where each must be heard, and which cannot share a process.
+
+use rekeylab_driver::Fault;
+
+use crate::observation::{Layer, Layers};
+
+/// The layers in which a fault is drilled.
+///
+/// A fault that leaves a secret behind is looked for everywhere. Any other is drilled in the fast
+/// lane: with everything looked into, much of what goes wrong between calls is also seen as a
+/// secret in the wrong place, often a call earlier, and the fault's own alarm would never ring.
+#[must_use]
+pub fn layers_for(fault: Option<Fault>) -> Layers {
+    match fault {
+        Some(fault) if fault.rings() != "key-residue" => Layers::FAST.with(Layer::Debug),
+        _ => Layers::ALL,
+    }
+}
+
+/// Whether the drills of this fault disturb those of others in the same process.
+#[must_use]
+pub fn is_solitary(fault: Option<Fault>) -> bool {
+    fault.is_some_and(Fault::is_seen_by_other_threads)
+}

@@ -1,0 +1,278 @@
+//! Each call as the client makes it: its arguments, and what the client remembers of the answer.
+
+use keysan::valgrind;
+use rekeylab_ddi::{
+    CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
+    CryptoSessionKeyExchange, CtrIv, Hresult, RANDOM_NUMBER_LEN, Retire, SessionHandle,
+    SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+};
+
+use super::audit::Taint;
+use super::client::{self, InFlight};
+use super::run::{Run, enter};
+use super::subject::{BOUNDS, Subject};
+use super::{narrow, seams, short};
+use crate::observation::{Layer, MARGIN_LEN, Observation, SecretKind, SecretName, UNTOUCHED};
+use crate::sequence::{Call, NullPointer, expand};
+
+impl<S: Subject> Run<'_, S> {
+    pub(super) fn create_device(&mut self, seen: &mut Observation) -> Hresult {
+        let mut args = CreateDevice::default();
+        let code = self.enter(|driver| driver.create_device(&mut args));
+        seen.scalar = args.device.0;
+        seen.device_slot = Some(short(self.executor.client.devices.len()));
+        self.executor.client.add_device(args.device, code);
+        code
+    }
+
+    pub(super) fn destroy_device(&mut self, seen: &Observation) -> Hresult {
+        let device = seen.device;
+        let code = self.enter(|driver| driver.destroy_device(device));
+        if let (Some(slot), true) = (seen.device_slot, code.is_ok()) {
+            self.executor.client.end_device(slot);
+        }
+        code
+    }
+
+    pub(super) fn create_session(&mut self, seen: &mut Observation) -> Hresult {
+        let Call::CreateSession { crypto, profile, .. } = seen.call else { return Hresult::E_FAIL };
+        let mut args = CreateCryptoSession {
+            crypto_type: client::crypto_type(crypto),
+            decode_profile: client::decode_profile(profile),
+            session: SessionHandle::NULL,
+        };
+        let device = seen.device;
+        let code = self.enter(|driver| driver.create_crypto_session(device, &mut args));
+        seen.scalar = args.session.0;
+        seen.session_slot = Some(short(self.executor.client.sessions.len()));
+        self.executor.client.add_session(args.session, seen.device_slot);
+        code
+    }
+
+    pub(super) fn destroy_session(&mut self, seen: &Observation) -> Hresult {
+        let (device, session) = (seen.device, seen.session);
+        let code = self.enter(|driver| driver.destroy_crypto_session(device, session));
+        if let (Some(session), true) = (self.executor.client.session_mut(seen), code.is_ok()) {
+            session.is_alive = false;
+        }
+        code
+    }
+
+    pub(super) fn exchange_key(&mut self, seen: &Observation) -> Hresult {
+        let Call::ExchangeKey { key: seed, blob, .. } = seen.call else { return Hresult::E_FAIL };
+        let mut key = [0; 16];
+        self.executor.client.key_ring.session_key(self.world, seed, &mut key);
+        let secret = seen.session_slot.map(|slot| self.register_seed(seed, &key, slot));
+        let mut wrapped = [0; seams::BLOB_LEN + 1];
+        let (bytes, blob_len) = seams::wrap(&key, blob, &mut wrapped);
+        let wrapped_key = bytes.and_then(|bytes| bytes.get(16..)).unwrap_or_default();
+        if self.executor.taint == Taint::Marked {
+            valgrind::mark_secret(wrapped_key);
+        }
+        let args = CryptoSessionKeyExchange { session: seen.session, blob: bytes, blob_len };
+        let device = seen.device;
+        let code = self.enter(|driver| driver.crypto_session_key_exchange(device, &args));
+        if self.executor.taint == Taint::Marked {
+            valgrind::mark_public(wrapped_key);
+        }
+        if let (Some(session), true) = (self.executor.client.session_mut(seen), code.is_ok()) {
+            session.take_key(&key);
+            session.key_secret = secret;
+        }
+        code
+    }
+
+    pub(super) fn start_refresh(&mut self, seen: &mut Observation, index: usize) -> Hresult {
+        let Call::StartRefresh { size, null, .. } = seen.call else { return Hresult::E_FAIL };
+        // The client owns what it claims and a margin; of absurd claims only the first bytes.
+        let owned_len = (size as usize).min(OWNED_RANDOM_LEN_MAX) + MARGIN_LEN;
+        let restoring = self.executor.client.session_mut(seen).map(|session| session.restoring());
+        let planned = self.executor.seams.plan_randoms(restoring.as_ref());
+        let mut is_fresh = false;
+        let planned = planned.map(|random| {
+            // The second of the two is.
+            let is_fresh = std::mem::replace(&mut is_fresh, true);
+            let (random, session) = (random?, seen.session_slot?);
+            let epoch = self.executor.client.session_mut(seen).map_or(0, |session| session.epoch);
+            let name = SecretName { kind: SecretKind::Random, session, epoch };
+            Some((random, self.register_random(&random, is_fresh, name)?))
+        });
+
+        let start = self.next_buffer();
+        self.trace.bytes.resize(start + owned_len, UNTOUCHED);
+        seen.buffer = narrow(start)..narrow(start + owned_len);
+        let (is_gated, secrets) = (self.is_gated(), &self.executor.secrets);
+        let owned = &mut self.trace.bytes[start..];
+        let mut args = StartSessionKeyRefresh {
+            session: seen.session,
+            random_number: (!null).then_some(&mut *owned),
+            random_number_len: size,
+        };
+        let device = seen.device;
+        let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
+            driver.start_session_key_refresh(device, &mut args)
+        });
+
+        if self.executor.taint == Taint::Marked {
+            // The client may know it; in the driver's memory it stays marked.
+            valgrind::mark_public(owned);
+        }
+        let random = owned.first_chunk::<RANDOM_NUMBER_LEN>().copied().unwrap_or_default();
+        if let (Some(session), true) = (self.executor.client.session_mut(seen), code.is_ok()) {
+            session.random = Some(random);
+            let mut drawn = planned.iter().flatten();
+            session.random_secret =
+                drawn.find(|(planned, _)| *planned == random).map(|&(_, secret)| secret);
+        }
+        if planned.iter().flatten().any(|(planned, _)| self.executor.seams.has_answered(planned)) {
+            // Drawn; the same bytes drawn again keep this name.
+            self.executor.planned = None;
+        }
+        // The number that was drawn belongs there; everything else is looked at.
+        let is_drawn = code.is_ok() && self.executor.seams.has_answered(&random);
+        let expected_len = if is_drawn { RANDOM_NUMBER_LEN } else { 0 };
+        let range = start + expected_len..start + owned_len;
+        self.scan_short_output(range, expected_len, index);
+        code
+    }
+
+    pub(super) fn finish_refresh(&mut self, seen: &Observation) -> Hresult {
+        // The key that finish is about to make is a secret from before the driver makes it.
+        let updated = self.executor.client.session_mut(seen).and_then(|session| {
+            session.random.is_some().then(|| (session.updated_key(), session.epoch + 1))
+        });
+        let secret = match (updated, seen.session_slot) {
+            (Some((key, epoch)), Some(slot)) => self.register_updated_key(&key, slot, epoch),
+            _ => None,
+        };
+        let (device, session) = (seen.device, seen.session);
+        let code = self.enter(|driver| driver.finish_session_key_refresh(device, session));
+        if let (Some(session), true) = (self.executor.client.session_mut(seen), code.is_ok())
+            && updated.is_some()
+        {
+            session.finish();
+            session.key_secret = secret;
+        }
+        code
+    }
+
+    pub(super) fn submit_buffer(&mut self, seen: &mut Observation, index: usize) -> Hresult {
+        let Call::SubmitBuffer { iv, count, len, null, .. } = seen.call else {
+            return Hresult::E_FAIL;
+        };
+        let start = self.trace.bytes.len();
+        let owned_len = if len as usize <= OWNED_DATA_LEN_MAX { len as usize } else { 64 };
+        self.trace.bytes.resize(start + owned_len, 0);
+        seen.buffer = narrow(start)..narrow(start + owned_len);
+        expand::payload(self.world, index, &mut self.trace.bytes[start..]);
+        let mut key_secret = None;
+        if let Some(session) = self.executor.client.session_mut(seen) {
+            session.encrypt(iv, count, &mut self.trace.bytes[start..]);
+            key_secret = session.key_secret;
+            if self.layers.has(Layer::Derived) {
+                let (keystream, epoch) = (session.first_keystream(iv, count), session.epoch);
+                if let (Some(keystream), Some(slot)) = (keystream, seen.session_slot) {
+                    self.register_keystream(&keystream, slot, epoch);
+                }
+            }
+        }
+        let (is_gated, secrets) = (self.is_gated(), &self.executor.secrets);
+        let data = &self.trace.bytes[start..];
+        let counter = CtrIv::new(iv, count);
+        let mut args = SubmitBuffer {
+            session: seen.session,
+            iv: (null != NullPointer::Iv).then_some(&counter),
+            data: (null != NullPointer::Data).then_some(data),
+            data_len: len,
+            fence: u64::from_ne_bytes([UNTOUCHED; 8]),
+        };
+        let device = seen.device;
+        let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
+            driver.submit_buffer(device, &mut args)
+        });
+        seen.scalar = args.fence;
+        if code.is_ok() {
+            let fence = args.fence;
+            let buffer = InFlight { len: owned_len, fence, key_secret, is_lost: false };
+            self.executor.client.in_flight.push_back(buffer);
+        }
+        code
+    }
+
+    pub(super) fn session_status(&mut self, seen: &mut Observation) -> Hresult {
+        let mut args = CheckCryptoSessionStatus {
+            session: seen.session,
+            status: SessionStatus(u32::from_ne_bytes([UNTOUCHED; 4])),
+        };
+        let device = seen.device;
+        let code = self.enter(|driver| driver.check_crypto_session_status(device, &mut args));
+        seen.scalar = args.status.0.into();
+        code
+    }
+
+    pub(super) fn retire(&mut self, seen: &mut Observation, count: u32, index: usize) -> Hresult {
+        // Room for what should complete, and a margin for what should not.
+        let in_flight = &self.executor.client.in_flight;
+        let command_count = (count as usize).min(in_flight.len());
+        let owed_len: usize = in_flight.iter().take(command_count).map(|buffer| buffer.len).sum();
+        let start = self.next_buffer();
+        self.trace.bytes.resize(start + owed_len + MARGIN_LEN, UNTOUCHED);
+        seen.buffer = narrow(start)..narrow(start + owed_len + MARGIN_LEN);
+        let first = self.trace.completions.len();
+        self.trace.completions.resize(first + command_count + 2, Completion::EMPTY);
+        let (is_gated, secrets) = (self.is_gated(), &self.executor.secrets);
+        let mut args = Retire {
+            count,
+            completions: &mut self.trace.completions[first..],
+            completed_count: u32::MAX,
+            surface: &mut self.trace.bytes[start..],
+            surface_len: u32::MAX,
+        };
+        let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
+            driver.retire(&mut args)
+        });
+        if self.executor.taint == Taint::Marked {
+            valgrind::mark_public(args.surface);
+        }
+        let completed = (args.completed_count as usize).min(command_count + 2);
+        seen.surface_len = args.surface_len;
+        self.trace.completions.truncate(first + completed);
+        seen.completions = narrow(first)..narrow(first + completed);
+        if code.is_ok() {
+            let delivered = completed.min(self.executor.client.in_flight.len());
+            self.executor.client.in_flight.drain(..delivered);
+        }
+        for number in first..first + completed {
+            let Completion { fence, code, offset, len } = self.trace.completions[number];
+            self.scan_scalar(fence, index);
+            self.scan_scalar(u64::from(code.0) << 32 | u64::from(offset), index);
+            self.scan_scalar(u64::from(offset) << 32 | u64::from(len), index);
+        }
+        self.scan_output(start..start + owed_len, index);
+        self.scan_margin(start, owed_len, index);
+        code
+    }
+
+    /// Where the next buffer begins among the trace's bytes: aligned, so that an aligned scan looks
+    /// at the same words of it wherever it is.
+    fn next_buffer(&mut self) -> usize {
+        let start = self.trace.bytes.len().next_multiple_of(16);
+        self.trace.bytes.resize(start, UNTOUCHED);
+        start
+    }
+
+    pub(super) fn reset_engine(&mut self) -> Hresult {
+        let code = self.enter(CryptoSessionDdi::reset_engine);
+        if code.is_ok() {
+            self.executor.client.lose_everything();
+        }
+        code
+    }
+}
+
+/// Of a claimed random-number buffer, the client really owns at most this much, in bytes.
+pub(super) const OWNED_RANDOM_LEN_MAX: usize = 64;
+
+/// Up to this many bytes of data the client owns what it claims, and of more only a few: a driver
+/// must refuse absurd claims by the claim alone.
+const OWNED_DATA_LEN_MAX: usize = BOUNDS.buffer_len_max as usize + 16;

@@ -1,0 +1,206 @@
+//! One execution under way: from the calls of a sequence to observations.
+
+use keysan::SecretSet;
+use keysan::heap;
+use rekeylab_ddi::{CryptoSessionDdi, Hresult};
+
+use super::differential::RunRecord;
+use super::hygiene::Instruments;
+use super::subject::Subject;
+use super::{Executor, narrow, panic, short};
+use crate::observation::{Layer, Layers, Observation, Trace};
+use crate::sequence::expand::World;
+use crate::sequence::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+
+/// One execution under way.
+pub(super) struct Run<'a, S: Subject> {
+    pub(super) executor: &'a mut Executor,
+    pub(super) instruments: &'a mut Instruments,
+    pub(super) subject: &'a S,
+    pub(super) trace: &'a mut Trace,
+    /// `None` before it is opened and after it is gone.
+    pub(super) driver: Option<S::Driver>,
+    pub(super) layers: Layers,
+    pub(super) world: World,
+    /// What the differential compares, if this run is one of its three.
+    pub(super) recording: Option<&'a mut RunRecord>,
+}
+
+impl<S: Subject> Run<'_, S> {
+    /// The whole life of a driver: opened, called, drained, closed and gone.
+    pub(super) fn whole(&mut self, sequence: &CallSequence) {
+        let (subject, seams) = (self.subject, &self.executor.seams);
+        let seams = std::rc::Rc::clone(seams);
+        self.begin_call(0);
+        self.driver = Some(self.aside(|| subject.open(&seams)));
+        self.look_at_aside(0);
+        let driver = self.driver.as_ref().expect("it was just opened");
+        self.trace.limits = Some(panic::in_driver(|| subject.limits(driver)));
+        for &call in sequence.calls.iter().take(CALLS_MAX) {
+            self.call(call);
+        }
+        self.trace.sequence_len = self.trace.calls.len();
+        self.epilogue();
+        self.close();
+    }
+
+    /// Drains the GPU and destroys what the client still holds, so that whatever stays behind shows.
+    fn epilogue(&mut self) {
+        self.call(Call::Retire { count: u32::MAX });
+        for slot in 0..self.executor.client.devices.len() {
+            let device = &self.executor.client.devices[slot];
+            if device.is_open {
+                // By its handle: a slot of the sequence names only the first 256.
+                let name = Slot(u8::try_from(slot).unwrap_or(u8::MAX));
+                let mut seen = Observation::new(Call::DestroyDevice { device: name });
+                seen.device_slot = Some(short(slot));
+                seen.device = device.handle;
+                self.make(seen);
+            }
+        }
+    }
+
+    /// Drops the driver, and looks at what is left when nothing may be left.
+    fn close(&mut self) {
+        let index = self.trace.calls.len();
+        self.begin_call(index);
+        let driver = self.driver.take();
+        self.aside(|| drop(driver));
+        self.executor.note_freed(self.trace, index);
+        self.look_at_aside(index);
+        if self.is_gated() {
+            self.look_deep();
+        }
+        if self.layers.look_around() || self.recording.is_some() {
+            self.look_around(index);
+            self.look_at_every_byte_of_statics(index);
+            self.look_at_stray_writes();
+        }
+    }
+
+    /// Looks at what opening or dropping the driver left, beside the call of that number.
+    fn look_at_aside(&mut self, index: usize) {
+        if self.is_gated() {
+            self.look_at_stack_and_registers(index);
+        }
+    }
+
+    fn call(&mut self, call: Call) {
+        let mut seen = Observation::new(call);
+        self.resolve(&mut seen);
+        self.make(seen);
+    }
+
+    /// Makes a call whose handles are known, and writes down what came of it.
+    fn make(&mut self, mut seen: Observation) {
+        let index = self.trace.calls.len();
+        self.begin_call(index);
+        let first_draw = self.trace.draws.len();
+        // Written down first, so that a call that never returns is in the trace.
+        self.trace.calls.push(seen.clone());
+        seen.code = self.perform(&mut seen, index);
+        self.executor.seams.end_call(&mut self.trace.draws);
+        seen.reservations = self.executor.seams.reservations();
+        seen.draws = narrow(first_draw)..narrow(self.trace.draws.len());
+        if !seen.call.is_injection() {
+            self.executor.note_freed(self.trace, index);
+            self.scan_scalar(seen.scalar, index);
+            self.read_log(index);
+            self.look_for_leftovers(&seen, index);
+            if self.layers.has(Layer::Debug) {
+                self.read_debug_text(index);
+            }
+        }
+        self.trace.calls[index] = seen;
+    }
+
+    fn begin_call(&mut self, index: usize) {
+        self.executor.seams.begin_call();
+        if let Some(arena) = &self.instruments.arena {
+            arena.begin_call(narrow(index));
+        }
+    }
+
+    /// Finds the handles that the call's slots stand for.
+    fn resolve(&self, seen: &mut Observation) {
+        let client = &self.executor.client;
+        if let Some(SessionRef { slot, via }) = seen.call.session() {
+            let session = slot.resolve(client.sessions.len());
+            seen.session_slot = session.map(short);
+            seen.session = session.map(|slot| client.sessions[slot].handle).unwrap_or_default();
+            seen.device_slot = match via {
+                Some(via) => via.resolve(client.devices.len()).map(short),
+                None => session.and_then(|slot| client.sessions[slot].device_slot),
+            };
+        } else if let Some(device) = seen.call.device() {
+            seen.device_slot = device.resolve(client.devices.len()).map(short);
+        }
+        seen.device = seen
+            .device_slot
+            .map(|slot| client.devices[usize::from(slot)].handle)
+            .unwrap_or_default();
+    }
+
+    /// Makes the call. `None` when it does not enter the driver.
+    fn perform(&mut self, seen: &mut Observation, index: usize) -> Option<Hresult> {
+        let code = match seen.call {
+            Call::CreateDevice => self.create_device(seen),
+            Call::DestroyDevice { .. } => self.destroy_device(seen),
+            Call::CreateSession { .. } => self.create_session(seen),
+            Call::DestroySession { .. } => self.destroy_session(seen),
+            Call::ExchangeKey { .. } => self.exchange_key(seen),
+            Call::StartRefresh { .. } => self.start_refresh(seen, index),
+            Call::FinishRefresh { .. } => self.finish_refresh(seen),
+            Call::SubmitBuffer { .. } => self.submit_buffer(seen, index),
+            Call::SessionStatus { .. } => self.session_status(seen),
+            Call::Retire { count } => self.retire(seen, count, index),
+            Call::ResetEngine => self.reset_engine(),
+            Call::InjectEntropy { fault, draws } => {
+                self.executor.seams.inject_entropy(fault, draws);
+                return None;
+            }
+            Call::InjectAllocationFailure { after } => {
+                self.executor.seams.inject_allocation_failure(after);
+                return None;
+            }
+        };
+        Some(code)
+    }
+
+    /// Enters the driver with a call.
+    pub(super) fn enter<T>(&mut self, call: impl FnOnce(&mut S::Driver) -> T) -> T {
+        let (is_gated, secrets) = (self.is_gated(), &self.executor.secrets);
+        enter(&mut self.driver, self.instruments, secrets, is_gated, call)
+    }
+
+    /// Runs what belongs to the driver and is no call of it, such as opening and dropping it.
+    fn aside<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let (is_gated, secrets) = (self.is_gated(), &self.executor.secrets);
+        let inside = || panic::in_driver(work);
+        heap::watch(secrets, || match self.instruments.gate.as_mut().filter(|_| is_gated) {
+            Some(gate) => gate.call(inside),
+            None => inside(),
+        })
+    }
+
+    pub(super) fn is_gated(&self) -> bool {
+        self.layers.need_the_gate() || self.recording.is_some()
+    }
+}
+
+/// Enters the driver: through the gate if wanted, with its heap watched, and with panics known to
+/// be its own.
+pub(super) fn enter<D: CryptoSessionDdi, T>(
+    driver: &mut Option<D>,
+    instruments: &mut Instruments,
+    secrets: &SecretSet,
+    is_gated: bool,
+    call: impl FnOnce(&mut D) -> T,
+) -> T {
+    let driver = driver.as_mut().expect("calls are made while the driver is open");
+    let inside = || panic::in_driver(|| call(driver));
+    heap::watch(secrets, || match instruments.gate.as_mut().filter(|_| is_gated) {
+        Some(gate) => gate.call(inside),
+        None => inside(),
+    })
+}

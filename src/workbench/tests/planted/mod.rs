@@ -1,0 +1,50 @@
+//! Planted faults, as the tests drill them: one at a time in a process.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rekeylab_driver::{Fault, plant};
+
+use crate::files::{self, File};
+
+/// Until the guard is dropped, no other test of this program runs a sequence.
+///
+/// Tests are threads of one process, and some faults keep keys in statics
+/// ([`Fault::is_seen_by_other_threads`]), into which every thread looks: beside them, the runs of
+/// other tests would see keys that are not theirs, those of the honest core too.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static DRILLING: Mutex<()> = Mutex::new(());
+    // A test that failed has uprooted its fault.
+    DRILLING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs with a fault planted on this thread, and without it again afterwards.
+pub(crate) fn with_fault<T>(fault: Fault, run: impl FnOnce() -> T) -> T {
+    struct Uproot;
+    impl Drop for Uproot {
+        fn drop(&mut self) {
+            plant(None);
+        }
+    }
+    let _uproot = Uproot;
+    plant(Some(fault));
+    run()
+}
+
+/// The fault that a file says it shows.
+pub(crate) fn fault_of(file: &File) -> Option<Fault> {
+    let description = file.parsed.description();
+    let name = description.lines().find_map(|line| line.strip_prefix("fault: "))?;
+    Some(Fault::from_name(name).unwrap_or_else(|| panic!("{}: no fault {name:?}", file.path)))
+}
+
+/// The shortest reproducer of each fault, in the order of [`Fault::ALL`].
+pub(crate) fn shortest_reproducers() -> Vec<(Fault, File)> {
+    let mut files = files::sequences("corpus/crashes");
+    files.sort_by_key(|file| file.parsed.entries.len());
+    let shortest = |&fault: &Fault| {
+        let position = files.iter().position(|file| fault_of(file) == Some(fault));
+        let file = position.map(|position| files.remove(position));
+        (fault, file.unwrap_or_else(|| panic!("no reproducer shows {}", fault.name())))
+    };
+    Fault::ALL.iter().map(shortest).collect()
+}
