@@ -2,18 +2,19 @@
 # A long run, to be repeated for ever: restore the working set, fuzz, minimise, trim, store it.
 #
 #   ci/continuous.sh [DURATION] [STORE]
-#     DURATION   how long to fuzz, such as 8h; 1h by default
-#     STORE      a folder that outlives the machine, for the working set and the findings;
+#     DURATION   how long to fuzz each target, such as 4h; 1h by default
+#     STORE      a folder that outlives the machine, for the working sets and the findings;
 #                without it both stay in fuzz/
 #
-# Exits with 3 when something was found; the reproducers are in fuzz/findings (and in STORE).
+# Both lanes run, one after the other: `call_sequence` makes the most calls, `call_sequence_keysan`
+# looks for leftovers after each. Exits with 3 when something was found; the reproducers are in
+# fuzz/findings (and in STORE).
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 duration=${1:-1h}
 store=${2:-}
-working_set=fuzz/corpus/call_sequence
-mkdir -p "$working_set" fuzz/findings
+mkdir -p fuzz/findings
 
 # Files are only ever added here, and copied whole before they get their name.
 copy_into() {
@@ -27,29 +28,6 @@ copy_into() {
     done
 }
 
-if [ -n "$store" ] && [ -d "$store/call_sequence" ]; then
-    step "restore the working set" copy_into "$store/call_sequence" "$working_set"
-fi
-
-install_tool cargo-fuzz "$CARGO_FUZZ_VERSION"
-found=0
-printf '\n== fuzz for %s\n' "$duration"
-cargo run --quiet --release -- fuzz --time "$duration" || found=$?
-
-# Whatever the campaign said, what it learnt is kept before anything else can fail; and whatever
-# fails from here on, a finding is not hidden by it.
-trap 'status=$?; [ "$found" = 3 ] && exit 3; exit "$status"' EXIT
-if [ -n "$store" ]; then
-    step "store the findings" copy_into fuzz/findings "$store/findings"
-    step "store the working set" copy_into "$working_set" "$store/call_sequence"
-fi
-
-# The smallest set with the same coverage; libFuzzer merges into a fresh folder.
-target=$(find "${CARGO_TARGET_DIR:-target}/fuzz/none" -type f -path '*/release/call_sequence' | head -n 1)
-trimmed=$(mktemp -d fuzz/corpus/trimmed.XXXXXX)
-step "trim the working set" "$target" -merge=1 "$trimmed" "$working_set"
-before=$(find "$working_set" -type f | wc -l)
-
 # replace FOLDER BY: the new one is complete before the old one goes.
 replace() {
     rm -rf "$1.before"
@@ -57,13 +35,47 @@ replace() {
     mv "$2" "$1"
     rm -rf "$1.before"
 }
-if [ -n "$(ls -A "$trimmed")" ]; then
-    replace "$working_set" "$trimmed"
-    if [ -n "$store" ]; then
-        rm -rf "$store/call_sequence.trimmed"
-        step "store the trimmed set" copy_into "$working_set" "$store/call_sequence.trimmed"
-        replace "$store/call_sequence" "$store/call_sequence.trimmed"
+
+# Fuzzes one target, and keeps what it learnt before anything else can fail.
+search() {
+    local target=$1 working_set=fuzz/corpus/$1 status=0
+    mkdir -p "$working_set"
+    if [ -n "$store" ] && [ -d "$store/$target" ]; then
+        step "restore the working set of $target" copy_into "$store/$target" "$working_set"
     fi
-fi
-printf 'working set: %s files before, %s after\n' "$before" "$(find "$working_set" -type f | wc -l)"
+    printf '\n== fuzz %s for %s\n' "$target" "$duration"
+    cargo run --quiet --release -- fuzz --target "$target" --time "$duration" || status=$?
+    if [ "$status" -gt "$found" ]; then found=$status; fi
+    if [ -n "$store" ]; then
+        step "store the findings" copy_into fuzz/findings "$store/findings"
+        step "store the working set of $target" copy_into "$working_set" "$store/$target"
+    fi
+}
+
+# Trims a working set to the smallest with the same coverage; libFuzzer merges into a fresh folder.
+trim() {
+    local target=$1 working_set=fuzz/corpus/$1 binary trimmed before
+    binary=$(find "${CARGO_TARGET_DIR:-target}/fuzz/none" -type f -path "*/release/$target" | head -n 1)
+    trimmed=$(mktemp -d fuzz/corpus/trimmed.XXXXXX)
+    step "trim the working set of $target" "$binary" -merge=1 "$trimmed" "$working_set"
+    before=$(find "$working_set" -type f | wc -l)
+    if [ -n "$(ls -A "$trimmed")" ]; then
+        replace "$working_set" "$trimmed"
+        if [ -n "$store" ]; then
+            rm -rf "$store/$target.trimmed"
+            step "store the trimmed set" copy_into "$working_set" "$store/$target.trimmed"
+            replace "$store/$target" "$store/$target.trimmed"
+        fi
+    fi
+    printf 'working set of %s: %s files before, %s after\n' \
+        "$target" "$before" "$(find "$working_set" -type f | wc -l)"
+}
+
+install_tool cargo-fuzz "$CARGO_FUZZ_VERSION"
+found=0
+# Whatever fails from here on, a finding is not hidden by it.
+trap 'status=$?; [ "$found" = 3 ] && exit 3; exit "$status"' EXIT
+targets="call_sequence call_sequence_keysan"
+for target in $targets; do search "$target"; done
+for target in $targets; do trim "$target"; done
 exit "$found"
