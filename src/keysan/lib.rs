@@ -38,7 +38,7 @@
 //!
 //! | Where | When | Module |
 //! |---|---|---|
-//! | heap blocks that a call frees | at the free | [`heap`] |
+//! | heap blocks that a call frees | behind each call, at the free without an arena | [`heap`] |
 //! | dead stack and all registers | behind each call | [`gate`] |
 //! | outputs, texts, messages of panics | when they are passed, or thrown | [`text`] |
 //! | all that calls allocated, gaps and freed blocks included | in a scan | [`heap::Arena`] |
@@ -53,8 +53,8 @@
 //! # Silence is proven
 //!
 //! [`Keysan::open`] plants secrets in a freed block, in every register and down the stack, and fails
-//! if one is not found. Each look into a region finds a canary there, or the run is void, which is
-//! an error and no pass. What a machine or a build has no way to look into is listed by
+//! if one is not found. Each look into stack, registers, arena and statics finds a canary there, or
+//! the run is void, which is an error and no pass. What a machine or a build has no way to look into is listed by
 //! [`Keysan::blind_spots`].
 //!
 //! Chance gives false alarms as well: one in years of fuzzing, by the arithmetic at [`SecretSet`].

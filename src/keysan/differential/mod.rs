@@ -50,17 +50,35 @@ pub fn compare(
     other_payload: &Recording,
     sink: &mut dyn FnMut(Following),
 ) -> Result<Compared, Misaligned> {
+    compare_repeated(base, base, other_key, other_payload, sink)
+}
+
+/// The same, with a second run of the base: a word that is another one then follows neither key nor
+/// payload, but time, and is not judged. Counters of coverage are such words.
+///
+/// # Errors
+///
+/// [`Misaligned`] also when the repetition has another shape.
+pub fn compare_repeated(
+    base: &Recording,
+    again: &Recording,
+    other_key: &Recording,
+    other_payload: &Recording,
+    sink: &mut dyn FnMut(Following),
+) -> Result<Compared, Misaligned> {
     misaligned::check_shapes(base, other_key, other_payload)?;
+    misaligned::check_shapes(base, again, again)?;
     let mut compared = Compared::default();
     let records = base.records().zip(other_key.records()).zip(other_payload.records());
-    for (number, ((base, other_key), other_payload)) in records.enumerate() {
+    let records = records.zip(again.records());
+    for (number, (((base, other_key), other_payload), again)) in records.enumerate() {
         let mut open = Following { region: base.region, record: narrow(number), word: 0, words: 0 };
         let mut close = |following: Following| {
             if following.words > 0 {
                 sink(following);
             }
         };
-        let triple = Triple { base, other_key, other_payload };
+        let triple = Triple { base, again, other_key, other_payload };
         triple.judge(&mut compared, &mut |word| {
             if open.words > 0 && open.word + open.words == word {
                 open.words += 1;
@@ -98,6 +116,8 @@ pub struct Compared {
     pub by_payload: usize,
     /// Judged words that changed with either; ciphertext does.
     pub by_both: usize,
+    /// Words that were not the same when the base run was repeated; they are not judged.
+    pub by_time: usize,
     /// Words that were excused.
     pub excused: usize,
     /// Excused words that changed with the key, whatever else they changed with.
@@ -119,9 +139,10 @@ impl Compared {
 /// Words passed over at once when no run differs in them.
 const STRIDE: usize = 64;
 
-/// The same record in all three runs.
+/// The same record in all runs.
 struct Triple<'a> {
     base: Record<'a>,
+    again: Record<'a>,
     other_key: Record<'a>,
     other_payload: Record<'a>,
 }
@@ -149,6 +170,10 @@ impl Triple<'_> {
 
     fn judge_word(&self, place: usize, compared: &mut Compared, follows: &mut dyn FnMut(u32)) {
         let base = self.base.words[place];
+        if base != self.again.words[place] {
+            compared.by_time += 1;
+            return;
+        }
         let by_key = base != self.other_key.words[place];
         let by_payload = base != self.other_payload.words[place];
         if self.base.excuses(place) {

@@ -31,6 +31,7 @@ use std::cell::Cell;
 use std::ptr;
 
 pub use allocator::ScanningAllocator;
+pub(crate) use arena::ROW_END;
 pub use arena::{Arena, Block, BlockPlace, BlockSighting, NotAttached, StrayKind, StrayWrite};
 pub use proof::{NotProven, is_installed, prove_it_looks};
 

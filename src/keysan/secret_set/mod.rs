@@ -109,6 +109,9 @@ impl SecretSet {
     /// set that registers nothing by words holds more than these.
     pub const CAPACITY: usize = 1024;
 
+    /// How many windows a set can hold: nine for a secret, three for one registered by its words.
+    pub const WINDOWS_MAX: usize = needles::NEEDLES_MAX;
+
     /// An empty set with keysan's own mask.
     #[must_use]
     pub fn new() -> SecretSet {

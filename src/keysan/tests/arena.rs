@@ -485,6 +485,20 @@ fn a_change_is_noticed_once() {
 }
 
 #[test]
+fn what_is_remembered_is_no_change() {
+    let arena = Arena::attach().unwrap();
+    let mut held = watched(|| black_box(vec![1u8; 10]));
+    arena.remember();
+    assert!(!arena.has_changed());
+    black_box(&mut held)[9] = 2;
+    assert!(arena.has_changed());
+    black_box(&mut held)[9] = 3;
+    arena.remember();
+    assert!(!arena.has_changed());
+    drop(held);
+}
+
+#[test]
 fn an_arena_that_does_not_serve_leaves_everything_to_the_system() {
     let arena = Arena::attach().unwrap();
     arena.serve(false);

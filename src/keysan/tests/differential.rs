@@ -1,7 +1,7 @@
 //! A word is a finding exactly if it follows the key and not the payload.
 
 use keysan::differential::{
-    Cause, Compared, Departure, Following, Misaligned, Recording, Shape, compare,
+    Cause, Compared, Departure, Following, Misaligned, Recording, Shape, compare, compare_repeated,
 };
 use keysan::{SecretSet, heap};
 
@@ -267,4 +267,24 @@ fn random_recordings_are_judged_word_by_word() {
         assert_eq!(found.iter().flat_map(each_word).collect::<Vec<_>>(), expected, "seed {seed}");
         assert_eq!(compared.by_key, expected.len(), "seed {seed}");
     }
+}
+
+#[test]
+fn what_changes_by_itself_follows_nothing() {
+    let recorded = |words: &[u64]| {
+        let mut recording = Recording::new();
+        recording.record(0, words);
+        recording
+    };
+    // A counter that goes round: the same again in the third run.
+    let (base, other_key) = (recorded(&[10, 1]), recorded(&[138, 2]));
+    let (other_payload, again) = (recorded(&[10, 1]), recorded(&[138, 1]));
+    let mut followed = Vec::new();
+    let compared = compare_repeated(&base, &again, &other_key, &other_payload, &mut |seen| {
+        followed.push(seen.word);
+    });
+    assert_eq!(followed, [1]);
+    assert_eq!(compared.unwrap().by_time, 1);
+    let longer = recorded(&[10, 1, 0]);
+    assert!(compare_repeated(&base, &longer, &base, &base, &mut |_| {}).is_err());
 }

@@ -69,9 +69,10 @@ impl Executor {
             self.run(&mut instruments, subject, sequence, layers, world, None, trace);
         }
         self.wipe_own_copies(trace);
+        let is_gated = instruments.gate.is_some();
         let mut remnants: Vec<Remnant> = Vec::new();
         let audited = audit(&self.secrets, &[], &mut |seen| {
-            if seen.mapping != "[stack]"
+            if (seen.mapping != "[stack]" || !is_gated)
                 && let Some(&secret) = trace.secrets.get(seen.tag as usize)
             {
                 note(&mut remnants, secret, &seen);
@@ -84,17 +85,18 @@ impl Executor {
     /// Runs a sequence under Valgrind with every key and random number marked as a secret, and asks
     /// which blocks of the driver's heap hold bytes made of one when the driver is gone.
     ///
-    /// `None` when this process does not run under Valgrind, or without an arena.
+    /// `None` when this process does not run under Valgrind's memcheck, or without an arena.
     pub fn taint<S: Subject>(
         &mut self,
         subject: &S,
         sequence: &CallSequence,
         trace: &mut Trace,
     ) -> Option<Vec<TaintedBlock>> {
-        if !valgrind::is_running() {
+        if !valgrind::is_running() || !marks_are_seen() {
             return None;
         }
         let mut instruments = Instruments::take();
+        instruments.arena.as_ref()?;
         // Padding that nobody ever wrote counts as undefined too, so a run without marks comes first.
         let mut undefined = Vec::new();
         self.run_for_taint(&mut instruments, subject, sequence, trace, false, &mut |_, count| {
@@ -163,4 +165,13 @@ fn note(remnants: &mut Vec<Remnant>, secret: SecretName, seen: &AuditSighting<'_
         mapping: seen.mapping.to_owned(),
         offset: seen.offset,
     });
+}
+
+/// Whether a mark can be asked for again: Valgrind has tools that do not know marks.
+fn marks_are_seen() -> bool {
+    let probe = [0_u8; 16];
+    valgrind::mark_secret(&probe);
+    let is_seen = valgrind::tainted_bytes(probe.as_ptr(), probe.len()) == Ok(probe.len());
+    valgrind::mark_public(&probe);
+    is_seen
 }

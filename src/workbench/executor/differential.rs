@@ -1,7 +1,7 @@
 //! The two-key differential: what follows the key and not the payload is the key, whatever it looks
 //! like.
 
-use keysan::differential::{Cause, Recording, compare};
+use keysan::differential::{Cause, Recording, compare_repeated};
 use keysan::gate::Gate;
 
 use super::Executor;
@@ -11,10 +11,10 @@ use crate::observation::{Following, Layer, Layers, Place, Trace, Void};
 use crate::sequence::CallSequence;
 use crate::sequence::expand::World;
 
-/// What three runs left, and a trace that nobody reads.
+/// What the runs left, and a trace that nobody reads.
 #[derive(Debug, Default)]
 pub(super) struct Differential {
-    runs: [RunRecord; 3],
+    runs: [RunRecord; 4],
     trace: Trace,
 }
 
@@ -62,16 +62,18 @@ impl RunRecord {
 /// The number of [`Recorded::Leftovers`] in a recording.
 const LEFTOVERS: u32 = 0;
 
-/// The same sequence as it is, with another key, and with other payloads.
-const WORLDS: [World; 3] = [
+/// The same sequence as it is, with another key, with other payloads, and as it is again: what is
+/// not the same then, such as a counter of coverage, follows nothing.
+const WORLDS: [World; 4] = [
     World { secrets: 0, payloads: 0 },
     World { secrets: 1, payloads: 0 },
     World { secrets: 0, payloads: 1 },
+    World { secrets: 0, payloads: 0 },
 ];
 
 impl Executor {
-    /// Runs the sequence three times more and notes the words that follow the key.
-    pub(super) fn compare_three_runs<S: Subject>(
+    /// Runs the sequence four times more and notes the words that follow the key.
+    pub(super) fn compare_runs<S: Subject>(
         &mut self,
         instruments: &mut Instruments,
         subject: &S,
@@ -84,22 +86,24 @@ impl Executor {
             let scratch = &mut differential.trace;
             self.run(instruments, subject, sequence, Layers::NONE, world, Some(run), scratch);
         }
-        let [base, other_key, other_payload] = &differential.runs;
-        if base.floor != other_key.floor || base.floor != other_payload.floor {
+        let [base, other_key, other_payload, again] = &differential.runs;
+        if differential.runs.iter().any(|run| run.floor != base.floor) {
             // A driver that leaks memory has other addresses in each run.
             trace.layers = trace.layers.without(Layer::Differential);
             self.differential = differential;
             return;
         }
         let (followings, shown) = (&mut trace.followings, &base.shown);
-        let recordings = (&base.recording, &other_key.recording, &other_payload.recording);
-        let compared = compare(recordings.0, recordings.1, recordings.2, &mut |following| {
+        let [base_run, again, other_key, other_payload] =
+            [base, again, other_key, other_payload].map(|run| &run.recording);
+        let note = &mut |following: keysan::differential::Following| {
             let (shown, call) = shown[following.record as usize];
             let place = place_of_word(instruments, subject, shown, following.word as usize);
             // Between blocks there is nothing to name; it is told all the same.
             let place = place.unwrap_or(Place::Shape);
             followings.push(Following { call, place, word_count: following.words });
-        });
+        };
+        let compared = compare_repeated(base_run, again, other_key, other_payload, note);
         let is_void = match compared {
             // Homes with a key in them were recorded: if no word follows the key, the other key was
             // not used, or not seen.

@@ -39,6 +39,14 @@ struct HomeSpot {
     seen: u8,
 }
 
+impl HomeSpot {
+    /// Whether its secret was seen as far as aligned words show it: both halves, or what lies
+    /// between when the home is not aligned.
+    fn is_whole(&self) -> bool {
+        self.seen == if self.position.is_multiple_of(8) { 3 } else { 2 }
+    }
+}
+
 impl Instruments {
     /// This thread's: taken from where the last user put them back, or everything that has a port
     /// to this machine. A thread has one arena, and may have several executors.
@@ -257,26 +265,28 @@ impl<S: Subject> Run<'_, S> {
                 None => {}
             }
         });
-        if looked.canaries == 0 {
+        // What did not fit is not in the arena, and was not looked at.
+        if looked.canaries == 0 || arena.outside_count() > 0 {
             self.trace.void.get_or_insert(Void { layer: Layer::Heap, call });
+            return;
         }
         if !self.layers.has(Layer::Homes) || !declares_homes {
             return;
         }
         if self.layers.are_thorough() {
-            let stays = homes.iter().filter(|spot| spot.seen == 3);
+            let stays = homes.iter().filter(|spot| spot.is_whole());
             self.trace.stays.extend(
                 stays.filter_map(|spot| {
                     Some(Stay { secret: spot.expected?, call, home: spot.home })
                 }),
             );
         }
-        let whole = homes.iter().filter(|spot| spot.expected.is_some() && spot.seen == 3).count();
+        let whole = homes.iter().filter(|spot| spot.expected.is_some() && spot.is_whole()).count();
         if whole == client.occupied_count() {
             return;
         }
         for (home, secret) in client.occupied_homes() {
-            if !homes.iter().any(|spot| spot.home == home && spot.seen == 3) {
+            if !homes.iter().any(|spot| spot.home == home && spot.is_whole()) {
                 self.trace.empty_homes.push(EmptyHome { secret, call, home });
             }
         }
@@ -311,7 +321,7 @@ fn record_heap(
         // What the mark is made of may be long spent, so it is not among the expected.
         if is_occupied || matches!(spot.home, Home::LastMark { .. }) {
             let word = arena.word_at(spot.position);
-            record.recording.excuse(word..word + 2);
+            record.recording.excuse(word..word + (spot.position % 8 + 16).div_ceil(8));
         }
     }
 }

@@ -130,7 +130,7 @@ impl Executor {
         self.run(&mut instruments, subject, sequence, layers, World::default(), None, trace);
         if layers.has(Layer::Differential) {
             if trace.panic.is_none() {
-                self.compare_three_runs(&mut instruments, subject, sequence, trace);
+                self.compare_runs(&mut instruments, subject, sequence, trace);
             } else {
                 // A run that did not end cannot be compared.
                 trace.layers = trace.layers.without(Layer::Differential);
@@ -175,9 +175,14 @@ impl Executor {
                 run.look_at_stack_and_registers(call);
                 run.look_deep();
             }
-            // What the driver frees now, it frees because of the panic.
-            drop(run.driver.take());
-            self.note_freed(trace, call);
+            // What the driver frees now, it frees because of the panic. That it may panic again is
+            // told by the first one.
+            let _ = panic::catch(|| run.drop_driver());
+            run.executor.note_freed(run.trace, call);
+            if layers.look_around() {
+                run.look_around(call);
+                run.look_at_stray_writes();
+            }
             if layers.has(Layer::Log) {
                 self.note_text(trace, call, &message, &|encoding| Place::Panic { encoding });
             }

@@ -64,8 +64,7 @@ impl<S: Subject> Run<'_, S> {
     fn close(&mut self) {
         let index = self.trace.calls.len();
         self.begin_call(index);
-        let driver = self.driver.take();
-        self.aside(|| drop(driver));
+        self.drop_driver();
         self.executor.note_freed(self.trace, index);
         self.look_at_aside(index);
         if self.is_gated() {
@@ -76,6 +75,11 @@ impl<S: Subject> Run<'_, S> {
             self.look_at_every_byte_of_statics(index);
             self.look_at_stray_writes();
         }
+    }
+
+    pub(super) fn drop_driver(&mut self) {
+        let driver = self.driver.take();
+        self.aside(|| drop(driver));
     }
 
     /// Looks at what opening or dropping the driver left, beside the call of that number.

@@ -102,8 +102,9 @@ const ROUNDS: usize = 10;
 
 const ROOM_FOR_ALL: &str = "the set has room for all that CALLS_MAX calls can bring";
 
-/// A call brings a random number, or a key with its schedule, or a block of keystream.
-const _: () = assert!(SecretSet::CAPACITY >= 2 * CALLS_MAX, "no secret may go unwatched");
+/// A call brings at most a key with its schedule, in windows: nine, and three for each round key.
+const _: () =
+    assert!(CALLS_MAX * (9 + 3 * ROUNDS) <= SecretSet::WINDOWS_MAX, "no secret may go unwatched");
 
 /// The key schedule of AES-128 (FIPS 197, section 5.2), without the key itself.
 fn round_keys(key: &[u8; 16], schedule: &mut [[u8; 16]; ROUNDS]) {

@@ -169,10 +169,8 @@ impl Target {
             return None;
         }
         let (trace, verdict) = (self.workbench.trace(), self.workbench.verdict());
-        let first = verdict.first()?;
-        if self.known.contains(&symptom(first, trace)) {
-            return None;
-        }
+        let is_new = |violation: &&Violation| !self.known.contains(&symptom(violation, trace));
+        let first = verdict.violations.iter().filter(is_new).min_by_key(|new| new.call)?;
         if self.is_reporting {
             self.report_progress();
         }
@@ -184,13 +182,14 @@ impl Target {
     fn layers_for(&self, input: &[u8]) -> Layers {
         let is_first = self.execution_count < FIRST;
         let in_share = |one_in| is_first || share_of(input).is_multiple_of(one_in);
-        if self.lane.need_the_gate() && is_first {
-            return Layers::ALL;
+        let mut layers = self.lane;
+        if in_share(DEBUG_SHARE) {
+            layers = layers.with(Layer::Debug);
         }
         if self.lane.need_the_gate() && in_share(DIFFERENTIAL_SHARE) {
-            return self.lane.with(Layer::Derived).with(Layer::Differential);
+            layers = layers.with(Layer::Derived).with(Layer::Differential);
         }
-        if in_share(DEBUG_SHARE) { self.lane.with(Layer::Debug) } else { self.lane }
+        layers
     }
 
     /// Runs one input, and ends the process if that breaks something or proves nothing.

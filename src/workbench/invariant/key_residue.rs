@@ -23,11 +23,16 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
         };
         is_memory && !is_revival(case.trace, sighting)
     });
-    // What a scan has already found by its bytes need not be found again by what it follows.
-    if !case.trace.sightings.is_empty() {
-        return;
-    }
     for following in &case.trace.followings {
+        // What a scan has found by its bytes need not be told again by what it follows.
+        let layer = following.place.layer();
+        let is_told = |seen: &Sighting| match seen.place.layer() {
+            Layer::FreedHeap | Layer::Homes | Layer::Heap => layer == Layer::Heap,
+            seen_in => seen_in == layer,
+        };
+        if case.trace.sightings.iter().any(is_told) {
+            continue;
+        }
         let words = match following.word_count {
             1 => "one word follows".to_owned(),
             count => format!("{count} words follow"),

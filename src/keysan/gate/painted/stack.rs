@@ -8,6 +8,8 @@ use std::arch::asm;
 use std::ffi::c_void;
 use std::ptr;
 
+use crate::heap::ROW_END;
+
 use super::trampoline::{Above, VectorLevel};
 
 /// What an untouched word of the stack holds: shaped like an address that no program has, which
@@ -25,9 +27,11 @@ const ABOVE_LEN: usize = 4096;
 
 const MAPPING_LEN: usize = GUARD_LEN + STACK_LEN + ABOVE_LEN;
 
-/// Where stacks are mapped: far from where Linux puts anything by itself. A program that makes the
-/// same calls finds the same words on the stack in every run.
-const FIRST_PLACE: usize = 0x6b65_7900_0000;
+/// Where stacks are mapped: far from where Linux puts anything by itself, and behind the arenas. A
+/// program that makes the same calls finds the same words on the stack in every run.
+const FIRST_PLACE: usize = 0x6b6a_0000_0000;
+
+const _: () = assert!(FIRST_PLACE as u64 >= ROW_END, "no arena lies where the stacks do");
 
 /// The distance between two such places, and how many there are: one for each gate that is open.
 const PLACE_DISTANCE: usize = 0x10_0000;

@@ -33,6 +33,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
 
+pub(crate) use row::ROW_END;
 pub(super) use row::holds;
 pub(super) use space::Space;
 
@@ -201,6 +202,9 @@ impl Arena {
     pub fn scan(&self, set: &SecretSet, sink: &mut (impl FnMut(BlockSighting) + ?Sized)) -> Looked {
         looking(|space| {
             let (start, len) = space.used();
+            if len < CANARY_LEN {
+                return Looked::default();
+            }
             // SAFETY: the used part begins with sixteen bytes for the canary, which are nobody's.
             set.plant_canary(unsafe { &mut *start.cast::<[u8; CANARY_LEN]>() });
             // SAFETY: the used part is written in full and stays mapped while the arena is
@@ -250,13 +254,13 @@ impl Arena {
     pub fn words(&self, into: &mut Vec<u64>) {
         looking(|space| {
             let (start, len) = space.used();
-            let count = (len - CANARY_LEN) / 8;
+            let count = len.saturating_sub(CANARY_LEN) / 8;
             into.reserve(count);
             // SAFETY: the used part is written in full and a multiple of 8 long; there is room for
             // `count` words behind those of `into`. Should `into` itself be a block of the arena,
             // `copy` minds the overlap.
             unsafe {
-                let from = start.add(CANARY_LEN).cast::<u64>();
+                let from = start.wrapping_add(CANARY_LEN).cast::<u64>();
                 from.copy_to(into.as_mut_ptr().add(into.len()), count);
                 into.set_len(into.len() + count);
             }

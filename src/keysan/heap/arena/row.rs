@@ -28,6 +28,9 @@ const ROW_LEN: u64 = SLOT_LEN as u64 * SLOTS as u64;
 /// addresses in each run.
 const WANTED: u64 = 0x6b65_0000_0000;
 
+/// Where it then ends.
+pub(crate) const ROW_END: u64 = WANTED + ROW_LEN;
+
 /// Where the row begins; [`NOWHERE`] while there is none.
 static ROW: AtomicPtr<u8> = AtomicPtr::new(ptr::without_provenance_mut(NOWHERE));
 

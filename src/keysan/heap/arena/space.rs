@@ -226,12 +226,15 @@ impl Space {
         self.outside.set(0);
         let used_end = self.next.replace(floor + HEAD_LEN);
         self.allow(floor, self.painted.get().saturating_sub(floor));
-        self.paint(floor, used_end.min(floor + REPAINT_MAX).min(self.painted.get()));
-        if used_end > floor + REPAINT_MAX {
-            self.discard_from(floor + REPAINT_MAX);
+        let repainted = (floor + REPAINT_MAX).next_multiple_of(PAINT_STEP);
+        self.paint(floor, used_end.min(repainted).min(self.painted.get()));
+        if used_end > repainted {
+            self.discard_from(repainted);
         }
-        // An arena too small for its own head is only good for refusing, which it does.
-        let _ = self.paint_up_to(floor + HEAD_LEN);
+        if !self.paint_up_to(floor + HEAD_LEN) {
+            // No room even for the canary: nothing is used, and a scan proves nothing.
+            self.next.set(floor);
+        }
         self.forbid(floor, self.painted.get().saturating_sub(floor));
     }
 
