@@ -179,6 +179,8 @@ impl Executor {
             // told by the first one.
             let _ = panic::catch(|| run.drop_driver());
             run.executor.note_freed(run.trace, call);
+            // With the driver, everything that lived in it is dead.
+            run.executor.client.lose_everything();
             if layers.look_around() {
                 run.look_around(call);
                 run.look_at_stray_writes();
