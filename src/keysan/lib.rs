@@ -96,6 +96,7 @@ pub mod differential;
 mod distinctive;
 pub mod gate;
 pub mod heap;
+mod same;
 pub mod sanitizer;
 mod secret_set;
 pub mod statics;

@@ -37,6 +37,7 @@ use std::ops::Range;
 pub use misaligned::{Cause, Departure, Misaligned, Shape};
 pub use recording::Recording;
 
+use crate::same::is_same;
 use recording::Record;
 
 /// Compares three runs of one sequence, and hands each run of neighbouring words that follow the
@@ -165,7 +166,8 @@ impl Triple<'_> {
     /// Most memory is the same in all runs, and whole slices compare several words at a time.
     fn is_the_same(&self, stride: Range<usize>) -> bool {
         let base = &self.base.words[stride.clone()];
-        *base == self.other_key.words[stride.clone()] && *base == self.other_payload.words[stride]
+        is_same(base, &self.other_key.words[stride.clone()])
+            && is_same(base, &self.other_payload.words[stride])
     }
 
     fn judge_word(&self, place: usize, compared: &mut Compared, follows: &mut dyn FnMut(u32)) {

@@ -56,6 +56,8 @@ pub struct Executor {
     scratch: Scratch,
     differential: Differential,
     taint: Taint,
+    /// Whether the sequence itself holds part of a secret.
+    is_foretold: bool,
 }
 
 impl core::fmt::Debug for Executor {
@@ -95,6 +97,7 @@ impl Executor {
             scratch: Scratch::new(),
             differential: Differential::default(),
             taint: Taint::Off,
+            is_foretold: false,
         }
     }
 
@@ -128,7 +131,7 @@ impl Executor {
         }
         let mut instruments = Instruments::take();
         self.run(&mut instruments, subject, sequence, layers, World::default(), None, trace);
-        if layers.has(Layer::Differential) {
+        if trace.layers.has(Layer::Differential) {
             if trace.panic.is_none() {
                 self.compare_runs(&mut instruments, subject, sequence, trace);
             } else {
@@ -156,6 +159,7 @@ impl Executor {
         self.secrets.clear();
         self.exchanged.clear();
         self.planned = None;
+        self.is_foretold = false;
         self.last_text.clear();
         self.seams.clear(world, self.taint == Taint::Marked);
         if let Some(arena) = &instruments.arena {
@@ -191,6 +195,10 @@ impl Executor {
             trace.panic = Some(message);
         }
         trace.reserved_len = self.seams.reserved_len();
+        if self.is_foretold {
+            trace.sightings.clear();
+            trace.layers = Layers::NONE;
+        }
     }
 
     fn note_freed(&mut self, trace: &mut Trace, call: usize) {

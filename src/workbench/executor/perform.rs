@@ -164,6 +164,7 @@ impl<S: Subject> Run<'_, S> {
         let owned_len = if len as usize <= OWNED_DATA_LEN_MAX { len as usize } else { 64 };
         self.trace.bytes.resize(start + owned_len, 0);
         seen.buffer = narrow(start)..narrow(start + owned_len);
+        self.note_what_is_foretold(iv, count);
         expand::payload(self.world, index, &mut self.trace.bytes[start..]);
         let mut key_secret = None;
         if let Some(session) = self.executor.client.session_mut(seen) {
@@ -251,6 +252,23 @@ impl<S: Subject> Run<'_, S> {
         self.scan_output(start..start + owed_len, index);
         self.scan_margin(start, owed_len, index);
         code
+    }
+
+    /// A driver may keep the numbers that it is given. Should they be part of a secret, which an
+    /// engine can find out, its memory proves nothing.
+    fn note_what_is_foretold(&mut self, iv: u64, count: u64) {
+        let secrets = &self.executor.secrets;
+        let is_part = |bytes: [u8; 8]| {
+            let mut is_part = false;
+            if secrets.may_be_part(bytes) {
+                secrets.scan_bytes(&bytes, &mut |_| is_part = true);
+            }
+            is_part
+        };
+        let numbers = [iv, count];
+        self.executor.is_foretold |= numbers
+            .into_iter()
+            .any(|number| is_part(number.to_le_bytes()) || is_part(number.to_be_bytes()));
     }
 
     /// Where the next buffer begins among the trace's bytes: aligned, so that an aligned scan looks

@@ -38,6 +38,7 @@ pub(super) use row::holds;
 pub(super) use space::Space;
 
 use super::pause;
+use crate::same::is_same;
 use crate::secret_set::{Looked, SecretSet, Sighting};
 use space::{CANARY_LEN, described};
 
@@ -275,7 +276,7 @@ impl Arena {
     /// [remembered]: Arena::remember
     pub fn has_changed(&self) -> bool {
         self.with_before(|before, now| {
-            let has_changed = *before != now;
+            let has_changed = !is_same(before, now);
             if has_changed {
                 before.clear();
                 before.extend_from_slice(now);
