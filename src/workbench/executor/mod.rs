@@ -7,7 +7,7 @@
 //! run        one execution: the calls in order, the epilogue, the end
 //! perform    each call as the client makes it; client is what the client remembers
 //! secrets    what is searched for; outputs and hygiene, where
-//! differential   three more runs, and what follows the key in them
+//! differential   four more runs, and what follows the key in them
 //! ```
 
 mod audit;

@@ -129,7 +129,7 @@ struct Target {
 const DEBUG_SHARE: u64 = 4096;
 
 /// In the gated lane, for one in so many inputs what is made of a key is searched for too, and it is
-/// run three times more for the differential.
+/// run four times more for the differential.
 const DIFFERENTIAL_SHARE: u64 = 256;
 
 /// The first inputs of a process are looked into like those of all shares: seeds, the working set of

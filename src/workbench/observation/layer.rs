@@ -28,7 +28,7 @@ pub enum Layer {
     /// Not a place: what is made of a key, round keys and keystream, is searched for too, in every
     /// other layer.
     Derived,
-    /// Words that follow the key and not the payload, in three more runs of the sequence.
+    /// Words that follow the key and not the payload, in four more runs of the sequence.
     Differential,
 }
 
