@@ -29,10 +29,12 @@ impl AesNi {
     /// The proof, if there is one. The standard library caches what CPUID says.
     #[inline]
     pub(crate) fn detect() -> Option<AesNi> {
-        let is_complete = is_x86_feature_detected!("aes")
-            && is_x86_feature_detected!("ssse3")
-            && is_x86_feature_detected!("sse4.1");
-        is_complete.then_some(AesNi(()))
+        let has_all = [
+            is_x86_feature_detected!("aes"),
+            is_x86_feature_detected!("ssse3"),
+            is_x86_feature_detected!("sse4.1"),
+        ];
+        has_all.into_iter().all(|has_it| has_it).then_some(AesNi(()))
     }
 
     /// XORs `data` with keystream. The caller has made sure that the count does not overflow.

@@ -96,7 +96,7 @@ impl Hresult {
     /// Whether the code reports success, by the sign bit as `SUCCEEDED()` reads it.
     #[must_use]
     pub const fn is_ok(self) -> bool {
-        self.0 < 0x8000_0000
+        self.0 >> 31 == 0
     }
 
     /// The code with this name, or `None`.

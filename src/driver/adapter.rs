@@ -1,5 +1,9 @@
 //! The adapter: every entry point of the interface, as the hardened profile answers it.
 
+#[cfg(feature = "faults")]
+#[path = "detours/adapter.rs"]
+mod detours;
+
 use core::fmt;
 
 use rekeylab_ddi::{
@@ -30,9 +34,8 @@ pub struct Adapter {
     devices: Devices,
     queue: Queue,
     bounds: Bounds,
-    /// The session that ended last, with its key, for the next one. No honest path keeps one.
     #[cfg(feature = "faults")]
-    ended: Option<Session>,
+    sidetrack: crate::sidetracks::AdapterSidetrack,
 }
 
 impl Adapter {
@@ -56,7 +59,7 @@ impl Adapter {
             queue: Queue::new(bounds.queue_len_max),
             bounds,
             #[cfg(feature = "faults")]
-            ended: None,
+            sidetrack: crate::sidetracks::AdapterSidetrack::default(),
         }
     }
 
@@ -97,6 +100,32 @@ impl Adapter {
         }
     }
 
+    /// Writes everything of the core that can influence an answer to come, one value at a time.
+    ///
+    /// Two adapters that were made with the same bounds and write the same, on seams in the same
+    /// state, answer every call alike for ever. There are secrets in it: it is for hashing only, and
+    /// like [`for_each_home`](Self::for_each_home) no function of a product.
+    #[cfg(feature = "homes")]
+    pub fn write_state(&self, sink: &mut dyn FnMut(&[u8])) {
+        // The seams have states of their own, which their owner knows. Bounds never change.
+        let Self {
+            entropy: _,
+            engine: _,
+            mechanism: _,
+            devices,
+            queue,
+            bounds: _,
+            #[cfg(feature = "faults")]
+            sidetrack,
+        } = self;
+        let mut sink = crate::observe::StateSink::new(sink);
+        devices.write_state(&mut sink);
+        queue.write_state(&mut sink);
+        // What planted faults keep in statics nobody reads back.
+        #[cfg(feature = "faults")]
+        sidetrack.write_state(&mut sink);
+    }
+
     fn create_session(
         &mut self,
         device: DeviceHandle,
@@ -116,23 +145,38 @@ impl Adapter {
         if !is_offered {
             return Err(Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO);
         }
+        #[cfg(feature = "faults")]
+        if fault!(NinthSessionEvictsFirst) && crate::sidetracks::evict_first(sessions) {
+            self.engine.release(SESSION_LEN + SECRETS_LEN);
+        }
         // Semantics decision: a session too many is refused as memory that ran out; the documents
         // name no bound.
         let session = sessions.vacancy().ok_or(Hresult::E_OUTOFMEMORY)?;
-        self.engine.reserve(SESSION_LEN).map_err(|_| Hresult::E_OUTOFMEMORY)?;
+        if self.engine.reserve(SESSION_LEN).is_err() {
+            if fault!(FailedCreateReleasesTooMuch) {
+                self.engine.release(SESSION_LEN);
+            }
+            return Err(Hresult::E_OUTOFMEMORY);
+        }
         if self.engine.reserve(SECRETS_LEN).is_err() {
+            // Tried again behind the caller's back, and then forgotten.
+            if fault!(FailedCreateTakesSlot) && self.engine.reserve(SECRETS_LEN).is_ok() {
+                sessions.fill(session, Session::new());
+                return Err(Hresult::E_OUTOFMEMORY);
+            }
             // Nothing of a failed create stays (S-56).
             if !fault!(FailedCreateKeepsMemory) {
                 self.engine.release(SESSION_LEN);
             }
             return Err(Hresult::E_OUTOFMEMORY);
         }
+        let place = SessionPlace { device, session };
         #[cfg(feature = "faults")]
-        let value = self.ended.take().map_or_else(Session::new, Session::reborn);
+        let value = self.sidetrack.new_session(place);
         #[cfg(not(feature = "faults"))]
         let value = Session::new();
         sessions.fill(session, value);
-        Ok(session_handle(SessionPlace { device, session }))
+        Ok(session_handle(place))
     }
 
     fn exchange_key(
@@ -160,11 +204,17 @@ impl Adapter {
         session: SessionHandle,
         out: Option<&mut [u8; RANDOM_NUMBER_LEN]>,
     ) -> Result<(), Hresult> {
-        let (_, session) = self.devices.find(device, session)?;
-        let started = session.start_refresh(&mut *self.entropy, out.ok_or(Hresult::E_INVALIDARG)?);
+        #[cfg(feature = "faults")]
+        if fault!(OneRefreshPerDevice) && self.is_sibling_refreshing(device, session) {
+            return Err(Hresult::D3DDDIERR_INVALIDCALL);
+        }
+        let (_, found) = self.devices.find(device, session)?;
+        let started = found.start_refresh(&mut *self.entropy, out.ok_or(Hresult::E_INVALIDARG)?);
         if started == Err(Hresult::E_FAIL) {
             self.engine.log(format_args!("no refresh started: the entropy source is broken"));
         }
+        #[cfg(feature = "faults")]
+        self.leave_after_start(device, session, started);
         started
     }
 
@@ -174,9 +224,12 @@ impl Adapter {
         let (data_len, counter) = (args.data_len, args.iv.copied());
         // Semantics decision: no data, no bytes, part of a block or too many bytes is an argument
         // error (S-15, S-40).
-        let is_len_allowed = data_len != 0
-            && data_len.is_multiple_of(BLOCK_ALIGNMENT)
-            && data_len <= self.bounds.buffer_len_max;
+        let len_max = self.bounds.buffer_len_max - u32::from(fault!(LongestBufferRefused))
+            + u32::from(fault!(LongerBufferAccepted)) * BLOCK_ALIGNMENT;
+        let is_len_allowed = (data_len != 0 || fault!(EmptyBufferPanics))
+            && (data_len.is_multiple_of(BLOCK_ALIGNMENT)
+                || fault!(PartialBlockAccepted) && data_len > BLOCK_ALIGNMENT)
+            && data_len <= len_max;
         let data = claimed(args.data, data_len).filter(|_| is_len_allowed);
         let data = data.ok_or(Hresult::E_INVALIDARG)?;
         // Semantics decision: without an IV there is no AES-CTR, and no IV of zero is made up
@@ -185,16 +238,24 @@ impl Adapter {
         let range = CounterRange::new(counter, data_len)?;
 
         session.admit_buffer(range)?;
-        self.queue.admit(data.len())?;
+        let admitted = self.queue.admit(data.len());
+        #[cfg(feature = "faults")]
+        if fault!(FullQueueConsumesCounter) && admitted.is_err() {
+            session.use_up(range);
+        }
+        admitted?;
         self.queue.make_room(data.len()).map_err(|_| Hresult::E_OUTOFMEMORY)?;
         self.engine.reserve(data.len()).map_err(|_| Hresult::E_OUTOFMEMORY)?;
         // From here on nothing fails, so that a refused buffer consumes no counter (S-37).
-        Ok(self.queue.push(place, counter, data, |key| session.bind_buffer(range, key)))
+        let fence = self.queue.push(place, counter, data, |key| session.bind_buffer(range, key));
+        #[cfg(feature = "faults")]
+        self.bind_off_the_path(place, fence);
+        Ok(fence)
     }
 
     fn destroy(&mut self, device: DeviceHandle, session: SessionHandle) -> Result<(), Hresult> {
         let (place, session) = self.devices.find(device, session)?;
-        session.end()?;
+        session.may_end()?;
         if fault!(DestroyLeavesSessionAlive) {
             return Ok(());
         }
@@ -203,12 +264,10 @@ impl Adapter {
         // own key and completes.
         let ended = self.devices.remove(place);
         #[cfg(feature = "faults")]
-        let ended = self.keep_planted(place, ended);
+        let ended = self.sidetrack.keep(place, ended, self.bounds.generations_max);
         drop(ended);
         #[cfg(feature = "faults")]
-        if fault!(DestroyDropsQueuedWork) {
-            self.queue.drop_work_of(place);
-        }
+        self.spoil_work_of(place);
         self.engine.release(SESSION_LEN + SECRETS_LEN);
         Ok(())
     }
@@ -219,6 +278,9 @@ impl CryptoSessionDdi for Adapter {
         args.device = DeviceHandle::NULL;
         let Some(place) = self.devices.vacancy() else { return Hresult::E_OUTOFMEMORY };
         if self.engine.reserve(DEVICE_LEN).is_err() {
+            if fault!(FailedCreateTakesDevice) {
+                self.devices.open(place);
+            }
             return Hresult::E_OUTOFMEMORY;
         }
         args.device = self.devices.open(place);
@@ -260,6 +322,10 @@ impl CryptoSessionDdi for Adapter {
         device: DeviceHandle,
         args: &mut StartSessionKeyRefresh<'_>,
     ) -> Hresult {
+        #[cfg(feature = "faults")]
+        if let Some(answer) = self.start_off_the_path(device, args) {
+            return answer;
+        }
         // Semantics decision: exactly 16 bytes, or nothing is written and no length is written
         // back (S-11). A short random number would refresh part of the key.
         let is_len_right = args.random_number_len as usize == RANDOM_NUMBER_LEN
@@ -292,15 +358,10 @@ impl CryptoSessionDdi for Adapter {
 
     fn submit_buffer(&mut self, device: DeviceHandle, args: &mut SubmitBuffer<'_>) -> Hresult {
         let submitted = self.submit(device, args);
-        args.fence = submitted.unwrap_or(0);
+        let fence_of_refused = if fault!(RefusedSubmitLeavesFence) { args.fence } else { 0 };
+        args.fence = submitted.unwrap_or(fence_of_refused);
         #[cfg(feature = "faults")]
-        if fault!(SubmitLeavesRoundKeys)
-            && submitted.is_ok()
-            && let Ok((_, session)) = self.devices.find(device, args.session)
-        {
-            let key = session.secrets().key.bytes();
-            rekeylab_cipher::planted::leave_schedule_in_xmm14_15(key);
-        }
+        self.leave_after_submit(device, args.session, submitted);
         code(submitted)
     }
 
@@ -311,7 +372,12 @@ impl CryptoSessionDdi for Adapter {
     ) -> Hresult {
         let found = self.devices.find(device, args.session);
         let status = found.and_then(|(_, session)| session.status());
-        args.status = status.unwrap_or(SessionStatus::KEY_AND_CONTENT_LOST);
+        let answer_of_refused = if fault!(RefusedStatusSaysOk) {
+            SessionStatus::OK
+        } else {
+            SessionStatus::KEY_AND_CONTENT_LOST
+        };
+        args.status = status.unwrap_or(answer_of_refused);
         code(status)
     }
 
@@ -321,7 +387,8 @@ impl CryptoSessionDdi for Adapter {
 
     fn retire(&mut self, args: &mut Retire<'_>) -> Hresult {
         (args.completed_count, args.surface_len) = (0, 0);
-        while args.completed_count < args.count {
+        let count = args.count - u32::from(fault!(RetireStopsOneShort) && args.count > 0);
+        while args.completed_count < count {
             let Some(&command) = self.queue.front() else { break };
             let Some(entry) = args.completions.get_mut(args.completed_count as usize) else {
                 break;
@@ -331,29 +398,17 @@ impl CryptoSessionDdi for Adapter {
                 break;
             };
             #[cfg(feature = "faults")]
-            let other_key = fault!(KeyBoundAtCompletion)
-                .then(|| self.devices.at(command.session))
-                .flatten()
-                .map(|session| &session.secrets().key);
-            #[cfg(not(feature = "faults"))]
-            let other_key = None;
-            *entry = self.queue.complete_front(&mut *self.engine, buffer, other_key);
-            #[cfg(feature = "faults")]
-            if fault!(CompletionDeliveredTwice) && entry.code.is_ok() {
-                self.queue.repeat(&command);
+            if fault!(KeyBoundAtCompletion)
+                && let Some(session) = self.devices.at(command.session)
+            {
+                self.queue.bind_front(&session.secrets().key);
             }
+            *entry = self.queue.complete_front(&mut *self.engine, buffer);
             entry.offset = args.surface_len;
             args.surface_len += entry.len;
             args.completed_count += 1;
             #[cfg(feature = "faults")]
-            if fault!(RetireWritesKeyBehindOutput)
-                && entry.code.is_ok()
-                && let Some(session) = self.devices.at(command.session)
-                && let Some(behind) = args.surface.get_mut(args.surface_len as usize..)
-                && let Some(behind) = behind.get_mut(..8)
-            {
-                behind.copy_from_slice(&session.secrets().key.bytes()[..8]);
-            }
+            self.spoil_completion(args, &command);
         }
         Hresult::S_OK
     }
@@ -361,46 +416,14 @@ impl CryptoSessionDdi for Adapter {
     fn reset_engine(&mut self) -> Hresult {
         let Self { devices, queue, engine, .. } = self;
         for (place, session) in devices.sessions_mut() {
+            if fault!(ResetSparesOtherDevices) && place.device.index != 0 {
+                continue;
+            }
             session.tear_down(queue.has_work_of(place));
         }
         let lost_count = queue.lose_everything(&mut **engine);
         self.engine.log(format_args!("the engine was reset: {lost_count} commands were lost"));
         Hresult::S_OK
-    }
-}
-
-#[cfg(feature = "faults")]
-impl Adapter {
-    /// Keeps the session that has just ended where a planted fault does, or gives it back.
-    fn keep_planted(&mut self, place: SessionPlace, ended: Option<Session>) -> Option<Session> {
-        if fault!(NewSessionInheritsKey) {
-            self.ended = ended;
-            return None;
-        }
-        let is_worn_out = place.session.generation == self.bounds.generations_max;
-        if fault!(WornOutSessionForgotten) && is_worn_out {
-            core::mem::forget(ended);
-            return None;
-        }
-        ended
-    }
-
-    /// What planted faults leave behind at the very end of a finish.
-    fn leave_after_finish(
-        &mut self,
-        device: DeviceHandle,
-        session: SessionHandle,
-        finished: Result<(), Hresult>,
-    ) {
-        let Ok((_, session)) = self.devices.find(device, session) else { return };
-        let key = session.secrets().key.bytes();
-        if fault!(KeyInErrorMessage) && finished.is_err() {
-            let number = u128::from_be_bytes(*key);
-            self.engine.log(format_args!("no refresh to finish for the session of key {number}"));
-        }
-        if fault!(FinishLeavesKeyInRegister) && finished.is_ok() {
-            rekeylab_cipher::planted::leave_in_xmm0(key);
-        }
     }
 }
 

@@ -38,7 +38,11 @@ impl CounterRange {
         if fault!(CountOverflowPanics) {
             return Ok(Self { iv, first, last: first + (block_count - 1) });
         }
-        let last = first.checked_add(block_count - 1).ok_or(Hresult::E_INVALIDARG)?;
+        let last = match first.checked_add(block_count - 1) {
+            None if fault!(CountCarriesIntoIv) => u64::MAX,
+            Some(u64::MAX) if fault!(LastCountRefused) => return Err(Hresult::E_INVALIDARG),
+            last => last.ok_or(Hresult::E_INVALIDARG)?,
+        };
         Ok(Self { iv, first, last })
     }
 }
@@ -56,6 +60,12 @@ impl CounterTrack {
             {
                 true
             }
+            Some((iv, _))
+                if fault!(LowHalfOfIvCompared) && range.iv & 0xFFFF_FFFF > iv & 0xFFFF_FFFF =>
+            {
+                true
+            }
+            Some((iv, _)) if fault!(CountIgnoredWithinIv) && range.iv == iv => true,
             Some(highest) => (range.iv, range.first) > highest,
         };
         // Semantics decision: a counter that does not rise is refused as a call that the session's
@@ -68,13 +78,29 @@ impl CounterTrack {
     /// Only called once the buffer is accepted: a refused call consumes nothing (S-37). The IV
     /// 2^64-1 with Count 2^64-1 is the last there is; after it every buffer is refused (S-38).
     pub(crate) fn use_up(&mut self, range: CounterRange) {
-        self.highest = Some((range.iv, range.last));
+        let last = if fault!(FirstBlockAloneUsedUp) { range.first } else { range.last };
+        self.highest = Some((range.iv, last));
+    }
+
+    /// Writes what is remembered; see [`Adapter::write_state`](crate::Adapter::write_state).
+    #[cfg(feature = "homes")]
+    pub(crate) fn write_state(&self, sink: &mut crate::observe::StateSink<'_>) {
+        let Self { highest } = *self;
+        sink.flag(highest.is_some());
+        let (iv, count) = highest.unwrap_or_default();
+        sink.number(iv);
+        sink.number(count);
     }
 
     /// Forgets the history. No honest path does.
-    #[cfg(feature = "faults")]
     pub(crate) fn forget(&mut self) {
         self.highest = None;
+    }
+
+    /// Takes another history for its own, if that one is lower. No honest path does.
+    #[cfg(feature = "faults")]
+    pub(crate) fn lower_to(&mut self, other: Self) {
+        self.highest = self.highest.min(other.highest);
     }
 }
 

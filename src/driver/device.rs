@@ -20,7 +20,8 @@ pub(crate) type Device = Table<Session, SESSIONS_MAX>;
 impl Devices {
     /// No device yet.
     pub(crate) fn new(generations_max: u32) -> Self {
-        Self { devices: Table::new(generations_max), generations_max }
+        let serves_once_less = u32::from(fault!(DeviceSlotRetiredEarly) && generations_max > 1);
+        Self { devices: Table::new(generations_max - serves_once_less), generations_max }
     }
 
     /// Where the next device would go, or `None` when there is no room for one.
@@ -30,7 +31,8 @@ impl Devices {
 
     /// Opens a device where [`vacancy`](Self::vacancy) said.
     pub(crate) fn open(&mut self, place: Place) -> DeviceHandle {
-        self.devices.fill(place, Device::new(self.generations_max));
+        let serves_once_more = u32::from(fault!(SessionSlotServesOnceMore));
+        self.devices.fill(place, Device::new(self.generations_max + serves_once_more));
         device_handle(place)
     }
 
@@ -61,7 +63,10 @@ impl Devices {
         session: SessionHandle,
     ) -> Result<(SessionPlace, &mut Session), Hresult> {
         let (device, _) = self.find_device(device)?;
-        let place = session_place(session).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?;
+        let mut place = session_place(session).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?;
+        if fault!(DeviceGenerationIgnored) && place.device.index == device.index {
+            place.device = device;
+        }
         if place.device != device && !fault!(ForeignDeviceAccepted) {
             return Err(Hresult::D3DDDIERR_INVALIDHANDLE);
         }
@@ -86,6 +91,15 @@ impl Devices {
             let place = move |session| SessionPlace { device, session };
             sessions.iter().map(move |(session, value)| (place(session), value))
         })
+    }
+
+    /// Writes the state of every device; see [`Adapter::write_state`](crate::Adapter::write_state).
+    #[cfg(feature = "homes")]
+    pub(crate) fn write_state(&self, sink: &mut crate::observe::StateSink<'_>) {
+        // The bound on generations never changes.
+        let Self { devices, generations_max: _ } = self;
+        devices
+            .write_state(sink, |sessions, sink| sessions.write_state(sink, Session::write_state));
     }
 
     /// Every live session, in the order of the slots, to be changed.

@@ -81,6 +81,17 @@ impl SessionKeepsakes {
         }
     }
 
+    /// Writes what is kept; see [`Adapter::write_state`](crate::Adapter::write_state).
+    #[cfg(feature = "homes")]
+    pub(crate) fn write_state(&self, sink: &mut crate::observe::StateSink<'_>) {
+        let Self { former_keys, growing, rotated, round_keys } = self;
+        sink.count(former_keys.len());
+        former_keys.iter().for_each(|key| sink.bytes(key.bytes()));
+        sink.bytes(growing.as_flattened());
+        sink.bytes(rotated.as_deref().map_or(&[], |key| &key[..]));
+        sink.bytes(round_keys.as_deref().map_or(&[], |keys| keys.as_flattened()));
+    }
+
     /// Grows by one, so that every push moves the keys and leaves the old block behind.
     fn push(&mut self, key: &Home) {
         self.growing.reserve_exact(1);
@@ -128,6 +139,15 @@ impl QueueKeepsakes {
             let keystream = self.keystream.insert(Box::new([0; 16]));
             engine.execute(key.bytes(), counter, &mut **keystream);
         }
+    }
+
+    /// Writes what is kept; see [`Adapter::write_state`](crate::Adapter::write_state).
+    #[cfg(feature = "homes")]
+    pub(crate) fn write_state(&self, sink: &mut crate::observe::StateSink<'_>) {
+        let Self { growing, keystream } = self;
+        sink.count(growing.len());
+        growing.iter().for_each(|key| sink.bytes(key));
+        sink.bytes(keystream.as_deref().map_or(&[], |block| &block[..]));
     }
 
     /// Everything that waited is lost.

@@ -15,6 +15,8 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+#[cfg(feature = "faults")]
+mod catalogue;
 mod counter;
 mod device;
 mod engine;
@@ -25,10 +27,14 @@ mod homes;
 #[cfg(feature = "faults")]
 mod keepsakes;
 mod limits;
+#[cfg(feature = "homes")]
+mod observe;
 mod queue;
 mod seams;
 mod secrets;
 mod session;
+#[cfg(feature = "faults")]
+mod sidetracks;
 mod state;
 mod table;
 

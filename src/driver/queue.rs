@@ -1,5 +1,9 @@
 //! The submission queue: work that waits for the GPU, each with the key it was submitted under.
 
+#[cfg(feature = "faults")]
+#[path = "detours/queue.rs"]
+mod detours;
+
 use core::fmt;
 use std::collections::{TryReserveError, VecDeque};
 
@@ -10,6 +14,8 @@ use crate::fault::fault;
 use crate::home::Home;
 use crate::limits::QUEUE_COMMANDS_MAX;
 use crate::seams::Engine;
+#[cfg(feature = "homes")]
+use crate::table::Place;
 
 /// How many short commands the queue has memory for before it first grows.
 const FIRST_COMMANDS: usize = 8;
@@ -58,13 +64,24 @@ impl Queue {
     /// Semantics decision: a full queue answers as a GPU that is still busy; the caller retries
     /// after time has passed.
     pub(crate) fn admit(&self, len: usize) -> Result<(), Hresult> {
-        let is_full = self.commands.len() == QUEUE_COMMANDS_MAX
-            || self.data.len() + len > self.len_max as usize;
+        let commands_max = QUEUE_COMMANDS_MAX + usize::from(fault!(QueueTakesOneMore))
+            - usize::from(fault!(QueueRefusesItsLast));
+        let len_max = self.len_max as usize + usize::from(fault!(QueueTakesABlockMore)) * 16
+            - usize::from(fault!(QueueRefusesItsLastByte));
+        let waiting_len = self.data.len();
+        #[cfg(feature = "faults")]
+        let waiting_len =
+            waiting_len + if fault!(LostBytesStillCount) { self.lost_len() } else { 0 };
+        let is_full = self.commands.len() == commands_max || waiting_len + len > len_max;
         if is_full { Err(Hresult::D3DDDIERR_WASSTILLDRAWING) } else { Ok(()) }
     }
 
     /// Gets the memory for a buffer of `len` bytes, so that [`push`](Self::push) needs none.
     pub(crate) fn make_room(&mut self, len: usize) -> Result<(), TryReserveError> {
+        assert!(
+            !fault!(SeventeenthCommandPanics) || self.commands.len() < 16,
+            "the table has sixteen places"
+        );
         self.commands.try_reserve(1)?;
         self.data.try_reserve(len)
     }
@@ -84,6 +101,13 @@ impl Queue {
         bind(&mut self.keys[key_index(fence)]);
         #[cfg(feature = "faults")]
         self.keepsakes.note_submit(&self.keys[key_index(fence)]);
+        #[cfg(feature = "faults")]
+        if fault!(KeyBoundAtQueueBegin) {
+            self.bind_oldest_key(session, fence);
+        }
+        if fault!(FenceWrapsIntoEmptyHome) && fence > QUEUE_COMMANDS_MAX as u64 {
+            self.keys[key_index(fence)].wipe();
+        }
         self.commands.push_back(Command {
             session,
             counter,
@@ -92,6 +116,9 @@ impl Queue {
             is_lost: false,
         });
         self.data.extend(data);
+        if fault!(NinthCommandMovesData) && self.commands.len() == FIRST_COMMANDS + 1 {
+            self.data.rotate_right(data.len());
+        }
         fence
     }
 
@@ -107,7 +134,6 @@ impl Queue {
         &mut self,
         engine: &mut dyn Engine,
         buffer: &mut [u8],
-        other_key: Option<&Home>,
     ) -> Completion {
         let command = self.commands.pop_front().expect("the caller has seen the front");
         if command.is_lost {
@@ -127,7 +153,7 @@ impl Queue {
             key.wipe();
         }
         if !fault!(DecryptionSkipped) {
-            engine.execute(other_key.unwrap_or(key).bytes(), command.counter, buffer);
+            engine.execute(key.bytes(), command.counter, buffer);
         }
         // The captured key has done its work (S-79).
         if !fault!(CompletedKeyLeft) {
@@ -143,7 +169,10 @@ impl Queue {
     /// Returns how many commands that were.
     pub(crate) fn lose_everything(&mut self, engine: &mut dyn Engine) -> usize {
         let mut lost_count = 0;
-        for command in self.commands.iter_mut().filter(|command| !command.is_lost) {
+        for command in &mut self.commands {
+            if command.is_lost && !fault!(SecondResetReleasesAgain) {
+                continue;
+            }
             command.is_lost = true;
             lost_count += 1;
             if !fault!(ResetLeavesBoundKeys) {
@@ -152,6 +181,9 @@ impl Queue {
             engine.release(command.len);
         }
         self.data.clear();
+        if fault!(ResetRestartsFences) {
+            self.last_fence = 0;
+        }
         #[cfg(feature = "faults")]
         self.keepsakes.note_loss();
         lost_count
@@ -164,29 +196,51 @@ impl Queue {
         held.map(|command| (command.fence, &self.keys[key_index(command.fence)]))
     }
 
+    /// Writes the queue's state; see [`Adapter::write_state`](crate::Adapter::write_state).
+    #[cfg(feature = "homes")]
+    pub(crate) fn write_state(&self, sink: &mut crate::observe::StateSink<'_>) {
+        let Self {
+            commands,
+            keys,
+            data,
+            len_max: _, // never changes
+            last_fence,
+            #[cfg(feature = "faults")]
+            keepsakes,
+        } = self;
+        sink.count(commands.len());
+        for command in commands {
+            let Command { session: SessionPlace { device, session }, counter, len, fence, is_lost } =
+                *command;
+            for Place { index, generation } in [device, session] {
+                sink.number((index as u64) << 32 | u64::from(generation));
+            }
+            sink.bytes(&counter.iv);
+            sink.bytes(&counter.count);
+            sink.count(len);
+            sink.number(fence << 1 | u64::from(is_lost));
+        }
+        // Every home, because one that was not wiped may be read again.
+        keys.iter().for_each(|key| sink.bytes(key.bytes()));
+        // Where the bytes lie in their ring shows where they wrap around; the core looks at both
+        // parts. What is beyond that is the standard library's, and taken at its word.
+        let (front, back) = data.as_slices();
+        sink.count(data.capacity());
+        sink.bytes(front);
+        sink.bytes(back);
+        sink.number(*last_fence);
+        #[cfg(feature = "faults")]
+        keepsakes.write_state(sink);
+    }
+
     /// Whether the session has work in flight that can still be lost.
     pub(crate) fn has_work_of(&self, session: SessionPlace) -> bool {
-        self.commands.iter().any(|command| command.session == session && !command.is_lost)
-    }
-
-    /// Throws the work of a session away. No honest path does.
-    #[cfg(feature = "faults")]
-    pub(crate) fn drop_work_of(&mut self, session: SessionPlace) {
-        let mut kept = VecDeque::new();
-        for command in &self.commands {
-            let data = self.data.drain(..if command.is_lost { 0 } else { command.len });
-            if command.session != session {
-                kept.extend(data);
-            }
+        #[cfg(feature = "faults")]
+        if fault!(ContentLossOutlivesSession) && self.has_work_of_slot(session) {
+            return true;
         }
-        self.data = kept;
-        self.commands.retain(|command| command.session != session);
-    }
-
-    /// Puts the command that completed last back. No honest path does.
-    #[cfg(feature = "faults")]
-    pub(crate) fn repeat(&mut self, completed: &Command) {
-        self.commands.push_front(Command { is_lost: true, ..*completed });
+        let is_its = |command: &Command| command.session == session || fault!(ContentLossIsShared);
+        self.commands.iter().any(|command| is_its(command) && !command.is_lost)
     }
 }
 
@@ -198,7 +252,8 @@ impl Command {
 }
 
 fn key_index(fence: u64) -> usize {
-    usize::try_from(fence % QUEUE_COMMANDS_MAX as u64).expect("below QUEUE_COMMANDS_MAX")
+    let home_count = QUEUE_COMMANDS_MAX as u64 - u64::from(fault!(TwoFencesShareAHome));
+    usize::try_from(fence % home_count).expect("below QUEUE_COMMANDS_MAX")
 }
 
 impl fmt::Debug for Queue {

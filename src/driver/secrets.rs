@@ -42,17 +42,19 @@ impl SessionSecrets {
         entropy: &mut dyn Entropy,
         out: &mut [u8; 16],
     ) -> Result<(), Hresult> {
-        for _ in 0..ENTROPY_DRAWS_MAX {
+        let draws_max = ENTROPY_DRAWS_MAX + u32::from(fault!(FifthDrawMade))
+            - u32::from(fault!(FourthDrawSkipped));
+        for _ in 0..draws_max {
             if entropy.fill(self.random.bytes_mut()).is_err() {
                 break;
             }
             mark(&self.random, &mut self.next_mark);
             // Zeros are known by their mark too, so that R itself is only ever read by the cipher.
-            let is_zero = self.next_mark.holds(&ZERO_MARK) && !fault!(ZeroRandomAccepted);
+            let is_zero = !fault!(ZeroRandomAccepted) && self.next_mark.holds(&ZERO_MARK);
             let is_repeated =
-                self.next_mark.holds(self.last_mark.bytes()) && !fault!(RepeatedRandomAccepted);
+                !fault!(RepeatedRandomAccepted) && self.next_mark.holds(self.last_mark.bytes());
             let is_repeated =
-                is_repeated || fault!(MarkIsTheRandom) && self.random.holds(self.last_mark.bytes());
+                fault!(MarkIsTheRandom) && self.random.holds(self.last_mark.bytes()) || is_repeated;
             if is_zero || is_repeated {
                 continue;
             }
@@ -65,6 +67,9 @@ impl SessionSecrets {
             return Ok(());
         }
         self.next_mark.wipe();
+        if fault!(FailedStartForgetsLastRandom) {
+            self.last_mark.wipe();
+        }
         if !fault!(FailedStartLeavesRandom) {
             self.random.wipe();
         }
@@ -81,6 +86,14 @@ impl SessionSecrets {
             let (half, random) = (self.key.bytes_mut(), self.random.bytes());
             half[8..].iter_mut().zip(&random[8..]).for_each(|(byte, mask)| *byte ^= mask);
         }
+        if fault!(FinishSkipsTheLastByte) {
+            self.key.bytes_mut()[15] ^= self.random.bytes()[15];
+        }
+        if fault!(FinishXorsBackwards) {
+            let (key, random) = (self.key.bytes_mut(), self.random.bytes());
+            let turned = random.iter().zip(random.iter().rev()).map(|(byte, other)| byte ^ other);
+            key.iter_mut().zip(turned).for_each(|(byte, mask)| *byte ^= mask);
+        }
         if fault!(FinishKeepsRandom) {
             return;
         }
@@ -92,6 +105,15 @@ impl SessionSecrets {
     /// Whether a random number was ever drawn. Only a planted fault asks; the state says more.
     pub(crate) fn has_drawn(&self) -> bool {
         *self.last_mark.bytes() != [0; 16]
+    }
+
+    /// Writes what every home holds; see [`Adapter::write_state`](crate::Adapter::write_state).
+    #[cfg(feature = "homes")]
+    pub(crate) fn write_state(&self, sink: &mut crate::observe::StateSink<'_>) {
+        let Self { key, random, last_mark, next_mark } = self;
+        for home in [key, random, last_mark, next_mark] {
+            sink.bytes(home.bytes());
+        }
     }
 
     /// Forgets everything.

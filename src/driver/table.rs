@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::fault::fault;
+use crate::limits::{DEVICES_MAX, SESSIONS_MAX};
 
 /// `N` slots for values, each named by index and generation.
 ///
@@ -34,11 +35,22 @@ impl<T, const N: usize> Table<T, N> {
 
     /// Where the next value would go, or `None` when every slot is in use or worn out.
     pub(crate) fn vacancy(&self) -> Option<Place> {
+        let is_worn_out = |slot: &Slot<T>| slot.generation >= self.generations_max;
+        if fault!(WornOutTableStartsOver)
+            && self.slots.iter().all(|slot| is_worn_out(slot) && slot.value.is_none())
+        {
+            return Some(Place { index: 0, generation: 1 });
+        }
         let is_vacant = |slot: &Slot<T>| {
-            slot.value.is_none()
-                && (slot.generation < self.generations_max || fault!(WornOutSlotWraps))
+            slot.value.is_none() && (!is_worn_out(slot) || fault!(WornOutSlotWraps))
         };
         let index = self.slots.iter().position(is_vacant)?;
+        if fault!(EighthSessionRefused) && index + 1 == N && N == SESSIONS_MAX {
+            return None;
+        }
+        if fault!(FourthDeviceRefused) && index + 1 == N && N == DEVICES_MAX {
+            return None;
+        }
         let mut generation = self.slots[index].generation + 1;
         if fault!(WornOutSlotWraps) && generation > self.generations_max {
             generation = 1;
@@ -54,7 +66,9 @@ impl<T, const N: usize> Table<T, N> {
     /// The live value of exactly this index and generation.
     pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut T> {
         let slot = self.slots.get_mut(place.index)?;
-        if slot.generation != place.generation && !fault!(GenerationIgnored) {
+        let is_parity_enough =
+            fault!(EverySecondGenerationLives) && slot.generation.abs_diff(place.generation) == 2;
+        if slot.generation != place.generation && !fault!(GenerationIgnored) && !is_parity_enough {
             return None;
         }
         slot.value.as_mut()
@@ -73,6 +87,23 @@ impl<T, const N: usize> Table<T, N> {
             let place = Place { index, generation: slot.generation };
             slot.value.as_ref().map(|value| (place, value))
         })
+    }
+
+    /// Writes the state of every slot, the empty ones with the generation they gave out last.
+    #[cfg(feature = "homes")]
+    pub(crate) fn write_state(
+        &self,
+        sink: &mut crate::observe::StateSink<'_>,
+        write_value: impl Fn(&T, &mut crate::observe::StateSink<'_>),
+    ) {
+        // The bound on generations never changes, nor does the number of slots.
+        let Self { slots, generations_max: _ } = self;
+        for Slot { generation, value } in slots {
+            sink.number(u64::from(*generation) << 1 | u64::from(value.is_some()));
+            if let Some(value) = value {
+                write_value(value, sink);
+            }
+        }
     }
 
     /// Every live value, in the order of the slots, to be changed.
