@@ -26,11 +26,13 @@ pub mod corpus;
 #[cfg(feature = "faults")]
 pub mod drill;
 pub mod executor;
+pub mod exhaust;
 pub mod fuzzing;
 pub mod invariant;
 pub mod observation;
 pub mod report;
 pub mod rules;
+pub mod search;
 pub mod sequence;
 mod workbench;
 

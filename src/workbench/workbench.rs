@@ -2,10 +2,11 @@
 
 use keysan::audit::{AuditError, Audited};
 
-use crate::executor::{Core, Executor, Remnant, TaintedBlock};
-use crate::invariant::{Model, Verdict, judge};
+use crate::executor::{Core, Executor, Remnant, Subject, TaintedBlock};
+use crate::invariant::{Model, SESSION_ISOLATION, Verdict, judge};
 use crate::observation::{Layer, Layers, Trace};
-use crate::sequence::{CallSequence, minimize};
+use crate::search::Search;
+use crate::sequence::{CallSequence, in_one_session, minimize_within};
 
 /// Runs sequences against the driver core and judges them.
 #[derive(Debug, Default)]
@@ -14,6 +15,7 @@ pub struct Workbench {
     trace: Trace,
     model: Model,
     verdict: Verdict,
+    run_count: u64,
 }
 
 impl Workbench {
@@ -30,9 +32,41 @@ impl Workbench {
 
     /// Runs a sequence, looking into these layers of those that can be looked into.
     pub fn run_with(&mut self, sequence: &CallSequence, layers: Layers) -> &Verdict {
-        self.executor.execute(&Core, sequence, layers, &mut self.trace);
+        self.run_on(&Core, sequence, layers)
+    }
+
+    /// Runs a sequence against another driver, or against the core on other seams.
+    pub fn run_on<S: Subject>(
+        &mut self,
+        subject: &S,
+        sequence: &CallSequence,
+        layers: Layers,
+    ) -> &Verdict {
+        self.run_count += 1;
+        self.executor.execute(subject, sequence, layers, &mut self.trace);
         judge(&self.trace, &mut self.model, &mut self.verdict);
         &self.verdict
+    }
+
+    /// Runs what a search proposes until something is broken or `executions_max` sequences were
+    /// run; how many that were, and the last one if it broke something or proved nothing.
+    ///
+    /// What it broke is the [`verdict`](Self::verdict). It can be called again to go on.
+    pub fn hunt(
+        &mut self,
+        search: &mut Search,
+        layers: Layers,
+        executions_max: u64,
+    ) -> (u64, Option<CallSequence>) {
+        for execution in 1..=executions_max {
+            let sequence = search.propose();
+            let is_clean = self.run_with(sequence, layers).is_clean();
+            if !is_clean || self.trace.void.is_some() {
+                return (execution, Some(sequence.clone()));
+            }
+            search.learn(&self.trace);
+        }
+        (executions_max, None)
     }
 
     /// Runs a sequence and looks at all memory of the process afterwards; see [`Executor::audit`].
@@ -64,6 +98,12 @@ impl Workbench {
         &self.verdict
     }
 
+    /// How many sequences it has run and judged: what minimising costs, on any machine.
+    #[must_use]
+    pub fn run_count(&self) -> u64 {
+        self.run_count
+    }
+
     /// What can be looked into in this program, on this machine; see [`Executor::layers`].
     #[must_use]
     pub fn layers(&self) -> Layers {
@@ -75,7 +115,7 @@ impl Workbench {
     ///
     /// The bug is the same when it breaks the same invariant. Where the invariant was inferred
     /// from a symptom that two bugs share, any violation counts, and what the shortest form
-    /// breaks is what the bug is. The last run is that of the result.
+    /// breaks is what the bug is. A bug between sessions that shows in a single one is not theirs. The last run is that of the result.
     pub fn minimize(&mut self, sequence: &CallSequence) -> Option<CallSequence> {
         self.minimize_with(sequence, Layers::ALL)
     }
@@ -86,18 +126,85 @@ impl Workbench {
         sequence: &CallSequence,
         layers: Layers,
     ) -> Option<CallSequence> {
+        self.run_with(sequence, layers).first()?;
+        let alone = self.without_siblings(sequence, layers);
+        let sequence = alone.as_ref().unwrap_or(sequence);
+        let shortest = self.minimize_one_bug(sequence, layers)?;
+        match self.without_siblings(&shortest, layers) {
+            Some(alone) => self.minimize_one_bug(&alone, layers),
+            None => Some(shortest),
+        }
+    }
+
+    /// [`minimize_with`](Self::minimize_with), for the invariant that the sequence breaks first.
+    fn minimize_one_bug(
+        &mut self,
+        sequence: &CallSequence,
+        layers: Layers,
+    ) -> Option<CallSequence> {
         let first = self.run_with(sequence, layers).first()?;
         let (invariant, is_inferred) = (first.invariant, first.is_inferred);
-        let is_shown = move |verdict: &Verdict| {
+        Some(self.minimize_where(sequence, layers, |verdict, _| {
             verdict.first().is_some_and(|first| is_inferred || first.invariant == invariant)
+        }))
+    }
+
+    /// The sequence that was run last in one session, if it broke isolation and breaks something
+    /// there too: what shows in one session is no matter of isolation.
+    fn without_siblings(
+        &mut self,
+        sequence: &CallSequence,
+        layers: Layers,
+    ) -> Option<CallSequence> {
+        if self.verdict.first()?.invariant != SESSION_ISOLATION {
+            return None;
+        }
+        let alone = in_one_session(sequence)?;
+        if self.run_with(&alone, layers).is_clean() {
+            self.run_with(sequence, layers);
+            return None;
+        }
+        Some(alone)
+    }
+
+    /// The shortest sequence found for whose verdict and trace `is_shown` still says yes when no
+    /// more than `layers` are looked into. The last run is that of the result.
+    pub fn minimize_where(
+        &mut self,
+        sequence: &CallSequence,
+        layers: Layers,
+        is_shown: impl Fn(&Verdict, &Trace) -> bool,
+    ) -> CallSequence {
+        let mut is_shown_by = |sequence: &CallSequence, lane| {
+            self.run_with(sequence, lane);
+            is_shown(&self.verdict, &self.trace)
         };
-        // Hundreds of candidates are run, so with no more looking than shows the bug.
-        let lanes = [Layers::FAST, Layers::FAST.with(Layer::Debug), Layers::GATED, Layers::ALL];
-        let mut lanes = lanes.into_iter().map(|lane| lane.and(layers));
-        let lane = lanes.find(|&lane| is_shown(self.run_with(sequence, lane)));
-        let lane = lane.unwrap_or(layers);
-        let shortest = minimize(sequence, |candidate| is_shown(self.run_with(candidate, lane)));
+        // Hundreds of candidates are run, so with no more looking than shows the bug; and then with
+        // more, because who looks after more calls and into more places may see it after fewer.
+        let lanes = LANES.map(|(lane, last_steps)| (lane.and(layers), last_steps));
+        let mut shortest = sequence.clone();
+        let mut is_found = false;
+        for (index, &(lane, last_steps)) in lanes.iter().enumerate() {
+            let is_new = lanes[..index].iter().all(|(earlier, _)| *earlier != lane);
+            if is_new && is_shown_by(&shortest, lane) {
+                // The dearest look finds nothing plainer than those before it, only shorter.
+                let last_steps = if is_found && lane == Layers::ALL { 0 } else { last_steps };
+                let holds = |candidate: &CallSequence| is_shown_by(candidate, lane);
+                shortest = minimize_within(&shortest, last_steps, holds);
+                is_found = true;
+            }
+        }
         self.run_with(&shortest, layers);
-        Some(shortest)
+        shortest
     }
 }
+
+/// What is looked into while a sequence is minimised, one after the other, and how many calls may
+/// run for the last steps: in each lane some tens of milliseconds.
+const LANES: [(Layers, u64); 5] = [
+    (Layers::FAST, 100_000),
+    (Layers::FAST.with(Layer::Debug), 20_000),
+    (Layers::GATED, 10_000),
+    (Layers::ALL.without(Layer::Differential), 3_000),
+    (Layers::ALL, 1_000),
+];

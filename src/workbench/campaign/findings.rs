@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::Workbench;
 use crate::corpus::{CorpusError, Written, write_new};
 use crate::fuzzing::symptom;
+use crate::observation::Layers;
 use crate::report::{Colour, Fingerprint, Subject, story};
-use crate::sequence::{CallSequence, minimize};
+use crate::sequence::CallSequence;
 
 use super::place::kind_of;
 use super::reproducer::{Reproducer, replay_command, reproducer};
@@ -114,8 +115,20 @@ impl Findings {
         let Some((shown, is_new_symptom)) = self.reproduce(&sequence) else {
             return self.keep_raw(artifact, kind, "it broke nothing when run again".to_owned());
         };
-        let is_new = self.add(&shown, artifact);
+        let is_new = self.add(&shown, Some(artifact));
         is_new || is_new_symptom
+    }
+
+    /// Makes a finding of a sequence that a search in this process has seen to break an invariant;
+    /// says whether the bug is new.
+    pub fn take(&mut self, sequence: &CallSequence) -> bool {
+        match self.reproduce(sequence) {
+            Some((shown, _)) => self.add(&shown, None),
+            None => {
+                self.troubles.push("what broke an invariant held when run again".to_owned());
+                false
+            }
+        }
     }
 
     /// Runs and minimises what an artifact held, and notes the symptom.
@@ -135,35 +148,33 @@ impl Findings {
         let mine = symptoms.get(index)?.clone();
         // An inferred invariant is a symptom that several bugs share: then anything that is broken
         // counts, and the shortest form settles which bug it is.
-        let shows = |workbench: &Workbench| {
-            let (trace, verdict) = (workbench.trace(), workbench.verdict());
+        let shortest = workbench.minimize_where(sequence, Layers::ALL, |verdict, trace| {
             verdict.violations.iter().any(|violation| {
                 is_inferred
                     || (violation.invariant == invariant && symptom(violation, trace) == mine)
             })
-        };
-        let shortest = minimize(sequence, |candidate| {
-            workbench.run(candidate);
-            shows(workbench)
         });
-        workbench.run(&shortest);
         Some((shortest, self.symptoms.insert(mine)))
     }
 
     /// Adds the bug that `sequence`, which was run last, shows; says whether it is new.
-    fn add(&mut self, sequence: &CallSequence, artifact: &Path) -> bool {
+    fn add(&mut self, sequence: &CallSequence, artifact: Option<&Path>) -> bool {
         let Some(found) = reproducer(sequence, &self.workbench) else {
             let why = "it broke an invariant in one run and not in the next".to_owned();
+            let Some(artifact) = artifact else {
+                self.troubles.push(why);
+                return false;
+            };
             return self.keep_raw(artifact, "crash", why);
         };
         if self.by_fingerprint.contains_key(&found.fingerprint) {
-            remove(artifact);
+            artifact.into_iter().for_each(remove);
             return false;
         }
         let text = found.text.to_string();
         let (path, is_known) = match self.store(&found, &text) {
             Ok((path, is_known)) => {
-                remove(artifact);
+                artifact.into_iter().for_each(remove);
                 (Some(path), is_known)
             }
             Err(error) => {

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 pub use engine::{EngineError, Sanitizer};
 pub use findings::{Finding, RawFinding};
 pub use place::{Place, workspace_root};
+pub(crate) use progress::grouped;
 pub use progress::{Pulse, pulse_line};
 pub use reproducer::{Reproducer, replay_command, reproducer};
 

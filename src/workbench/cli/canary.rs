@@ -1,6 +1,9 @@
 //! `rekeylab canary`: plants every fault and shows that its alarm rings, and no other.
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::sequence::PARTS;
 
 #[cfg(not(feature = "faults"))]
 use super::{console::Console, exit::Exit, failure::Failure};
@@ -14,7 +17,8 @@ use super::{console::Console, exit::Exit, failure::Failure};
 #[command(after_help = "\
 Examples:
   cargo run --release --features faults -- canary
-  cargo run --release --features faults -- canary finish-keeps-random --seeds 10")]
+  cargo run --release --features faults -- canary finish-keeps-random --seeds 10
+  cargo run --release --features faults -- canary --without swarm    # what a part is worth")]
 pub(super) struct Options {
     /// Faults to plant [default: all]
     #[arg(value_name = "FAULT")]
@@ -28,6 +32,10 @@ pub(super) struct Options {
     #[arg(long, default_value_t = 200_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     #[cfg_attr(not(feature = "faults"), allow(dead_code, reason = "read with the feature only"))]
     executions: u64,
+    /// Parts of the search to switch off
+    #[arg(long, value_name = "PART", value_parser = PossibleValuesParser::new(PARTS.iter().map(|part| part.name)))]
+    #[cfg_attr(not(feature = "faults"), allow(dead_code, reason = "read with the feature only"))]
+    without: Vec<String>,
 }
 
 #[cfg(not(feature = "faults"))]
@@ -46,19 +54,13 @@ mod drill {
     use std::thread;
     use std::time::Instant;
 
-    use rand_xoshiro::Xoshiro256PlusPlus;
-    use rand_xoshiro::rand_core::SeedableRng;
-    use rekeylab_ddi::Hresult;
     use rekeylab_driver::Fault;
     use serde::Serialize;
 
     use crate::Workbench;
-    use crate::corpus::session_state;
     use crate::drill::{is_solitary, layers_for};
-    use crate::observation::Layers;
-    use crate::sequence::{
-        CallKind, CallSequence, SearchOptions, cross_over, dice, generate, mutate,
-    };
+    use crate::search::Search;
+    use crate::sequence::{PARTS, SearchOptions};
 
     use super::super::Format;
     use super::super::console::{Console, table};
@@ -68,18 +70,19 @@ mod drill {
     use super::super::replay::jobs;
     use super::Options;
 
-    /// Most calls of a sequence in a search.
-    const CALLS_MAX: usize = 64;
-
-    /// Most sequences that are kept to be changed.
-    const POOL_MAX: usize = 1024;
-
     /// One search.
     #[derive(Clone, Copy, Debug)]
     struct Drill {
         /// `None` is the honest core.
         fault: Option<Fault>,
         seed: u64,
+    }
+
+    /// How every search is done.
+    #[derive(Clone, Copy, Debug)]
+    struct Plan {
+        options: SearchOptions,
+        executions_max: u64,
     }
 
     /// What came of a search.
@@ -130,9 +133,14 @@ mod drill {
         let drills: Vec<Drill> = planted
             .flat_map(|fault| (1..=options.seeds).map(move |seed| Drill { fault, seed }))
             .collect();
-        let rungs = search_all(&drills, options.executions);
+        let mut plan =
+            Plan { options: SearchOptions::default(), executions_max: options.executions };
+        for part in PARTS.iter().filter(|part| options.without.iter().any(|off| off == part.name)) {
+            plan.options = plan.options.without(part);
+        }
+        let rungs = search_all(&drills, plan);
         match console.format {
-            Format::Human => console.say(&text(&rungs))?,
+            Format::Human => console.say(&(text(&rungs) + &summary(&rungs)))?,
             Format::Json => console.say_json(&Document { version: 1, drills: &rungs })?,
         }
         let wrong_count = rungs.iter().filter(|rung| !rung.is_right).count();
@@ -177,8 +185,31 @@ mod drill {
         text
     }
 
+    /// How much work the faults were, in a few figures; a miss counts as if the next sequence had
+    /// caught it.
+    fn summary(rungs: &[Rung]) -> String {
+        let drills: Vec<&Rung> = rungs.iter().filter(|rung| rung.fault.is_some()).collect();
+        if drills.is_empty() {
+            return String::new();
+        }
+        let caught = drills.iter().filter(|rung| rung.rang.is_some()).count();
+        let logs = drills.iter().map(|rung| (rung.executions as f64).ln());
+        let mean = (logs.sum::<f64>() / drills.len() as f64).exp();
+        let mut seconds: Vec<f64> = drills.iter().map(|rung| rung.seconds).collect();
+        seconds.sort_by(f64::total_cmp);
+        let (median, slowest) = (seconds[seconds.len() / 2], seconds[seconds.len() - 1]);
+        let is_shortest = |rung: &&&Rung| rung.shortest <= rung.known_shortest;
+        let shortest = drills.iter().filter(is_shortest).count();
+        format!(
+            "\n{caught} of {} drills caught their fault, after {mean:.1} sequences in the geometric \
+             mean; median {median:.2} s, slowest {slowest:.2} s; {shortest} reached the known \
+             shortest form\n",
+            drills.len(),
+        )
+    }
+
     /// The results stand in the order of the drills, whichever thread was first.
-    fn search_all(drills: &[Drill], executions_max: u64) -> Vec<Rung> {
+    fn search_all(drills: &[Drill], plan: Plan) -> Vec<Rung> {
         let next = AtomicUsize::new(0);
         let results = Mutex::new(Vec::new());
         let work = || {
@@ -188,7 +219,7 @@ mod drill {
                 if is_solitary(drill.fault) {
                     continue;
                 }
-                let rung = search(drill, executions_max);
+                let rung = run_one(drill, plan);
                 let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 results.push((index, rung));
             }
@@ -200,19 +231,21 @@ mod drill {
         });
         // One after the other, now that no other thread can be disturbed.
         let alone = drills.iter().enumerate().filter(|(_, drill)| is_solitary(drill.fault));
-        let alone = alone.map(|(index, &drill)| (index, search(drill, executions_max)));
+        let alone = alone.map(|(index, &drill)| (index, run_one(drill, plan)));
         let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         results.extend(alone);
         results.sort_by_key(|&(index, _)| index);
         results.into_iter().map(|(_, rung)| rung).collect()
     }
 
-    fn search(drill: Drill, executions_max: u64) -> Rung {
+    fn run_one(drill: Drill, plan: Plan) -> Rung {
         let started = Instant::now();
         fault::plant(drill.fault);
         let mut workbench = Workbench::new();
         let layers = layers_for(drill.fault);
-        let (executions, found) = find(&mut workbench, layers, drill.seed, executions_max);
+        let mut search = Search::new(drill.seed, plan.options);
+        let (executions, found) = workbench.hunt(&mut search, layers, plan.executions_max);
+        // A run that proves nothing is as good as a wrong alarm, and the last one to be judged.
         let shortest = found.and_then(|sequence| workbench.minimize_with(&sequence, layers));
         let verdict = workbench.verdict();
         let rang = shortest.as_ref().and(verdict.first()).map(|violation| violation.invariant);
@@ -242,58 +275,6 @@ mod drill {
             known_shortest: drill.fault.map(Fault::shortest),
             is_right,
             text,
-        }
-    }
-
-    /// Makes and changes sequences until one breaks something; those that reach a new state are
-    /// kept to be changed further.
-    fn find(
-        workbench: &mut Workbench,
-        layers: Layers,
-        seed: u64,
-        executions_max: u64,
-    ) -> (u64, Option<CallSequence>) {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let options = SearchOptions::default();
-        let mut pool: Vec<CallSequence> = Vec::new();
-        let mut seen: BTreeSet<Reached> = BTreeSet::new();
-        let mut sequence = CallSequence::default();
-        for execution in 1..=executions_max {
-            if pool.is_empty() || dice::one_in(&mut rng, 3) {
-                generate(&mut rng, &options, &mut sequence);
-            } else if dice::one_in(&mut rng, 4) {
-                let (a, b) = (dice::index(&mut rng, pool.len()), dice::index(&mut rng, pool.len()));
-                cross_over(&pool[a], &pool[b], &mut sequence, &mut rng, CALLS_MAX);
-            } else {
-                let index = dice::index(&mut rng, pool.len());
-                sequence.calls.clone_from(&pool[index].calls);
-                mutate(&mut sequence, &mut rng, CALLS_MAX);
-            }
-            // A run that proves nothing is as good as a wrong alarm, and the last one to be judged.
-            let is_clean = workbench.run_with(&sequence, layers).is_clean();
-            if workbench.trace().void.is_some() {
-                return (execution, None);
-            }
-            if !is_clean {
-                return (execution, Some(sequence));
-            }
-            let count = seen.len();
-            reached(workbench, &mut seen);
-            if seen.len() > count && pool.len() < POOL_MAX {
-                pool.push(sequence.clone());
-            }
-        }
-        (executions_max, None)
-    }
-
-    /// A call, where its session stood, and what was answered.
-    type Reached = (CallKind, &'static str, Option<Hresult>);
-
-    fn reached(workbench: &Workbench, seen: &mut BTreeSet<Reached>) {
-        let trace = workbench.trace();
-        for (index, call) in trace.calls.iter().enumerate() {
-            let state = call.session_slot.map_or("", |slot| session_state(trace, index, slot));
-            seen.insert((call.call.kind(), state, call.code));
         }
     }
 }

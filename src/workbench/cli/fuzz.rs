@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::Workbench;
 use crate::campaign::engine::{Build, Step, build, check};
 use crate::campaign::{
-    EngineError, Finding, Outcome, Place, Plan, Pulse, RawFinding, Said, Sanitizer, StopSignal,
+    EngineError, Finding, Outcome, Place, Plan, RawFinding, Said, Sanitizer, StopSignal,
     pulse_line, search, workspace_root,
 };
 use crate::corpus::pack;
@@ -129,7 +129,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     };
     fault::plant(fault);
     let outcome = search(&plan, &place, binary, &stop, &mut |pulse, said| {
-        display.pulse(pulse, console);
+        display.line(|| pulse_line(pulse), console);
         match said {
             Said::Nothing => {}
             Said::Finding(finding) => display.say(&headline(finding), console),
@@ -155,7 +155,7 @@ fn exit_of(outcome: &Outcome) -> Exit {
 }
 
 /// The first signal asks the campaign to end, the second ends this program.
-fn stop_on_signals() -> Result<Arc<StopSignal>, Failure> {
+pub(super) fn stop_on_signals() -> Result<Arc<StopSignal>, Failure> {
     let stop = Arc::new(StopSignal::new());
     let signal = Arc::clone(&stop);
     ctrlc::set_handler(move || {
@@ -176,7 +176,7 @@ impl From<EngineError> for Failure {
 }
 
 /// As seen from the current directory, when it is below it.
-fn relative(path: &Path) -> PathBuf {
+pub(super) fn relative(path: &Path) -> PathBuf {
     let current = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&current).map_or_else(|_| path.to_owned(), Path::to_owned)
 }
@@ -190,13 +190,13 @@ fn headline(finding: &Finding) -> String {
 }
 
 /// Progress on standard error: one line that is redrawn, or a line now and then.
-struct Display {
+pub(super) struct Display {
     bar: Option<ProgressBar>,
     last_line: Option<Instant>,
 }
 
 impl Display {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
@@ -219,13 +219,14 @@ impl Display {
         }
     }
 
-    fn pulse(&mut self, pulse: &Pulse, console: &mut Console<'_>) {
+    /// Shows how far the work is; it may be asked for all the time.
+    pub(super) fn line(&mut self, line: impl FnOnce() -> String, console: &mut Console<'_>) {
         if let Some(bar) = &self.bar {
-            bar.set_message(pulse_line(pulse));
+            bar.set_message(line());
         } else if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
             // The first line would say nothing yet.
             if self.last_line.is_some() {
-                console.note(&pulse_line(pulse));
+                console.note(&line());
             }
             self.last_line = Some(Instant::now());
         }
@@ -238,7 +239,7 @@ impl Display {
         }
     }
 
-    fn end(&self) {
+    pub(super) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -266,7 +267,7 @@ struct Document<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct DocumentFinding<'a> {
+pub(super) struct DocumentFinding<'a> {
     invariant: &'a str,
     happened: &'a str,
     fingerprint: String,
@@ -302,16 +303,6 @@ fn tell(outcome: &Outcome, plan: &Plan, console: &mut Console<'_>) -> Result<(),
 
 fn document<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Document<'a> {
     let pulse = &outcome.pulse;
-    let finding = |finding: &'a Finding| DocumentFinding {
-        invariant: finding.invariant,
-        happened: &finding.happened,
-        fingerprint: finding.fingerprint.to_string(),
-        calls: finding.call_count,
-        known: finding.is_known,
-        file: finding.path.as_ref().map(|path| path.display().to_string()),
-        replay: finding.replay.as_deref(),
-        text: &finding.text,
-    };
     let raw = |raw: &'a RawFinding| DocumentRaw {
         kind: raw.kind,
         why: &raw.why,
@@ -329,15 +320,29 @@ fn document<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Document<'a> {
         states: pulse.states,
         working_set: pulse.corpus,
         interrupted: outcome.is_interrupted,
-        findings: outcome.findings.iter().map(finding).collect(),
+        findings: outcome.findings.iter().map(document_finding).collect(),
         raw: outcome.raw.iter().map(raw).collect(),
         troubles: &outcome.troubles,
     }
 }
 
-fn summary(outcome: &Outcome, colour: Colour) -> String {
+pub(super) fn document_finding(finding: &Finding) -> DocumentFinding<'_> {
+    DocumentFinding {
+        invariant: finding.invariant,
+        happened: &finding.happened,
+        fingerprint: finding.fingerprint.to_string(),
+        calls: finding.call_count,
+        known: finding.is_known,
+        file: finding.path.as_ref().map(|path| path.display().to_string()),
+        replay: finding.replay.as_deref(),
+        text: &finding.text,
+    }
+}
+
+/// The stories of findings, one after the other.
+pub(super) fn stories(findings: &[Finding], colour: Colour) -> String {
     let mut text = String::new();
-    for finding in &outcome.findings {
+    for finding in findings {
         text.push_str(&coloured_story(finding, colour));
         if finding.path.is_none() {
             text.push_str("  not stored; this is all there is of it:\n\n");
@@ -345,6 +350,11 @@ fn summary(outcome: &Outcome, colour: Colour) -> String {
         }
         text.push('\n');
     }
+    text
+}
+
+fn summary(outcome: &Outcome, colour: Colour) -> String {
+    let mut text = stories(&outcome.findings, colour);
     for raw in &outcome.raw {
         text.push_str(&format!("{}: {}\n  kept in {}\n\n", raw.kind, raw.why, raw.path.display()));
     }

@@ -3,6 +3,7 @@
 mod audit;
 mod canary;
 mod console;
+mod exhaust;
 pub mod exit;
 mod failure;
 mod fault;
@@ -31,6 +32,7 @@ Examples:
   rekeylab fuzz                                  search for a minute on every core
   rekeylab fuzz --time 8h --sanitizer address    search for a night, memory errors included
   rekeylab replay                                run every reproducer and seed again
+  rekeylab exhaust --depth 6                     run every sequence of up to six calls
   rekeylab run finding.seq                       tell what one sequence breaks
   rekeylab hygiene finding.seq                   show where each secret lived and died
   rekeylab minimize crash-0a1b -o finding.seq    make it short and readable
@@ -83,6 +85,7 @@ enum When {
 #[derive(Debug, Subcommand)]
 enum Command {
     Fuzz(fuzz::Options),
+    Exhaust(exhaust::Options),
     Run(run::Options),
     Replay(replay::Options),
     Minimize(minimize::Options),
@@ -134,6 +137,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure> {
     match command {
         Command::Fuzz(options) => fuzz::run(&options, console),
+        Command::Exhaust(options) => exhaust::run(&options, console),
         Command::Run(options) => run::run(&options, console),
         Command::Replay(options) => replay::run(&options, console),
         Command::Minimize(options) => minimize::run(&options, console),

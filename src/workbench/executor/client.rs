@@ -6,7 +6,7 @@ use rekeylab_ddi::{DeviceHandle, Guid, Hresult, SessionHandle};
 
 use zeroize::Zeroize;
 
-use crate::observation::{Home, Observation};
+use crate::observation::{Home, Observation, StateHash};
 use crate::sequence::expand::KeyRing;
 use crate::sequence::{CryptoType, DecodeProfile};
 
@@ -64,6 +64,25 @@ impl Client {
         self.devices.clear();
         self.sessions.clear();
         self.in_flight.clear();
+    }
+
+    /// Writes all that the client's calls to come depend on.
+    pub(super) fn write_state(&self, hash: &mut StateHash) {
+        // The key ring only saves time.
+        let Self { devices, sessions, in_flight, key_ring: _ } = self;
+        hash.count(devices.len());
+        for ClientDevice { handle, is_open } in devices {
+            hash.number(handle.0);
+            hash.flag(*is_open);
+        }
+        hash.count(sessions.len());
+        sessions.iter().for_each(|session| session.write_state(hash));
+        hash.count(in_flight.len());
+        for InFlight { len, fence, key_secret: _, is_lost } in in_flight {
+            hash.count(*len);
+            hash.number(*fence);
+            hash.flag(*is_lost);
+        }
     }
 
     /// Forgets every key, in memory too.
@@ -184,6 +203,31 @@ impl InFlight {
 }
 
 impl ClientSession {
+    fn write_state(&self, hash: &mut StateHash) {
+        // Which secrets they are is a matter of names: what is searched for is written elsewhere.
+        let Self {
+            handle,
+            device_slot,
+            is_alive,
+            is_lost,
+            key_secret: _,
+            random_secret: _,
+            epoch,
+            random,
+            key,
+            first_key,
+        } = self;
+        hash.number(handle.0);
+        hash.maybe(device_slot.map(u64::from));
+        hash.flag(*is_alive);
+        hash.flag(*is_lost);
+        hash.number((*epoch).into());
+        for secret in [random, key] {
+            hash.bytes(secret.as_ref().map_or(&[], |bytes| &bytes[..]));
+        }
+        hash.bytes(first_key);
+    }
+
     /// Whether the driver has to keep its secrets.
     pub(super) fn is_live(&self) -> bool {
         self.is_alive && !self.is_lost

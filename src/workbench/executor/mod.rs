@@ -7,11 +7,14 @@
 //! run        one execution: the calls in order, the epilogue, the end
 //! perform    each call as the client makes it; client is what the client remembers
 //! secrets    what is searched for; outputs and hygiene, where
+//! state      which state the calls led to
 //! differential   four more runs, and what follows the key in them
 //! ```
 
 mod audit;
+mod cipher;
 mod client;
+mod core_on;
 mod differential;
 mod hygiene;
 mod outputs;
@@ -20,6 +23,7 @@ mod perform;
 mod run;
 mod seams;
 mod secrets;
+mod state;
 mod subject;
 
 use std::rc::Rc;
@@ -33,7 +37,9 @@ use crate::sequence::CallSequence;
 use crate::sequence::expand::World;
 use audit::Taint;
 pub use audit::{Remnant, TaintedBlock};
+pub use cipher::{NotAes, prove_cipher};
 use client::Client;
+pub use core_on::{CoreOn, Source};
 use differential::{Differential, RunRecord};
 use hygiene::Instruments;
 use run::Run;
@@ -58,6 +64,8 @@ pub struct Executor {
     taint: Taint,
     /// Whether the sequence itself holds part of a secret.
     is_foretold: bool,
+    /// Whether the state behind the last call is wanted.
+    wanted: state::Wanted,
 }
 
 impl core::fmt::Debug for Executor {
@@ -78,9 +86,14 @@ impl Default for Executor {
 
 impl Executor {
     /// An executor, after it has shown itself that what it looks with really looks.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the cipher, by which every buffer is judged, is not AES; see [`prove_cipher`].
     #[must_use]
     pub fn new() -> Self {
         panic::install_hook();
+        cipher::prove_the_chosen_one().unwrap_or_else(|error| panic!("{error}"));
         let mut secrets = SecretSet::new();
         let mut instruments = Instruments::take();
         let layers = instruments.proven_layers(&mut secrets);
@@ -98,6 +111,7 @@ impl Executor {
             differential: Differential::default(),
             taint: Taint::Off,
             is_foretold: false,
+            wanted: state::Wanted::default(),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Looks for secrets in what the driver says: buffers, numbers, its log and its `Debug` text.
 
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 use core::ops::Range;
 
 use super::perform::OWNED_RANDOM_LEN_MAX;
 use super::run::{Run, enter};
 use super::subject::Subject;
 use super::{Executor, narrow, sighting};
-use crate::observation::{Layer, MARGIN_LEN, Place, Trace, UNTOUCHED};
+use crate::observation::{Layer, Layers, MARGIN_LEN, Place, Trace, UNTOUCHED, Void};
 
 impl<S: Subject> Run<'_, S> {
     /// Looks at every word of a long output.
@@ -65,14 +65,16 @@ impl<S: Subject> Run<'_, S> {
         });
     }
 
-    /// Looks at what the call has logged.
-    pub(super) fn read_log(&mut self, index: usize) {
+    /// Looks at what the call has logged, and says where in the trace it is.
+    pub(super) fn read_log(&mut self, index: usize) -> Range<u32> {
+        let start = narrow(self.trace.log.len());
         if !self.executor.seams.has_logged() {
-            return;
+            return start..start;
         }
         let mut log = core::mem::take(&mut self.executor.text);
         log.clear();
         self.executor.seams.take_log(&mut log);
+        self.trace.log.push_str(&log);
         if self.layers.has(Layer::Log) {
             for (number, line) in (1..).zip(log.lines()) {
                 self.executor.note_text(self.trace, index, line, &|encoding| Place::Log {
@@ -82,6 +84,19 @@ impl<S: Subject> Run<'_, S> {
             }
         }
         self.executor.text = log;
+        start..narrow(self.trace.log.len())
+    }
+
+    /// Looks at what `Debug` showed of the arguments of the last call, which a driver may well log.
+    pub(super) fn read_arguments(&mut self, text: &str) {
+        if !self.layers.has(Layer::Debug) {
+            return;
+        }
+        let index = self.trace.calls.len() - 1;
+        if !is_legible(text) {
+            self.trace.void.get_or_insert(Void { layer: Layer::Debug, call: narrow(index) });
+        }
+        self.executor.note_text(self.trace, index, text, &|encoding| Place::Debug { encoding });
     }
 
     /// Looks at what `Debug` of the driver shows now.
@@ -95,6 +110,9 @@ impl<S: Subject> Run<'_, S> {
             let written = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
                 write!(Bounded(&mut text), "{driver:?}")
             });
+            if written.is_ok() && !is_legible(&text) {
+                self.trace.void.get_or_insert(Void { layer: Layer::Debug, call: narrow(index) });
+            }
             if written.is_ok() || text.capacity() > DEBUG_TEXT_LEN_MAX {
                 break;
             }
@@ -111,6 +129,18 @@ impl<S: Subject> Run<'_, S> {
             self.look_at_stack_and_registers(index);
         }
     }
+}
+
+/// What `Debug` shows of the arguments of a call, if that is looked into.
+pub(super) fn arguments_text(layers: Layers, arguments: &dyn fmt::Debug) -> String {
+    if layers.has(Layer::Debug) { format!("{arguments:?}") } else { String::new() }
+}
+
+/// Whether `Debug` says something of every part. A part of which nothing is shown at all was not
+/// looked into; one that hides what it holds says at least that it is there.
+fn is_legible(text: &str) -> bool {
+    let holes = [": ,", ": }", ":  }", "()", "(,", ", ,", ", )", "[,", ", ]"];
+    !text.is_empty() && !holes.iter().any(|hole| text.contains(hole))
 }
 
 /// A text that never grows: it is the workbench's, and the memory that a growing one moves out of

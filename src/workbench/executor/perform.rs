@@ -9,6 +9,7 @@ use rekeylab_ddi::{
 
 use super::audit::Taint;
 use super::client::{self, InFlight};
+use super::outputs::arguments_text;
 use super::run::{Run, enter};
 use super::subject::{BOUNDS, Subject};
 use super::{narrow, seams, short};
@@ -19,6 +20,7 @@ impl<S: Subject> Run<'_, S> {
     pub(super) fn create_device(&mut self, seen: &mut Observation) -> Hresult {
         let mut args = CreateDevice::default();
         let code = self.enter(|driver| driver.create_device(&mut args));
+        self.read_arguments(&arguments_text(self.layers, &args));
         seen.scalar = args.device.0;
         seen.device_slot = Some(short(self.executor.client.devices.len()));
         self.executor.client.add_device(args.device, code);
@@ -43,6 +45,7 @@ impl<S: Subject> Run<'_, S> {
         };
         let device = seen.device;
         let code = self.enter(|driver| driver.create_crypto_session(device, &mut args));
+        self.read_arguments(&arguments_text(self.layers, &args));
         seen.scalar = args.session.0;
         seen.session_slot = Some(short(self.executor.client.sessions.len()));
         self.executor.client.add_session(args.session, seen.device_slot);
@@ -72,6 +75,7 @@ impl<S: Subject> Run<'_, S> {
         let args = CryptoSessionKeyExchange { session: seen.session, blob: bytes, blob_len };
         let device = seen.device;
         let code = self.enter(|driver| driver.crypto_session_key_exchange(device, &args));
+        self.read_arguments(&arguments_text(self.layers, &args));
         if self.executor.taint == Taint::Marked {
             valgrind::mark_public(wrapped_key);
         }
@@ -112,12 +116,14 @@ impl<S: Subject> Run<'_, S> {
         let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
             driver.start_session_key_refresh(device, &mut args)
         });
+        let text = arguments_text(self.layers, &args);
 
         if self.executor.taint == Taint::Marked {
             // The client may know it; in the driver's memory it stays marked.
             valgrind::mark_public(owned);
         }
         let random = owned.first_chunk::<RANDOM_NUMBER_LEN>().copied().unwrap_or_default();
+        self.read_arguments(&text);
         if let (Some(session), true) = (self.executor.client.session_mut(seen), code.is_ok()) {
             session.random = Some(random);
             let mut drawn = planned.iter().flatten();
@@ -191,9 +197,11 @@ impl<S: Subject> Run<'_, S> {
         let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
             driver.submit_buffer(device, &mut args)
         });
+        let text = arguments_text(self.layers, &args);
         seen.scalar = args.fence;
+        self.read_arguments(&text);
         if code.is_ok() {
-            let fence = args.fence;
+            let fence = seen.scalar;
             let buffer = InFlight { len: owned_len, fence, key_secret, is_lost: false };
             self.executor.client.in_flight.push_back(buffer);
         }
@@ -207,6 +215,7 @@ impl<S: Subject> Run<'_, S> {
         };
         let device = seen.device;
         let code = self.enter(|driver| driver.check_crypto_session_status(device, &mut args));
+        self.read_arguments(&arguments_text(self.layers, &args));
         seen.scalar = args.status.0.into();
         code
     }
@@ -232,6 +241,7 @@ impl<S: Subject> Run<'_, S> {
         let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
             driver.retire(&mut args)
         });
+        let text = arguments_text(self.layers, &args);
         if self.executor.taint == Taint::Marked {
             valgrind::mark_public(args.surface);
         }
@@ -239,6 +249,10 @@ impl<S: Subject> Run<'_, S> {
         seen.surface_len = args.surface_len;
         self.trace.completions.truncate(first + completed);
         seen.completions = narrow(first)..narrow(first + completed);
+        self.read_arguments(&text);
+        for number in first..first + completed {
+            self.read_arguments(&arguments_text(self.layers, &self.trace.completions[number]));
+        }
         if code.is_ok() {
             let delivered = completed.min(self.executor.client.in_flight.len());
             self.executor.client.in_flight.drain(..delivered);

@@ -40,6 +40,7 @@ impl<S: Subject> Run<'_, S> {
             self.call(call);
         }
         self.trace.sequence_len = self.trace.calls.len();
+        self.note_state();
         self.epilogue();
         self.close();
     }
@@ -109,7 +110,7 @@ impl<S: Subject> Run<'_, S> {
         if !seen.call.is_injection() {
             self.executor.note_freed(self.trace, index);
             self.scan_scalar(seen.scalar, index);
-            self.read_log(index);
+            seen.log = self.read_log(index);
             self.look_for_leftovers(&seen, index);
             if self.layers.has(Layer::Debug) {
                 self.read_debug_text(index);

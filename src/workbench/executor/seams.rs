@@ -11,7 +11,7 @@ use rekeylab_driver::{
 };
 use zeroize::Zeroize as _;
 
-use crate::observation::{Draw, Reservations};
+use crate::observation::{Draw, Reservations, StateHash};
 use crate::sequence::expand::World;
 use crate::sequence::{Blob, EntropyFault, expand};
 
@@ -105,6 +105,32 @@ impl Seams {
         entropy.draws.clear();
     }
 
+    /// Writes all that answers to come depend on.
+    pub(super) fn write_state(&self, hash: &mut StateHash) {
+        // Requests are counted for one call, and what was logged has been read.
+        let Self { entropy, fail_after, reservations: _, reserved_len, log: _ } = self;
+        // The fresh numbers of a world are always the same, and the draws of a call are for it.
+        let EntropyState {
+            fresh: _,
+            world,
+            fresh_count,
+            last,
+            restoring,
+            fault,
+            draws: _,
+            is_tainting: _, // nothing that a run answers depends on it
+        } = &*entropy.borrow();
+        hash.bytes(&[world.secrets, world.payloads]);
+        hash.count(*fresh_count);
+        hash.bytes(last);
+        hash.bytes(restoring);
+        let (kind, left) = fault.map_or((0, 0), |(kind, left)| (1 + kind.number(), left));
+        hash.bytes(&[kind]);
+        hash.number(left.into());
+        hash.maybe(fail_after.get().map(u64::from));
+        hash.number(reserved_len.get());
+    }
+
     pub(super) fn begin_call(&self) {
         self.reservations.set(Reservations::default());
     }
@@ -147,6 +173,12 @@ impl Seams {
 
     pub(super) fn inject_allocation_failure(&self, after: u32) {
         self.fail_after.set(Some(after));
+    }
+
+    /// Notes what another source answered a draw of this call.
+    pub(super) fn note_draw(&self, answer: Result<(), EntropyError>, random: &[u8; 16]) {
+        let draw = if answer.is_ok() { Draw::Answered(*random) } else { Draw::Failed };
+        self.entropy.borrow_mut().draws.push(draw);
     }
 
     /// Whether the last draw of this call answered these bytes.
@@ -248,7 +280,8 @@ impl Engine for CountingEngine {
         if is_refused {
             return Err(OutOfMemory);
         }
-        seams.reserved_len.set(seams.reserved_len.get() + len as u64);
+        // Wraps back when more was given back than granted, which is the driver's fault and no panic.
+        seams.reserved_len.set(seams.reserved_len.get().wrapping_add(len as u64));
         Ok(())
     }
 

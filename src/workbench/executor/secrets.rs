@@ -92,6 +92,7 @@ impl<S: Subject> Run<'_, S> {
         let known = self.executor.secrets.register(secret, tag).expect(ROOM_FOR_ALL);
         if known == tag {
             self.trace.secrets.push(name);
+            self.executor.note_watched(secret);
         }
         known
     }

@@ -33,6 +33,16 @@ pub trait Subject {
     /// Shows every place where a secret may live now.
     fn for_each_home(&self, _driver: &Self::Driver, _sink: &mut dyn FnMut(HomeOf, &[u8; 16])) {}
 
+    /// Whether [`write_state`](Self::write_state) writes everything that can influence an answer
+    /// to come. Of a driver that does not say so, which may keep anything anywhere, no two states
+    /// are ever taken for the same.
+    fn declares_state(&self) -> bool {
+        false
+    }
+
+    /// Writes the driver's complete state, value by value.
+    fn write_state(&self, _driver: &Self::Driver, _sink: &mut dyn FnMut(&[u8])) {}
+
     /// The writable statics and thread-locals of the driver, or `None` if they cannot be found.
     fn statics(&self) -> Option<&'static Statics> {
         None
@@ -65,6 +75,14 @@ impl Subject for Core {
 
     fn for_each_home(&self, driver: &Adapter, sink: &mut dyn FnMut(HomeOf, &[u8; 16])) {
         driver.for_each_home(sink);
+    }
+
+    fn declares_state(&self) -> bool {
+        true
+    }
+
+    fn write_state(&self, driver: &Adapter, sink: &mut dyn FnMut(&[u8])) {
+        driver.write_state(sink);
     }
 
     fn statics(&self) -> Option<&'static Statics> {

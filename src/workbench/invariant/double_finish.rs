@@ -2,12 +2,14 @@
 
 use super::key_residue::is_revival;
 use super::{Case, Invariant, Verdict, Violation, abort_function};
+use crate::observation::{Observation, StateHash};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "double-finish",
     holds_when: "one start has at most one successful finish",
     check,
+    remembers,
     abort: double_finish_found,
 };
 
@@ -41,43 +43,68 @@ fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// Counts, for each session, the starts that no finish has answered yet.
 fn check_codes(case: &Case<'_>, verdict: &mut Verdict) {
-    // By session slot: the call of the last finish, and whether a start waits.
-    let mut sessions: Vec<(Option<usize>, bool)> = Vec::new();
+    let mut refreshes = Refreshes::default();
     for (index, seen) in case.trace.calls.iter().enumerate() {
+        let Some(last_finish) = refreshes.follow(index, seen) else { continue };
+        if verdict.claims(index) {
+            continue;
+        }
+        let happened = match last_finish {
+            Some(call) => {
+                format!("answered S_OK, and no start came since the finish of call {call}")
+            }
+            None => "answered S_OK, and there never was a start".to_owned(),
+        };
+        verdict.violations.push(Violation {
+            invariant: INVARIANT.name,
+            call: index,
+            session: seen.session_slot,
+            happened,
+            expected: "D3DDDIERR_INVALIDCALL: no random number waits".to_owned(),
+            rules: "S-02 S-03",
+            is_inferred: false,
+        });
+    }
+}
+
+fn remembers(calls: &[Observation], hash: &mut StateHash) {
+    let mut refreshes = Refreshes::default();
+    for (index, seen) in calls.iter().enumerate() {
+        refreshes.follow(index, seen);
+    }
+    // Where the last finish was is for the story.
+    let Refreshes { sessions } = refreshes;
+    hash.count(sessions.len());
+    sessions.iter().for_each(|(_, is_started)| hash.flag(*is_started));
+}
+
+/// By session slot: the call of the last finish, and whether a start waits.
+#[derive(Default)]
+struct Refreshes {
+    sessions: Vec<(Option<usize>, bool)>,
+}
+
+impl Refreshes {
+    /// Takes over a call. When it is a finish that no start waited for, says which call the finish
+    /// before was, if there was one.
+    fn follow(&mut self, index: usize, seen: &Observation) -> Option<Option<usize>> {
         let is_start = matches!(seen.call, Call::StartRefresh { .. });
         let is_finish = matches!(seen.call, Call::FinishRefresh { .. });
         if !(is_start || is_finish) || !seen.is_ok() {
-            continue;
+            return None;
         }
         // A NULL handle that is served has no slot; it counts as a session of its own.
         let slot = seen.session_slot.map_or(0, |slot| usize::from(slot) + 1);
-        if sessions.len() <= slot {
-            sessions.resize(slot + 1, (None, false));
+        if self.sessions.len() <= slot {
+            self.sessions.resize(slot + 1, (None, false));
         }
-        let (last_finish, is_started) = &mut sessions[slot];
+        let (last_finish, is_started) = &mut self.sessions[slot];
+        let was_started = core::mem::replace(is_started, is_start);
         if is_start {
-            *is_started = true;
-            continue;
+            return None;
         }
-        if !*is_started && !verdict.claims(index) {
-            let happened = match last_finish {
-                Some(call) => {
-                    format!("answered S_OK, and no start came since the finish of call {call}")
-                }
-                None => "answered S_OK, and there never was a start".to_owned(),
-            };
-            verdict.violations.push(Violation {
-                invariant: INVARIANT.name,
-                call: index,
-                session: seen.session_slot,
-                happened,
-                expected: "D3DDDIERR_INVALIDCALL: no random number waits".to_owned(),
-                rules: "S-02 S-03",
-                is_inferred: false,
-            });
-        }
-        *last_finish = Some(index);
-        *is_started = false;
+        let before = last_finish.replace(index);
+        (!was_started).then_some(before)
     }
 }
 

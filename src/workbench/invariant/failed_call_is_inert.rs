@@ -1,6 +1,8 @@
 //! `failed-call-is-inert`: a refused call changes nothing and leaves outputs zeroed.
 
-use super::{Case, Disagreement, Divergence, Invariant, Model, Verdict, Violation, abort_function};
+use super::{
+    Case, Disagreement, Divergence, Invariant, Model, Verdict, Violation, abort_function, nothing,
+};
 use crate::observation::{Observation, UNTOUCHED};
 use crate::sequence::Call;
 
@@ -8,6 +10,8 @@ pub(super) const INVARIANT: Invariant = Invariant {
     name: "failed-call-is-inert",
     holds_when: "a refused call changes nothing and leaves outputs zeroed",
     check,
+    // Refused calls are looked through for the cause of a disagreement, once there is one.
+    remembers: nothing,
     abort: failed_call_was_not_inert,
 };
 

@@ -1,12 +1,13 @@
 //! `key-leak`: nothing the caller gets back holds key bytes, in any form.
 
-use super::{Case, Invariant, Verdict, abort_function, leftovers};
+use super::{Case, Invariant, Verdict, abort_function, leftovers, nothing};
 use crate::observation::Layer;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "key-leak",
     holds_when: "nothing the caller gets back holds key bytes, in any form",
     check,
+    remembers: nothing,
     abort: key_leak_found,
 };
 

@@ -1,6 +1,6 @@
 //! `key-residue`: nothing of a secret is left anywhere once its life is over.
 
-use super::{Case, Invariant, Verdict, Violation, abort_function, leftovers};
+use super::{Case, Invariant, Verdict, Violation, abort_function, leftovers, nothing};
 use crate::observation::{Home, Layer, Observation, Place, SecretKind, Sighting, Trace};
 use crate::sequence::Call;
 
@@ -8,6 +8,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
     name: "key-residue",
     holds_when: "no secret is left in heap, stack, registers or statics once its life is over",
     check,
+    remembers: nothing,
     abort: key_residue_found,
 };
 

@@ -3,6 +3,7 @@
 use rekeylab_ddi::Hresult;
 
 use super::{Case, Invariant, Verdict, Violation, abort_function};
+use crate::observation::{Observation, StateHash};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -10,6 +11,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
     holds_when: "in one session no counter block is used twice, also when refreshes restore an old \
                  key",
     check,
+    remembers,
     abort: keystream_reused,
 };
 
@@ -20,32 +22,11 @@ abort_function!(keystream_reused);
 /// Keys are left out of it on purpose: whether an old key came back is nothing that the driver
 /// could rely on (S-12, S-26).
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    // By session slot: the highest (IV, Count) used, and the call that used it.
-    let mut highest: Vec<Option<((u64, u64), usize)>> = Vec::new();
+    let mut counters = Counters::default();
     for (index, seen) in case.trace.calls.iter().enumerate() {
-        let Call::SubmitBuffer { iv, count, len, .. } = seen.call else { continue };
-        // Memory and room are asked for last, so whoever lacks them has been let in.
-        let is_let_in = seen.code.is_some_and(|code| {
-            [Hresult::S_OK, Hresult::E_OUTOFMEMORY, Hresult::D3DDDIERR_WASSTILLDRAWING]
-                .contains(&code)
-        });
-        if !is_let_in {
-            continue;
-        }
-        // A NULL handle that is served has no slot; it counts as a session of its own.
-        let slot = seen.session_slot.map_or(0, |slot| usize::from(slot) + 1);
-        if highest.len() <= slot {
-            highest.resize(slot + 1, None);
-        }
-        let last = (iv, count.saturating_add(u64::from(len / 16).saturating_sub(1)));
-        let Some((used, user)) = highest[slot].filter(|(used, _)| (iv, count) <= *used) else {
-            if seen.is_ok() {
-                highest[slot] = Some((last, index));
-            }
-            continue;
-        };
+        let Call::SubmitBuffer { iv, count, .. } = seen.call else { continue };
+        let Some(((used_iv, used_count), user)) = counters.follow(index, seen) else { continue };
         if !verdict.claims(index) {
-            let (used_iv, used_count) = used;
             verdict.violations.push(Violation {
                 invariant: INVARIANT.name,
                 call: index,
@@ -60,6 +41,54 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                 is_inferred: false,
             });
         }
+    }
+}
+
+fn remembers(calls: &[Observation], hash: &mut StateHash) {
+    let mut counters = Counters::default();
+    for (index, seen) in calls.iter().enumerate() {
+        counters.follow(index, seen);
+    }
+    // By which call a counter was used is for the story.
+    let Counters { highest } = counters;
+    hash.count(highest.len());
+    for used in highest {
+        let used = used.map(|(used, _)| used);
+        hash.maybe(used.map(|(iv, _)| iv));
+        hash.maybe(used.map(|(_, count)| count));
+    }
+}
+
+/// By session slot: the highest (IV, Count) used, and the call that used it.
+#[derive(Default)]
+struct Counters {
+    highest: Vec<Option<((u64, u64), usize)>>,
+}
+
+impl Counters {
+    /// Takes over a call. When it was let in with a counter that does not rise, says what had been
+    /// used before, and by which call.
+    fn follow(&mut self, index: usize, seen: &Observation) -> Option<((u64, u64), usize)> {
+        let Call::SubmitBuffer { iv, count, len, .. } = seen.call else { return None };
+        // Memory and room are asked for last, so whoever lacks them has been let in.
+        let is_let_in = seen.code.is_some_and(|code| {
+            [Hresult::S_OK, Hresult::E_OUTOFMEMORY, Hresult::D3DDDIERR_WASSTILLDRAWING]
+                .contains(&code)
+        });
+        if !is_let_in {
+            return None;
+        }
+        // A NULL handle that is served has no slot; it counts as a session of its own.
+        let slot = seen.session_slot.map_or(0, |slot| usize::from(slot) + 1);
+        if self.highest.len() <= slot {
+            self.highest.resize(slot + 1, None);
+        }
+        let reused = self.highest[slot].filter(|(used, _)| (iv, count) <= *used);
+        if reused.is_none() && seen.is_ok() {
+            let last = (iv, count.saturating_add(u64::from(len / 16).saturating_sub(1)));
+            self.highest[slot] = Some((last, index));
+        }
+        reused
     }
 }
 

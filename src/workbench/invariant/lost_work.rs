@@ -5,13 +5,16 @@ use rekeylab_ddi::Hresult;
 
 use crate::sequence::Call;
 
-use super::{Case, Disagreement, Divergence, Invariant, Verdict, Violation, abort_function};
+use super::{
+    Case, Disagreement, Divergence, Invariant, Verdict, Violation, abort_function, nothing,
+};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "lost-work",
     holds_when: "what was accepted completes exactly once, and nothing stays behind after destroy \
                  and drain",
     check,
+    remembers: nothing,
     abort: work_was_lost,
 };
 
@@ -66,13 +69,14 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// Whether driver and model disagree about how much room the queue has left.
 fn is_about_room(case: &Case<'_>, divergence: &Divergence) -> bool {
-    let busy = Some(Hresult::D3DDDIERR_WASSTILLDRAWING);
+    let busy = Hresult::D3DDDIERR_WASSTILLDRAWING;
+    // Memory is asked for after room, so whoever lacks it had room.
+    let has_room = |code: Hresult| code.is_ok() || code == Hresult::E_OUTOFMEMORY;
     let seen = &case.trace.calls[divergence.call];
-    let code = seen.code;
-    let is_submission = matches!(seen.call, Call::SubmitBuffer { .. });
-    is_submission
-        && divergence.about == Disagreement::Code
-        && (code == busy || Some(divergence.answer.code) == busy)
+    let (Call::SubmitBuffer { .. }, Some(code)) = (seen.call, seen.code) else { return false };
+    let expected = divergence.answer.code;
+    divergence.about == Disagreement::Code
+        && (code == busy && has_room(expected) || expected == busy && has_room(code))
 }
 
 fn room(case: &Case<'_>, divergence: &Divergence) -> Violation {
@@ -139,6 +143,17 @@ mod tests {
             exchange-key s0 key=7 -> ok
             submit-buffer s0 iv=1 count=0 len=16 -> D3DDDIERR_WASSTILLDRAWING",
             &["lost-work"],
+        );
+    }
+
+    #[test]
+    fn a_full_queue_that_hides_a_wrong_argument_is_about_the_argument() {
+        check(
+            "d0 = create-device -> ok
+            s0 = create-session d0 -> ok
+            exchange-key s0 key=7 -> ok
+            submit-buffer s0 iv=1 count=0 len=17 -> D3DDDIERR_WASSTILLDRAWING",
+            &["wrong-answer"],
         );
     }
 

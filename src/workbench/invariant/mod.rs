@@ -15,6 +15,7 @@ mod key_residue;
 mod keystream_reuse;
 mod leftovers;
 mod lost_work;
+mod memory;
 mod model;
 mod no_panic;
 mod output_bounds;
@@ -27,7 +28,10 @@ mod wrong_key_epoch;
 
 use rekeylab_ddi::Hresult;
 
-use crate::observation::Trace;
+use crate::observation::{Observation, Trace};
+use crate::sequence::Call;
+pub use memory::write_memory;
+use memory::{Remembers, nothing};
 pub use model::{
     Answer, CompletionFault, Disagreement, Divergence, KeyName, Model, ModelSession, Phase,
 };
@@ -41,6 +45,8 @@ pub struct Invariant {
     pub holds_when: &'static str,
     /// Reports every way in which it does not.
     check: fn(&Case<'_>, &mut Verdict),
+    /// Writes what it takes from earlier calls to judge a later one.
+    remembers: Remembers,
     /// Ends the process; one function an invariant, so that stack-based tools tell them apart.
     pub abort: fn() -> !,
 }
@@ -66,18 +72,24 @@ macro_rules! abort_function {
 }
 pub(crate) use abort_function;
 
-/// Whether a code can only be answered about a session that was found: success, or a refusal for
-/// what its state, the arguments or the bounds say.
-pub(crate) fn says_it_was_found(code: Hresult) -> bool {
-    code.is_ok()
-        || [
-            Hresult::D3DDDIERR_INVALIDCALL,
-            Hresult::E_INVALIDARG,
-            Hresult::E_OUTOFMEMORY,
-            Hresult::E_FAIL,
-            Hresult::D3DDDIERR_WASSTILLDRAWING,
-        ]
-        .contains(&code)
+/// The code of a call, if it can only be answered once what the call names was found: success, or a
+/// refusal for what its state, the arguments or the bounds say.
+pub(crate) fn code_of_the_found(seen: &Observation) -> Option<Hresult> {
+    const OF_ANY_CALL: [Hresult; 6] = [
+        Hresult::S_OK,
+        Hresult::D3DDDIERR_INVALIDCALL,
+        Hresult::E_INVALIDARG,
+        Hresult::E_OUTOFMEMORY,
+        Hresult::E_FAIL,
+        Hresult::D3DDDIERR_WASSTILLDRAWING,
+    ];
+    // Of other calls, the first one says that the driver has no such entry.
+    const OF_CREATE: [Hresult; 2] =
+        [Hresult::D3DDDIERR_NOTAVAILABLE, Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO];
+    let is_create = matches!(seen.call, Call::CreateSession { .. });
+    seen.code.filter(|code| {
+        code.is_ok() || OF_ANY_CALL.contains(code) || is_create && OF_CREATE.contains(code)
+    })
 }
 
 /// Every invariant, in the order in which they are asked.
@@ -95,6 +107,9 @@ pub const ALL: &[Invariant] = &[
     lost_work::INVARIANT,
     wrong_answer::INVARIANT,
 ];
+
+/// The name of the invariant that no session reaches another's keys or state.
+pub(crate) const SESSION_ISOLATION: &str = session_isolation::INVARIANT.name;
 
 /// The invariant of this name.
 #[must_use]

@@ -1,12 +1,13 @@
 //! `no-panic`: the driver neither panics, hangs nor overflows.
 
-use super::{Case, Invariant, Verdict, Violation, abort_function};
+use super::{Case, Invariant, Verdict, Violation, abort_function, nothing};
 use crate::observation::{Place, Sighting};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "no-panic",
     holds_when: "the driver neither panics, hangs nor overflows",
     check,
+    remembers: nothing,
     abort: no_panic_violated,
 };
 

@@ -1,6 +1,6 @@
 //! `output-bounds`: exactly the promised bytes are written.
 
-use super::{Case, Invariant, Verdict, Violation, abort_function};
+use super::{Case, Invariant, Verdict, Violation, abort_function, nothing};
 use crate::observation::{MARGIN_LEN, Observation, StrayWrite, UNTOUCHED};
 use crate::sequence::Call;
 
@@ -8,6 +8,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
     name: "output-bounds",
     holds_when: "exactly the promised bytes are written, and memory only while it is allocated",
     check,
+    remembers: nothing,
     abort: output_bounds_broken,
 };
 

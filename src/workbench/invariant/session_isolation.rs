@@ -1,12 +1,14 @@
 //! `session-isolation`: calls on one session or device change no other.
 
-use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, says_it_was_found};
+use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, code_of_the_found};
+use crate::observation::{Observation, StateHash};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "session-isolation",
     holds_when: "calls on one session or device change no other, and a foreign device is refused",
     check,
+    remembers,
     abort: session_isolation_broken,
 };
 
@@ -22,11 +24,11 @@ fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
     let mut owners: Vec<Option<u16>> = Vec::new();
     for (index, seen) in case.trace.calls.iter().enumerate() {
         let Some(slot) = seen.session_slot.map(usize::from) else { continue };
-        let code = seen.code.filter(|code| says_it_was_found(*code));
-        if matches!(seen.call, Call::CreateSession { .. }) {
-            owners.resize(slot.max(owners.len()), None);
-            owners.push(seen.device_slot.filter(|_| seen.is_ok()));
-        } else if let (Some(code), Some(&Some(owner))) = (code, owners.get(slot))
+        let code = code_of_the_found(seen);
+        if note_owner(&mut owners, slot, seen) {
+            continue;
+        }
+        if let (Some(code), Some(&Some(owner))) = (code, owners.get(slot))
             && Some(owner) != seen.device_slot
             && !verdict.claims(index)
         {
@@ -45,6 +47,27 @@ fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
             return;
         }
     }
+}
+
+/// Notes who owns the session that a call creates, if it creates one.
+fn note_owner(owners: &mut Vec<Option<u16>>, slot: usize, seen: &Observation) -> bool {
+    let is_creation = matches!(seen.call, Call::CreateSession { .. });
+    if is_creation {
+        owners.resize(slot.max(owners.len()), None);
+        owners.push(seen.device_slot.filter(|_| seen.is_ok()));
+    }
+    is_creation
+}
+
+fn remembers(calls: &[Observation], hash: &mut StateHash) {
+    let mut owners = Vec::new();
+    for seen in calls {
+        if let Some(slot) = seen.session_slot {
+            note_owner(&mut owners, usize::from(slot), seen);
+        }
+    }
+    hash.count(owners.len());
+    owners.iter().for_each(|owner| hash.maybe(owner.map(u64::from)));
 }
 
 /// A buffer that was processed under another session's key (INV-12).

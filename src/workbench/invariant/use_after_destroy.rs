@@ -2,14 +2,15 @@
 
 use rekeylab_ddi::Hresult;
 
-use super::{Case, Invariant, Verdict, Violation, abort_function, says_it_was_found};
-use crate::observation::Observation;
+use super::{Case, Invariant, Verdict, Violation, abort_function, code_of_the_found};
+use crate::observation::{Observation, StateHash};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "use-after-destroy",
     holds_when: "a destroyed session serves no call and never comes back under another's name",
     check,
+    remembers,
     abort: use_after_destroy_found,
 };
 
@@ -19,7 +20,7 @@ abort_function!(use_after_destroy_found);
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
     let mut lives = Lives::default();
     for (index, seen) in case.trace.calls.iter().enumerate() {
-        if let Some(code) = seen.code.filter(|code| says_it_was_found(*code))
+        if let Some(code) = code_of_the_found(seen)
             && let Some((call, what)) = lives.dead_name_of(seen)
         {
             // From the first such call on, two names can mean one session; the rest is echo.
@@ -40,6 +41,21 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                 is_inferred: false,
             });
             return;
+        }
+    }
+}
+
+fn remembers(calls: &[Observation], hash: &mut StateHash) {
+    let mut lives = Lives::default();
+    for (index, seen) in calls.iter().enumerate().filter(|(_, seen)| seen.is_ok()) {
+        lives.follow(index, seen);
+    }
+    for lives in [&lives.devices, &lives.sessions] {
+        hash.count(lives.len());
+        for Life { handle, created: _, owner, ended } in lives {
+            hash.number(*handle);
+            hash.maybe(owner.map(u64::from));
+            hash.flag(ended.is_some());
         }
     }
 }
@@ -186,6 +202,12 @@ mod tests {
             &format!("{KEYED}destroy-session s0 -> ok\nfinish-refresh s0 -> D3DDDIERR_INVALIDCALL"),
             &["use-after-destroy"],
         );
+    }
+
+    #[test]
+    fn a_dead_device_that_refuses_what_the_new_session_shall_be_rings() {
+        let create = "create-session d0 profile=unknown -> D3DDDIERR_UNSUPPORTEDCRYPTO";
+        check(&format!("{KEYED}destroy-device d0 -> ok\n{create}"), &["use-after-destroy"]);
     }
 
     #[test]

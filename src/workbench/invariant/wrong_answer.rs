@@ -1,11 +1,16 @@
 //! `wrong-answer`: every code and every output byte is the model's.
 
-use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function};
+use rekeylab_ddi::Hresult;
+
+use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, nothing};
+use crate::observation::Observation;
+use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "wrong-answer",
     holds_when: "every code and every output byte is the model's",
     check,
+    remembers: nothing,
     abort: wrong_answer_found,
 };
 
@@ -58,14 +63,20 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             happened,
             expected,
             rules,
-            is_inferred: false,
+            is_inferred: is_about_room(seen),
         });
     }
 }
 
+/// Whether room was refused that should be there: who keeps it may have shown elsewhere, earlier.
+fn is_about_room(seen: &Observation) -> bool {
+    let is_create = matches!(seen.call, Call::CreateDevice | Call::CreateSession { .. });
+    is_create && seen.code == Some(Hresult::E_OUTOFMEMORY)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, rings, trace_of};
+    use super::super::testing::{check, rings, trace_of, violations};
 
     const KEYED: &str = "d0 = create-device -> ok
         s0 = create-session d0 -> ok
@@ -108,6 +119,16 @@ mod tests {
         let at = trace.calls[3].buffer.start as usize;
         trace.bytes[at] ^= 1;
         assert_eq!(rings(&trace), ["wrong-answer"]);
+    }
+
+    #[test]
+    fn room_that_is_refused_may_be_the_work_of_another_bug() {
+        let is_inferred = |call: &str| {
+            let violations = violations(&trace_of(&format!("{KEYED}{call}")));
+            violations.first().map(|violation| violation.is_inferred)
+        };
+        assert_eq!(is_inferred("s1 = create-session d0 -> E_OUTOFMEMORY"), Some(true));
+        assert_eq!(is_inferred("s1 = create-session d0 -> D3DDDIERR_INVALIDCALL"), Some(false));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `wrong-key-epoch`: a buffer is processed under the key in force when it was submitted.
 
-use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function};
+use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, nothing};
 use crate::observation::{EmptyHome, SecretName};
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -8,6 +8,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
     holds_when: "a buffer is processed under the key in force when it was submitted, and its \
                  plaintext comes back equal",
     check,
+    remembers: nothing,
     abort: wrong_key_epoch_found,
 };
 

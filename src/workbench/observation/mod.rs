@@ -6,6 +6,7 @@
 mod layer;
 mod lifetime;
 mod sighting;
+mod state_hash;
 
 use core::fmt;
 use core::ops::Range;
@@ -18,6 +19,8 @@ pub use sighting::{
     Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Sighting, Stay,
     StrayWrite,
 };
+
+pub use state_hash::{StateHash, StateId};
 
 use crate::sequence::Call;
 
@@ -40,6 +43,8 @@ pub struct Trace {
     pub draws: Vec<Draw>,
     /// The bytes of all buffers; entries refer to ranges of it.
     pub bytes: Vec<u8>,
+    /// What the driver logged, line by line; entries refer to ranges of it.
+    pub log: String,
     /// The names of the secrets that sightings refer to, in the order of their birth.
     pub secrets: Vec<SecretName>,
     /// Where secrets were seen.
@@ -90,6 +95,8 @@ pub struct Observation {
     pub completions: Range<u32>,
     /// Its entropy draws, as a range of [`Trace::draws`].
     pub draws: Range<u32>,
+    /// What it logged, as a range of [`Trace::log`].
+    pub log: Range<u32>,
     /// How many allocation requests the driver made, and whether one was refused.
     pub reservations: Reservations,
 }
@@ -165,6 +172,7 @@ impl Observation {
             surface_len: 0,
             completions: 0..0,
             draws: 0..0,
+            log: 0..0,
             reservations: Reservations::default(),
         }
     }
@@ -190,6 +198,7 @@ impl Trace {
         self.completions.clear();
         self.draws.clear();
         self.bytes.clear();
+        self.log.clear();
         self.secrets.clear();
         self.sightings.clear();
         self.stays.clear();
@@ -213,6 +222,13 @@ impl Trace {
     #[must_use]
     pub fn completions_of(&self, observation: &Observation) -> &[Completion] {
         slice(&self.completions, &observation.completions)
+    }
+
+    /// The lines that a call logged.
+    #[must_use]
+    pub fn log_of(&self, observation: &Observation) -> &str {
+        let Range { start, end } = observation.log;
+        self.log.get(start as usize..end as usize).unwrap_or_default()
     }
 
     /// The entropy draws that a call made.

@@ -2,13 +2,14 @@
 
 use core::fmt;
 
+use super::evidence;
 use crate::invariant::Violation;
 use crate::observation::Trace;
 
-/// Made of the invariant, the call that showed it and the shape of the sequence until then.
+/// Made of the invariant, the calls that led to it with their answers, and what showed it.
 ///
-/// The shape is which calls were made on which slots and how they were answered, without numbers
-/// in arguments: two instances of one bug, minimised, have the same. The stack plays no part.
+/// Two instances of one bug have the same once they are minimised; it is the same on every machine,
+/// except where what a compiler leaves on the stack or in registers is what shows the bug.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Fingerprint(u32);
 
@@ -17,15 +18,7 @@ impl Fingerprint {
     #[must_use]
     pub fn new(violation: &Violation, trace: &Trace) -> Self {
         let mut hash = Fnv::new();
-        hash.bytes(violation.invariant.as_bytes());
-        let calls = trace.calls.iter().take(violation.call + 1).take(trace.sequence_len);
-        for seen in calls {
-            hash.bytes(&[seen.call.kind().opcode()]);
-            for slot in [seen.device_slot, seen.session_slot] {
-                hash.bytes(&slot.map_or(u16::MAX, |slot| slot).to_le_bytes());
-            }
-            hash.bytes(&seen.code.map_or(1, |code| code.0).to_le_bytes());
-        }
+        evidence::show(violation, trace, &mut |piece| hash.bytes(piece));
         Self(hash.finish())
     }
 }
@@ -44,13 +37,85 @@ impl Fnv {
         Self(0xCBF2_9CE4_8422_2325)
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
+    /// A piece and its length, so that no other pieces in a row are the same.
+    fn bytes(&mut self, piece: &[u8]) {
+        for &byte in piece.iter().chain(&(piece.len() as u64).to_le_bytes()) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
         }
     }
 
     fn finish(self) -> u32 {
         u32::try_from((self.0 >> 32) ^ (self.0 & 0xFFFF_FFFF)).expect("32 bits are left")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rekeylab_ddi::Hresult;
+
+    use super::*;
+    use crate::observation::{Observation, Place, SecretKind, SecretName, Sighting};
+    use crate::sequence::{Call, CallKind};
+
+    /// What `change` makes of the fingerprint of a key seen after the last of two calls.
+    fn changed(change: impl Fn(&mut Trace)) -> bool {
+        let fingerprint = |change: &dyn Fn(&mut Trace)| {
+            let mut trace = Trace::default();
+            for kind in [CallKind::ExchangeKey, CallKind::SubmitBuffer] {
+                let mut seen = Observation::new(kind.plain());
+                seen.session_slot = Some(0);
+                seen.code = Some(Hresult::S_OK);
+                trace.calls.push(seen);
+            }
+            trace.sequence_len = 2;
+            trace.secrets.push(SecretName { kind: SecretKind::Key, session: 0, epoch: 0 });
+            let place = Place::Stack { depth: 64 };
+            trace.sightings.push(Sighting { secret: 0, window: 0, call: 1, place });
+            change(&mut trace);
+            let violation = Violation {
+                invariant: "key-residue",
+                call: 1,
+                session: Some(0),
+                happened: String::new(),
+                expected: String::new(),
+                rules: "",
+                is_inferred: false,
+            };
+            Fingerprint::new(&violation, &trace)
+        };
+        fingerprint(&change) != fingerprint(&|_| {})
+    }
+
+    #[test]
+    fn calls_arguments_answers_and_kinds_of_places_count() {
+        assert!(changed(|trace| trace.calls[0].call = CallKind::SessionStatus.plain()));
+        assert!(changed(|trace| trace.calls[0].session_slot = Some(1)));
+        assert!(changed(|trace| trace.calls[0].code = Some(Hresult::E_FAIL)));
+        assert!(changed(|trace| trace.calls[1].scalar = 7));
+        assert!(changed(|trace| {
+            if let Call::SubmitBuffer { iv, .. } = &mut trace.calls[1].call {
+                *iv = 256;
+            }
+        }));
+        assert!(changed(|trace| trace.secrets[0].kind = SecretKind::Random));
+        assert!(changed(|trace| trace.sightings[0].place = Place::Output { offset: 0 }));
+    }
+
+    #[test]
+    fn what_differs_from_build_to_build_does_not_count() {
+        assert!(!changed(|trace| trace.sightings[0].place = Place::Stack { depth: 72 }));
+        assert!(!changed(|trace| trace.sightings[0].window = 8));
+        assert!(!changed(|trace| trace.sightings.push(trace.sightings[0])));
+        assert!(!changed(|trace| trace.calls[0].scalar = 7));
+    }
+
+    #[test]
+    fn how_a_slot_is_spelt_does_not_count_and_neither_does_what_comes_later() {
+        assert!(!changed(|trace| {
+            if let Some(session) = trace.calls[0].call.session_mut() {
+                session.slot.0 = 9;
+            }
+        }));
+        assert!(!changed(|trace| trace.calls.push(Observation::new(CallKind::Retire.plain()))));
     }
 }

@@ -1,5 +1,6 @@
 //! Says what was found: for people, for machines, and in the form that crash tools read.
 
+mod evidence;
 mod fingerprint;
 mod human;
 mod hygiene;

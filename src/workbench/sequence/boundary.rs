@@ -7,8 +7,9 @@ use super::dice;
 /// Lengths claimed for the random-number buffer: around 16 bytes, and where a sign bit is set.
 pub const SIZES: &[u32] = &[0, 1, 15, 16, 17, 32, 0x8000_0000, u32::MAX];
 
-/// Lengths claimed for data: around one block, around whole blocks, around the longest.
-pub const LENS: &[u32] = &[0, 1, 15, 16, 17, 32, 48, 64, 1024, 1025, u32::MAX];
+/// Lengths claimed for data: around one block, around whole blocks, around the longest
+/// and a block more.
+pub const LENS: &[u32] = &[0, 1, 15, 16, 17, 32, 48, 64, 1024, 1025, 1040, u32::MAX];
 
 /// IVs: around the width of a byte, of 32 bits, of the sign, and the last ones.
 pub const IVS: &[u64] =

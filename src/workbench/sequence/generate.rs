@@ -5,42 +5,12 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
 use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+use super::cycle::cycle;
 use super::kind::CallKind;
+use super::options::SearchOptions;
 use super::sketch::Sketch;
 use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
 use super::{boundary, dice};
-
-/// How long sequences are, and which parts of the search are on.
-///
-/// Each part can be switched off to measure what it is worth.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SearchOptions {
-    /// Fewest calls of a generated sequence.
-    pub calls_min: u32,
-    /// Most calls of a generated sequence.
-    pub calls_max: u32,
-    /// Some call kinds are missing from a whole sequence, so that others get further.
-    pub swarm: bool,
-    /// Calls are also aimed at the dead and through foreign devices.
-    pub misdirection: bool,
-    /// Arguments are also taken from the boundaries of their range.
-    pub boundaries: bool,
-    /// The next call depends on what the earlier ones have led to.
-    pub dependencies: bool,
-}
-
-impl Default for SearchOptions {
-    fn default() -> Self {
-        Self {
-            calls_min: 24,
-            calls_max: 48,
-            swarm: true,
-            misdirection: true,
-            boundaries: true,
-            dependencies: true,
-        }
-    }
-}
 
 /// The sequence that grows from a seed: the same on every machine and in every run.
 ///
@@ -59,8 +29,27 @@ pub fn generate(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut Call
     let swarm = if options.swarm { Swarm::draw(rng) } else { Swarm::ALL };
     sequence.calls.clear();
     let mut sketch = Sketch::default();
-    extend(rng, options, swarm, &mut sketch, &mut sequence.calls, count);
+    let calls = &mut sequence.calls;
+    if options.repetition && dice::one_in(rng, CYCLE_ODDS) {
+        let start = dice::index(rng, count);
+        extend(rng, options, swarm, &mut sketch, calls, start);
+        let session = target(rng, options, &sketch);
+        let before = sketch.clone();
+        cycle(rng, swarm, &before, session, CYCLE_MAX, |call| {
+            sketch.note(&call);
+            calls.push(call);
+        });
+        let rest = count.max(calls.len() + count / 2);
+        return extend(rng, options, swarm, &mut sketch, calls, rest);
+    }
+    extend(rng, options, swarm, &mut sketch, calls, count);
 }
+
+/// One sequence in so many makes some calls over and over.
+const CYCLE_ODDS: u32 = 8;
+
+/// Most calls of such a cycle.
+pub(super) const CYCLE_MAX: usize = 80;
 
 /// Appends calls until there are `count`; `sketch` stands at the end of those there are.
 pub(super) fn extend(
@@ -86,11 +75,11 @@ impl Swarm {
     /// Every kind.
     pub(super) const ALL: Self = Self(u32::MAX);
 
-    /// A random subset; in one sequence of four, every kind.
+    /// A random subset; in one sequence of two, every kind.
     ///
     /// What leads to a session with a key is rarely missing: without it most calls end early.
     pub(super) fn draw(rng: &mut impl Rng) -> Self {
-        if dice::one_in(rng, 4) {
+        if dice::one_in(rng, 2) {
             return Self::ALL;
         }
         let mut on = 0;
@@ -123,10 +112,17 @@ pub(super) fn next_call(
 }
 
 /// The session that the next call is about: a recent live one, or any.
-fn target(rng: &mut impl Rng, options: &SearchOptions, sketch: &Sketch) -> Option<usize> {
+pub(super) fn target(
+    rng: &mut impl Rng,
+    options: &SearchOptions,
+    sketch: &Sketch,
+) -> Option<usize> {
     let count = sketch.sessions.len().min(256);
     if count == 0 {
         return None;
+    }
+    if options.misdirection && sketch.ended.is_some() && dice::one_in(rng, 3) {
+        return sketch.ended;
     }
     let any = dice::index(rng, count);
     if options.misdirection && dice::one_in(rng, 6) {
@@ -142,7 +138,7 @@ fn target(rng: &mut impl Rng, options: &SearchOptions, sketch: &Sketch) -> Optio
 ///
 /// Columns: create, destroy device; create, destroy session; exchange; start, finish; submit,
 /// status; retire, reset; entropy, allocation.
-const ODDS: [[u8; 13]; 6] = [
+const ODDS: [[u8; 13]; 7] = [
     // No device is open.
     [80, 1, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
     // No session is alive.
@@ -155,6 +151,8 @@ const ODDS: [[u8; 13]; 6] = [
     [1, 1, 2, 5, 2, 5, 34, 20, 3, 8, 3, 2, 3],
     // Nothing is known about sessions: the search without dependencies.
     [4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4],
+    // The session is dead or lost, and others live or it has only just ended.
+    [2, 1, 8, 8, 6, 6, 6, 8, 12, 3, 2, 1, 1],
 ];
 
 fn next_kind(
@@ -164,15 +162,24 @@ fn next_kind(
     sketch: &Sketch,
     session: Option<usize>,
 ) -> CallKind {
+    let is_dead = session.is_some_and(|index| !sketch.sessions[index].is_alive);
+    let is_wanted = sketch.ended == session || sketch.sessions.iter().any(|one| one.is_alive);
     let session = session.map(|index| sketch.sessions[index]).filter(|session| session.is_alive);
     let row = match session {
         _ if !options.dependencies => 5,
+        None if is_dead && is_wanted => 6,
         None if !sketch.devices.contains(&true) => 0,
         None => 1,
         Some(session) if session.is_pending => 4,
         Some(session) if session.is_keyed => 3,
         Some(_) => 2,
     };
+    if options.dependencies
+        && let Some(injected) = sketch.injected
+        && let Some(kind) = wanted_after(rng, injected).filter(|&kind| swarm.has(kind))
+    {
+        return kind;
+    }
     let on = || CallKind::ALL.iter().zip(ODDS[row]).filter(|(kind, _)| swarm.has(**kind));
     let sum = on().map(|(_, odds)| u32::from(odds)).sum();
     let mut left = dice::below(rng, sum);
@@ -184,6 +191,19 @@ fn next_kind(
     }
     // Reached only if every kind is off, which `Swarm::draw` prevents.
     CallKind::CreateDevice
+}
+
+/// Mostly, a call that the injected fault can hit.
+fn wanted_after(rng: &mut impl Rng, injected: CallKind) -> Option<CallKind> {
+    const ALLOCATING: &[CallKind] =
+        &[CallKind::CreateDevice, CallKind::CreateSession, CallKind::SubmitBuffer];
+    if dice::one_in(rng, 3) {
+        return None;
+    }
+    match injected {
+        CallKind::InjectEntropy => Some(CallKind::StartRefresh),
+        _ => Some(dice::pick(rng, ALLOCATING)),
+    }
 }
 
 /// A call of this kind, about this session, with arguments that fit or tempt.
@@ -258,7 +278,11 @@ fn submit(
     if !options.dependencies {
         iv = 1 + u64::from(dice::below(rng, 64));
     }
-    if options.boundaries {
+    let is_refreshed = target.is_some_and(|index| sketch.sessions[index].is_refreshed);
+    if options.boundaries && options.dependencies && is_refreshed && dice::one_in(rng, 4) {
+        // The first buffer of an epoch: a history that a refresh forgot would let it in (S-26).
+        iv = next_iv.saturating_sub(1 + u64::from(dice::below(rng, 3)));
+    } else if options.boundaries {
         match dice::below(rng, 32) {
             0..4 => iv = next_iv.saturating_sub(1 + u64::from(dice::below(rng, 3))),
             4 | 5 => iv = dice::pick(rng, boundary::IVS),

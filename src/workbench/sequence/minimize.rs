@@ -1,8 +1,10 @@
 //! Finds the shortest, plainest sequence for which something still holds.
 
+use core::cmp::Ordering;
+
 use super::call::{Call, CallSequence, Slot};
 use super::renumber::{self, Created, SlotKind};
-use super::simplify::{Number, cost, with_plainer_words};
+use super::simplify::{Number, order, with_plainer_words};
 
 /// The most times that [`minimize`] asks its predicate: some ten times what 64 calls need.
 pub const EVALUATIONS_MAX: usize = 20_000;
@@ -10,66 +12,93 @@ pub const EVALUATIONS_MAX: usize = 20_000;
 /// Longest sequence of which every pair of calls is tried; there are 300 pairs then.
 const PAIRS_LEN_MAX: usize = 25;
 
+/// How many calls [`minimize`] runs for the last steps: 2000 changes of twelve calls are 24,000.
+pub const LAST_STEPS_MAX: u64 = 200_000;
+
 /// The shortest, plainest form of `sequence` that can be found for which `holds` says yes.
 ///
-/// A pure function if `holds` is one. The result holds, and unless [`EVALUATIONS_MAX`] stopped the
-/// search, no change that was tried makes it smaller: in particular, no single call can be removed.
+/// A pure function if `holds` is one. The result holds, and unless a bound stopped the search, no
+/// change that was tried makes it smaller or plainer: in particular, no single call can be removed.
 /// A sequence that does not hold to begin with comes back as it is.
 #[must_use]
 pub fn minimize(sequence: &CallSequence, holds: impl FnMut(&CallSequence) -> bool) -> CallSequence {
+    minimize_within(sequence, LAST_STEPS_MAX, holds)
+}
+
+/// The same, when runs are dear: once nothing can be removed any more, candidates of `last_steps`
+/// calls in all are tried to find the form that other sequences with the same bug end in too.
+#[must_use]
+pub fn minimize_within(
+    sequence: &CallSequence,
+    last_steps: u64,
+    holds: impl FnMut(&CallSequence) -> bool,
+) -> CallSequence {
     let mut search = Search {
         best: sequence.clone(),
-        cost: cost(&sequence.calls),
         candidate: CallSequence::default(),
         holds,
         left: EVALUATIONS_MAX,
+        calls_left: last_steps,
     };
     if !search.ask(&sequence.clone()) {
         return search.best;
     }
     loop {
-        let before = search.cost;
-        search.attempt(|calls| renumber::canonicalize(calls));
-        search.cut_tail();
-        search.cut_chunks();
-        search.cut_groups();
-        search.cut_pairs();
-        search.simplify_numbers_together();
-        for index in 0..search.best.calls.len() {
-            search.simplify_slots(index);
-            search.simplify_words(index);
-            search.simplify_numbers(index);
-        }
-        // The cost falls with every change, so this ends.
-        if search.cost == before {
+        search.remove_and_simplify();
+        let before = search.best.clone();
+        search.try_neighbours();
+        // Every change leads to a plainer form, so this ends.
+        if search.best == before {
             return search.best;
         }
     }
 }
 
-struct Search<F> {
+/// A search for the plainest form, and where it stands.
+pub(super) struct Search<F> {
     /// The best sequence so far; it holds.
-    best: CallSequence,
-    /// Its cost.
-    cost: (usize, u128),
+    pub(super) best: CallSequence,
     /// Memory for the next one to try.
     candidate: CallSequence,
     holds: F,
     /// How many more times the predicate may be asked.
-    left: usize,
+    pub(super) left: usize,
+    /// How many more calls may run for the last steps.
+    pub(super) calls_left: u64,
 }
 
 impl<F: FnMut(&CallSequence) -> bool> Search<F> {
-    /// Tries the best sequence with a change; takes it if it became smaller and still holds.
-    fn attempt(&mut self, change: impl FnOnce(&mut Vec<Call>)) -> bool {
+    /// Removes calls and makes arguments plainer until neither goes any further.
+    fn remove_and_simplify(&mut self) {
+        loop {
+            let before = self.best.clone();
+            self.attempt(|calls| renumber::canonicalize(calls));
+            self.cut_tail();
+            self.cut_chunks();
+            self.cut_groups();
+            self.cut_pairs();
+            self.regroup();
+            self.simplify_numbers_together();
+            for index in 0..self.best.calls.len() {
+                self.simplify_slots(index);
+                self.simplify_words(index);
+                self.simplify_numbers(index);
+            }
+            if self.best == before {
+                return;
+            }
+        }
+    }
+
+    /// Tries the best sequence with a change; takes it if it became plainer and still holds.
+    pub(super) fn attempt(&mut self, change: impl FnOnce(&mut Vec<Call>)) -> bool {
         let mut candidate = std::mem::take(&mut self.candidate);
         candidate.calls.clone_from(&self.best.calls);
         change(&mut candidate.calls);
-        let cost = cost(&candidate.calls);
-        let is_better = cost < self.cost && self.ask(&candidate);
+        let is_plainer = order(&candidate.calls, &self.best.calls) == Ordering::Less;
+        let is_better = is_plainer && self.ask(&candidate);
         if is_better {
             std::mem::swap(&mut self.best, &mut candidate);
-            self.cost = cost;
         }
         self.candidate = candidate;
         is_better
@@ -83,7 +112,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
         (self.holds)(candidate)
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.best.calls.len()
     }
 
@@ -241,7 +270,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
 }
 
 /// Which calls belong to the one at `index`: all uses of what it creates, the finish of a start,
-/// the call that an injection is for.
+/// the call that an injection is for, the buffers that a retire completes.
 fn group(calls: &[Call], index: usize) -> Option<Vec<bool>> {
     let mut group = vec![false; calls.len()];
     *group.get_mut(index)? = true;
@@ -259,6 +288,11 @@ fn group(calls: &[Call], index: usize) -> Option<Vec<bool>> {
                 }
                 created.note(call);
             }
+        }
+        Call::Retire { count } => {
+            let is_buffer = |at: &usize| matches!(calls[*at], Call::SubmitBuffer { .. });
+            let retired = usize::try_from(count).unwrap_or(usize::MAX);
+            (0..index).filter(is_buffer).take(retired).for_each(|at| group[at] = true);
         }
         Call::InjectEntropy { .. } | Call::InjectAllocationFailure { .. } => {
             *group.get_mut(index + 1)? = true;

@@ -12,12 +12,16 @@
 pub mod arbitrary;
 pub mod boundary;
 pub mod call;
+mod cycle;
 pub mod dice;
 pub mod expand;
 pub mod generate;
 pub mod kind;
 pub mod minimize;
 pub mod mutate;
+mod neighbours;
+pub mod options;
+mod regroup;
 pub mod renumber;
 mod simplify;
 pub mod sketch;
@@ -26,10 +30,12 @@ pub mod wire;
 pub mod words;
 
 pub use call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
-pub use generate::{SearchOptions, generate, generate_from_seed};
+pub use generate::{generate, generate_from_seed};
 pub use kind::{CallKind, RESERVED};
-pub use minimize::minimize;
+pub use minimize::{minimize, minimize_within};
 pub use mutate::{cross_over, mutate, mutate_with};
+pub use options::{PARTS, Part, SearchOptions};
+pub(crate) use regroup::in_one_session;
 pub use text::{Entry, ParseError, Remark, SequenceText, is_text};
 pub use words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
 

@@ -3,7 +3,9 @@
 use rand::Rng;
 
 use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
-use super::generate::{SearchOptions, Swarm, extend, next_call};
+use super::cycle::cycle;
+use super::generate::{CYCLE_MAX, Swarm, extend, next_call, target};
+use super::options::SearchOptions;
 use super::sketch::Sketch;
 use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
 use super::{boundary, dice, renumber};
@@ -39,7 +41,8 @@ pub fn mutate_with(
             match dice::below(rng, 32) {
                 0..10 => insert(calls, rng, options, &mut sketch),
                 10..14 => remove(calls, rng),
-                14..16 => duplicate(calls, rng),
+                14 => repeat(calls, rng, options, &mut sketch),
+                15 => duplicate(calls, rng),
                 16..18 => swap(calls, rng),
                 18..20 => renew_tail(calls, rng, options, &mut sketch),
                 20..25 => re_aim(calls, rng, options, &mut sketch),
@@ -120,6 +123,20 @@ fn duplicate(calls: &mut Vec<Call>, rng: &mut impl Rng) {
     let at = if dice::one_in(rng, 2) { end } else { end + dice::index(rng, calls.len() - end + 1) };
     let source = calls[..end].to_vec();
     renumber::graft(calls, at, &source, start..end);
+}
+
+/// Puts a cycle in: a few calls over and over.
+fn repeat(calls: &mut Vec<Call>, rng: &mut impl Rng, options: &SearchOptions, sketch: &mut Sketch) {
+    if !options.repetition {
+        return duplicate(calls, rng);
+    }
+    let mut at = if dice::one_in(rng, 2) { calls.len() } else { dice::index(rng, calls.len() + 1) };
+    sketch.draw(&calls[..at]);
+    let session = target(rng, options, sketch);
+    cycle(rng, Swarm::ALL, sketch, session, CYCLE_MAX, |call| {
+        renumber::insert(calls, at, call);
+        at += 1;
+    });
 }
 
 fn swap(calls: &mut [Call], rng: &mut impl Rng) {

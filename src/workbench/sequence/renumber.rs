@@ -35,7 +35,7 @@ impl Created {
         }
     }
 
-    fn of(self, kind: SlotKind) -> usize {
+    pub(super) fn of(self, kind: SlotKind) -> usize {
         match kind {
             SlotKind::Device => self.devices,
             SlotKind::Session => self.sessions,
@@ -153,6 +153,40 @@ pub fn keep(calls: &mut Vec<Call>, mut wanted: impl FnMut(usize, &Call) -> bool)
         }
         is_wanted
     });
+}
+
+/// Puts the calls in another order, given as old positions; they go on naming what they named.
+///
+/// What would be named before it is created is named by its index all the same.
+pub(super) fn reorder(calls: &mut [Call], order: &[usize]) {
+    let old = calls.to_vec();
+    let mut named = old.clone();
+    canonicalize(&mut named);
+    // For everything that was created, its new index.
+    let [mut devices, mut sessions] = [Vec::new(), Vec::new()];
+    for (position, call) in old.iter().enumerate() {
+        let is_before = |other: &&usize| **other != position;
+        let earlier = order.iter().take_while(is_before).map(|&other| old[other]);
+        let new = Created::by(&earlier.collect::<Vec<_>>());
+        match call {
+            Call::CreateDevice => devices.push(new.devices),
+            Call::CreateSession { .. } => sessions.push(new.sessions),
+            _ => {}
+        }
+    }
+    for (call, &from) in calls.iter_mut().zip(order) {
+        *call = named[from];
+        each_slot(call, |kind, slot| {
+            let new = match kind {
+                SlotKind::Device => &devices,
+                SlotKind::Session => &sessions,
+            };
+            if let Some(Ok(index)) = new.get(usize::from(slot.0)).map(|&index| u8::try_from(index))
+            {
+                *slot = Slot(index);
+            }
+        });
+    }
 }
 
 /// Writes every slot as the plain index of what it names; at the NULL handle, as 0.

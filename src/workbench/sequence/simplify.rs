@@ -1,5 +1,7 @@
 //! How plain a call is, and in which ways it could be plainer.
 
+use core::cmp::Ordering;
+
 use super::call::Call;
 use super::renumber;
 use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
@@ -28,6 +30,13 @@ impl Number {
         Self::Draws,
         Self::After,
     ];
+
+    /// Every two different ones.
+    pub(super) fn pairs() -> impl Iterator<Item = (Self, Self)> {
+        let all = Self::ALL.into_iter();
+        all.flat_map(|one| Self::ALL.into_iter().map(move |other| (one, other)))
+            .filter(|(one, other)| one != other)
+    }
 
     /// Its value in the call, if the call has it.
     pub(super) fn of(self, call: &Call) -> Option<u64> {
@@ -70,9 +79,34 @@ impl Number {
     }
 }
 
-/// How far the calls are from plain. Fewer calls are always plainer.
-pub(super) fn cost(calls: &[Call]) -> (usize, u128) {
-    let mut sum = 0;
+/// Whether one form is plainer than another: an order in which no two forms are equal.
+///
+/// Fewer calls are always plainer, then calls of plainer kinds, the first call first; then
+/// arguments that are less far from plain in all, then in the first call that differs.
+pub(super) fn order(one: &[Call], other: &[Call]) -> Ordering {
+    let lens = one.len().cmp(&other.len());
+    lens.then_with(|| one.iter().map(Call::kind).cmp(other.iter().map(Call::kind)))
+        .then_with(|| cost(one).cmp(&cost(other)))
+        .then_with(|| one.iter().map(arguments).cmp(other.iter().map(arguments)))
+}
+
+/// Everything that a call of its kind can differ in.
+fn arguments(call: &Call) -> ([u16; 3], [u8; 2], [Option<u64>; 8]) {
+    let mut slots = [0; 3];
+    let mut index = 0;
+    renumber::each_slot(&mut { *call }, |_, slot| {
+        // Through its own device is plainer than through any.
+        slots[index] = u16::from(slot.0) + 1;
+        index += 1;
+    });
+    (slots, words(call), Number::ALL.map(|number| number.of(call)))
+}
+
+/// How many calls there are, how far their arguments are from plain, and how far their IVs.
+///
+/// IVs count last, because they have to rise: 1, 2, 3 is plainer than one IV with Counts.
+pub(super) fn cost(calls: &[Call]) -> (usize, u128, u128) {
+    let (mut sum, mut ivs) = (0, 0);
     for call in calls {
         let mut copy = *call;
         renumber::each_slot(&mut copy, |_, slot| sum += u128::from(slot.0));
@@ -82,13 +116,19 @@ pub(super) fn cost(calls: &[Call]) -> (usize, u128) {
         sum += u128::from(words(call).iter().map(|&word| u32::from(word)).sum::<u32>());
         for number in Number::ALL {
             // The plainest value, then 0, 1, 2, ...
-            sum += match number.of(call) {
+            let distance = match number.of(call) {
                 Some(value) if value != number.plain() => u128::from(value) + 1,
                 _ => 0,
             };
+            match number {
+                // 0 comes last, or it would be the plainest that is below another.
+                Number::Iv if distance == 1 => ivs += 1 << 64,
+                Number::Iv => ivs += distance,
+                _ => sum += distance,
+            }
         }
     }
-    (calls.len(), sum)
+    (calls.len(), sum, ivs)
 }
 
 /// The numbers of the call's argument words; all 0 when plain.
@@ -152,7 +192,7 @@ mod tests {
     #[test]
     fn a_plain_call_costs_nothing_and_cannot_be_plainer() {
         for kind in CallKind::ALL {
-            assert_eq!(cost(&[kind.plain()]), (1, 0), "{kind:?}");
+            assert_eq!(cost(&[kind.plain()]), (1, 0, 0), "{kind:?}");
             assert_eq!(with_plainer_words(&kind.plain()), [], "{kind:?}");
         }
     }
@@ -166,7 +206,8 @@ mod tests {
             assert_eq!(number.of(&call), Some(number.plain()));
             number.set(&mut call, 77);
             assert_eq!(number.of(&call), Some(77));
-            assert_eq!(cost(&[call]), (1, 78));
+            let is_iv = number == Number::Iv;
+            assert_eq!(cost(&[call]), (1, if is_iv { 0 } else { 78 }, if is_iv { 78 } else { 0 }));
         }
     }
 }

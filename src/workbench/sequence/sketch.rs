@@ -4,6 +4,7 @@
 //! is only a little less likely to be useful.
 
 use super::call::{Call, Slot};
+use super::kind::CallKind;
 use super::words::{Blob, CryptoType};
 
 /// What exists, and in which state, after some calls.
@@ -15,7 +16,16 @@ pub struct Sketch {
     pub sessions: Vec<SessionSketch>,
     /// Commands that may still be in flight.
     pub in_flight: u32,
+    /// The fault that the call before has prepared, if it was an injection.
+    pub injected: Option<CallKind>,
+    /// A session that one of the last few calls has ended.
+    pub ended: Option<usize>,
+    /// For how many more calls it counts as such.
+    ended_for: u32,
 }
+
+/// For how many calls a session that ended is worth another look.
+const ENDED_FOR: u32 = 4;
 
 /// What is likely true of a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,6 +40,8 @@ pub struct SessionSketch {
     pub is_pending: bool,
     /// An IV above those used under its key.
     pub next_iv: u64,
+    /// Whether a refresh was finished since the last buffer.
+    pub is_refreshed: bool,
 }
 
 impl Sketch {
@@ -38,6 +50,8 @@ impl Sketch {
         self.devices.clear();
         self.sessions.clear();
         self.in_flight = 0;
+        self.injected = None;
+        self.ended = None;
     }
 
     /// Goes through these calls from the start.
@@ -48,6 +62,11 @@ impl Sketch {
 
     /// Goes past one call.
     pub fn note(&mut self, call: &Call) {
+        self.injected = call.is_injection().then(|| call.kind());
+        self.ended_for = self.ended_for.saturating_sub(1);
+        if self.ended_for == 0 {
+            self.ended = None;
+        }
         match *call {
             Call::CreateDevice => self.devices.push(true),
             Call::DestroyDevice { device } => self.close(device),
@@ -60,11 +79,12 @@ impl Sketch {
                     is_keyed: false,
                     is_pending: false,
                     next_iv: 1,
+                    is_refreshed: false,
                 });
             }
             Call::ResetEngine => {
-                // A session that lost its key is of no use; one that had none can still get one.
-                self.sessions.iter_mut().for_each(|session| session.is_alive &= !session.is_keyed);
+                self.end(self.sessions.iter().rposition(|session| session.is_alive));
+                self.sessions.iter_mut().for_each(|session| session.is_alive = false);
                 self.in_flight = 0;
             }
             Call::Retire { count } => self.in_flight = self.in_flight.saturating_sub(count),
@@ -94,23 +114,38 @@ impl Sketch {
             return;
         }
         match *call {
-            Call::DestroySession { .. } => session.is_alive = false,
+            Call::DestroySession { .. } => {
+                session.is_alive = false;
+                self.end(Some(index));
+            }
             Call::ExchangeKey { blob: Blob::Good, .. } => session.is_keyed = true,
             Call::StartRefresh { size: 16, null: false, .. } => {
                 session.is_pending |= session.is_keyed
             }
-            Call::FinishRefresh { .. } => session.is_pending = false,
+            Call::FinishRefresh { .. } => {
+                session.is_refreshed |= session.is_pending;
+                session.is_pending = false;
+            }
             Call::SubmitBuffer { iv, .. } if session.is_keyed => {
                 session.next_iv = session.next_iv.max(iv.saturating_add(1));
+                session.is_refreshed = false;
                 self.in_flight = self.in_flight.saturating_add(1);
             }
             _ => {}
         }
     }
 
+    fn end(&mut self, session: Option<usize>) {
+        if session.is_some() {
+            (self.ended, self.ended_for) = (session, ENDED_FOR);
+        }
+    }
+
     fn close(&mut self, device: Slot) {
         let Some(device) = device.resolve(self.devices.len()) else { return };
         self.devices[device] = false;
+        let is_its = |session: &SessionSketch| session.is_alive && session.device == Some(device);
+        self.end(self.sessions.iter().rposition(is_its));
         let sessions = self.sessions.iter_mut();
         for session in sessions.filter(|session| session.device == Some(device)) {
             session.is_alive = false;

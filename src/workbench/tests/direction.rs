@@ -11,6 +11,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("invariant", &["sequence", "observation"]),
     ("report", &["sequence", "observation", "invariant"]),
     ("corpus", &["sequence", "observation", "invariant", "report"]),
+    ("search", &["sequence", "observation"]),
+    ("exhaust", &["sequence", "observation", "executor", "invariant"]),
     ("rules", &[]),
 ];
 

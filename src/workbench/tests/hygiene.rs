@@ -78,6 +78,7 @@ fn matrix() -> Vec<Row> {
             .perhaps(&[Registers, Differential])
             .and_model(), // 7
         row(Fault::RefusedStartShowsRandom, &[Outputs]).and_model(),
+        row(Fault::SecondStartKeepsRandom, &[Outputs, Homes]).and_model(),
         row(Fault::KeyInDebug, &[Debug]),
         row(Fault::KeyInDebugAsBase64, &[Debug]),
         row(Fault::RandomInDebug, &[Debug]).perhaps(&[Stack]),
@@ -110,9 +111,10 @@ impl Row {
 
 /// What is lost without a layer beside its own column: the other layers that no longer see a fault.
 const ALSO_LOST: &[(Layer, Fault, &[Layer])] = &[
-    // Whoever reads `Debug` after every call also looks around after every call. These three are
-    // gone by the time of the next look.
+    // Whoever reads `Debug` after every call also looks around after every call. These are gone by
+    // the time of the next look.
     (Debug, Fault::MarkIsTheRandom, &[Homes]),
+    (Debug, Fault::SecondStartKeepsRandom, &[Homes]),
     (Debug, Fault::KeysInGrowingVec, &[Heap]),
     (Debug, Fault::KeysInGrowingDeque, &[Heap]),
     // What is made of a key is then not searched for, wherever it lies.

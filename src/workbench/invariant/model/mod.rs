@@ -15,7 +15,7 @@ use state::{ModelCommand, ModelDevice};
 
 use rekeylab_ddi::Hresult;
 
-use crate::observation::{Observation, Trace};
+use crate::observation::{Observation, StateHash, Trace};
 use crate::sequence::expand::KeyRing;
 
 /// The model's view of the adapter.
@@ -116,8 +116,13 @@ pub enum CompletionFault {
 impl Model {
     /// Replays a whole trace from the beginning.
     pub fn replay(&mut self, trace: &Trace) {
+        self.replay_first(trace, trace.calls.len());
+    }
+
+    /// Replays the first `count` calls of a trace.
+    pub fn replay_first(&mut self, trace: &Trace, count: usize) {
         self.clear();
-        for (index, seen) in trace.calls.iter().enumerate() {
+        for (index, seen) in trace.calls.iter().take(count).enumerate() {
             self.observe(trace, index, seen, Effect::AsAnswered);
         }
     }
@@ -150,6 +155,35 @@ impl Model {
         }
         let Some(seen) = trace.calls.get(symptom) else { return false };
         Some(model.predict(trace, seen).code) == seen.code
+    }
+
+    /// Writes all that its predictions to come depend on, provided it agrees with the driver so far.
+    pub(super) fn write_state(&self, hash: &mut StateHash) {
+        let Self {
+            devices,
+            sessions,
+            queue,
+            queued_len,
+            last_fence,
+            keys,
+            is_lost,
+            divergences: _, // there are none
+            key_ring: _,    // only saves time
+        } = self;
+        hash.count(devices.len());
+        devices.iter().for_each(|device| device.write_state(hash));
+        hash.count(sessions.len());
+        sessions.iter().for_each(|session| session.write_state(hash));
+        hash.count(queue.len());
+        queue.iter().for_each(|command| command.write_state(hash));
+        hash.count(*queued_len);
+        hash.number(*last_fence);
+        hash.count(keys.len());
+        for (KeyName { session, epoch }, key) in keys {
+            hash.number(u64::from(*session) << 32 | u64::from(*epoch));
+            hash.bytes(key);
+        }
+        hash.flag(*is_lost);
     }
 
     fn clear(&mut self) {

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::observation::StateHash;
+
 /// A device slot of the sequence.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ModelDevice {
@@ -11,6 +13,19 @@ pub(super) struct ModelDevice {
     pub(super) place: usize,
     /// How many sessions each place of its table has given out, and whether one is alive there.
     pub(super) places: Vec<Place>,
+}
+
+impl ModelDevice {
+    pub(super) fn write_state(&self, hash: &mut StateHash) {
+        let Self { handle, is_open, place, places } = self;
+        hash.number(*handle);
+        hash.flag(*is_open);
+        hash.count(*place);
+        hash.count(places.len());
+        for Place { given_out, is_taken } in places {
+            hash.number(u64::from(*given_out) << 1 | u64::from(*is_taken));
+        }
+    }
 }
 
 /// A place in a table that gives out a bounded number of handles.
@@ -41,6 +56,37 @@ pub struct ModelSession {
     pub(super) highest: Option<(u64, u64)>,
     pub(super) is_content_lost: bool,
     pub(super) is_given_up: bool,
+}
+
+impl ModelSession {
+    pub(super) fn write_state(&self, hash: &mut StateHash) {
+        // When it was made and when it ended is for the story.
+        let Self {
+            owner,
+            phase,
+            epoch,
+            created: _,
+            ended: _,
+            place,
+            key,
+            random,
+            last_random,
+            highest,
+            is_content_lost,
+            is_given_up,
+        } = self;
+        hash.maybe(owner.map(u64::from));
+        hash.number(*phase as u64);
+        hash.number((*epoch).into());
+        hash.count(*place);
+        hash.bytes(key);
+        hash.bytes(random);
+        hash.bytes(last_random.as_ref().map_or(&[], |random| &random[..]));
+        hash.maybe(highest.map(|(iv, _)| iv));
+        hash.maybe(highest.map(|(_, count)| count));
+        hash.flag(*is_content_lost);
+        hash.flag(*is_given_up);
+    }
 }
 
 /// Where a session stands.
@@ -120,5 +166,31 @@ pub(super) struct ModelCommand {
 impl fmt::Debug for ModelCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ModelCommand").field("fence", &self.fence).finish_non_exhaustive()
+    }
+}
+
+impl ModelCommand {
+    pub(super) fn write_state(&self, hash: &mut StateHash) {
+        let Self {
+            fence,
+            submitted,
+            key_name: KeyName { session, epoch },
+            key,
+            iv,
+            count,
+            len,
+            is_lost,
+            is_judged,
+        } = self;
+        hash.number(*fence);
+        // Which payload it was follows from which call it was.
+        hash.count(*submitted);
+        hash.number(u64::from(*session) << 32 | u64::from(*epoch));
+        hash.bytes(key);
+        hash.number(*iv);
+        hash.number(*count);
+        hash.count(*len);
+        hash.flag(*is_lost);
+        hash.flag(*is_judged);
     }
 }

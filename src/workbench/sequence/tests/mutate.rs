@@ -21,7 +21,7 @@ fn mutations_are_bounded_and_the_same_everywhere() {
     };
     let digest = run();
     assert_eq!(digest, run());
-    assert_eq!(digest, 6_393_818_799_414_435_575);
+    assert_eq!(digest, 14_528_606_071_232_231_535);
 }
 
 #[test]
@@ -110,7 +110,8 @@ fn sequences_under_long_mutation_stay_meaningful() {
             sketch.note(call);
         }
     }
-    assert!(alive * 100 > aimed * 60, "{alive} of {aimed}");
+    // The dead are aimed at on purpose, most of all just after their death.
+    assert!(alive * 100 > aimed * 50, "{alive} of {aimed}");
 }
 
 #[test]

@@ -21,9 +21,10 @@ fn alone_it_prints_short_help() {
 #[test]
 fn the_help_of_every_command_that_takes_files_has_examples() {
     let desk = Desk::new();
-    for command in
-        ["fuzz", "run", "replay", "minimize", "show", "hygiene", "audit", "canary", "list"]
-    {
+    for command in [
+        "fuzz", "exhaust", "run", "replay", "minimize", "show", "hygiene", "audit", "canary",
+        "list",
+    ] {
         let ran = desk.run(&format!("{command} --help"));
         assert_eq!(ran.code, 0, "{command}");
         assert!(ran.text().contains("Examples:\n"), "{command}");

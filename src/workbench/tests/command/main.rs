@@ -5,6 +5,7 @@ mod harness;
 
 mod audit;
 mod bad_input;
+mod exhaust;
 mod exit_codes;
 mod help;
 mod hygiene;

@@ -1,0 +1,291 @@
+//! The search: level by level, every distinct state with every letter that may follow.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use crate::executor::{Core, Subject};
+use crate::observation::StateId;
+use crate::sequence::Call;
+
+use super::alphabet::Alphabet;
+use super::created::Created;
+use super::judge::Judge;
+use super::level::{Broken, Level, LevelCount, PART, Prefixes, Reached, States, Tally, Way, reach};
+
+/// What is to be searched.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    /// Over which letters.
+    pub alphabet: &'a Alphabet,
+    /// Up to how many calls.
+    pub depth: usize,
+    /// On how many threads.
+    pub jobs: usize,
+    /// Called on each thread before its first run: here a fault is planted.
+    pub prepare: &'a (dyn Fn() + Sync),
+    /// Whether one prefix is extended for all that end in the same state, where the subject knows
+    /// its state. Without it every sequence is run, which is for small depths.
+    pub merges: bool,
+}
+
+impl core::fmt::Debug for Plan<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { alphabet, depth, jobs, prepare: _, merges } = self;
+        f.debug_struct("Plan")
+            .field("alphabet", &alphabet.name)
+            .field("depth", depth)
+            .field("jobs", jobs)
+            .field("merges", merges)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// Every sequence of up to `depth` letters, on so many threads.
+    #[must_use]
+    pub fn new(alphabet: &'a Alphabet, depth: usize, jobs: usize) -> Self {
+        Self { alphabet, depth, jobs, prepare: &|| {}, merges: true }
+    }
+}
+
+/// Who wants to know how far a search is, and may end it.
+pub trait Watch {
+    /// Called several times a second, on the caller's thread.
+    fn pulse(&mut self, _pulse: &Pulse) {}
+
+    /// Called as often, with all that has been searched; it may be stored.
+    fn keep(&mut self, _search: &Search) {}
+
+    /// Whether the search is to end now.
+    fn is_over(&mut self) -> bool {
+        false
+    }
+}
+
+/// Nobody.
+impl Watch for () {}
+
+/// How far a search is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Pulse {
+    /// How many calls the sequences of this level have.
+    pub depth: usize,
+    /// How many of the level's prefixes are done.
+    pub done: usize,
+    /// How many there are.
+    pub prefixes: usize,
+    /// What was counted at all levels so far.
+    pub count: LevelCount,
+}
+
+/// What came of a search.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Outcome {
+    /// What each level came to, beginning with sequences of one call. It ends early when something
+    /// was broken; a level that was interrupted is the last, and not complete.
+    pub levels: Vec<LevelCount>,
+    /// How many distinct states were extended.
+    pub states: u64,
+    /// The first sequences that broke something, of equal length; none is shorter.
+    pub broken: Vec<Broken>,
+    /// Whether it was ended before its time.
+    pub is_interrupted: bool,
+}
+
+impl Outcome {
+    /// What all levels came to.
+    #[must_use]
+    pub fn total(&self) -> LevelCount {
+        let mut total = LevelCount::default();
+        self.levels.iter().for_each(|level| total.add(*level));
+        total
+    }
+
+    /// Whether every sequence was covered and nothing was broken.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.broken.is_empty() && !self.is_interrupted
+    }
+}
+
+/// A search under way: what is done, and what there is to go on from.
+#[derive(Debug)]
+pub struct Search {
+    /// What the complete levels came to.
+    pub(super) levels: Vec<LevelCount>,
+    pub(super) states: u64,
+    pub(super) level: Level,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self { levels: Vec::new(), states: 0, level: Level::new(Prefixes::empty()) }
+    }
+}
+
+/// Searches the driver core of this repository.
+///
+/// The counts, and what is found, are the same for any number of threads.
+///
+/// # Panics
+///
+/// When the workbench does; a panic of the driver is something broken.
+pub fn run(plan: &Plan<'_>, watch: &mut dyn Watch) -> Outcome {
+    Search::default().run(plan, &Core, watch)
+}
+
+impl Search {
+    /// Goes on until every sequence is covered, something is broken or `watch` ends it; with
+    /// another subject than the driver core, if need be.
+    ///
+    /// # Panics
+    ///
+    /// When the workbench does.
+    pub fn run<S: Subject + Sync>(
+        &mut self,
+        plan: &Plan<'_>,
+        subject: &S,
+        watch: &mut dyn Watch,
+    ) -> Outcome {
+        let letters = plan.alphabet.letters();
+        let mut outcome = Outcome::default();
+        while self.levels.len() < plan.depth {
+            let is_complete = self.search_level(plan, &letters, subject, watch);
+            let tally = &self.level.tally;
+            if !is_complete || !tally.broken.is_empty() {
+                // A level that was broken off is told as far as it got.
+                outcome.is_interrupted = !is_complete;
+                outcome.broken = self.level.broken(&letters);
+                outcome.levels.push(tally.count);
+                break;
+            }
+            self.levels.push(tally.count);
+            self.states += self.level.prefixes.count() as u64;
+            self.level = Level::new(self.level.next());
+        }
+        outcome.levels.splice(0..0, self.levels.iter().copied());
+        outcome.states = self.states;
+        outcome
+    }
+
+    /// Searches what is left of the level; says whether it is complete.
+    fn search_level<S: Subject + Sync>(
+        &mut self,
+        plan: &Plan<'_>,
+        letters: &[Call],
+        subject: &S,
+        watch: &mut dyn Watch,
+    ) -> bool {
+        let is_last = self.levels.len() + 1 == plan.depth;
+        let todo: Vec<usize> =
+            (0..self.level.done.len()).filter(|&part| !self.level.done[part]).collect();
+        let next = AtomicUsize::new(0);
+        let is_over = AtomicBool::new(false);
+        let Level { prefixes, .. } = &self.level;
+        // The threads look at the prefixes, and this one changes all the rest.
+        let prefixes = prefixes.clone();
+        let work = |results: Sender<Part>| {
+            (plan.prepare)();
+            let mut judge = Judge::new(subject);
+            while !is_over.load(Ordering::Relaxed)
+                && let Some(&part) = todo.get(next.fetch_add(1, Ordering::Relaxed))
+            {
+                let searched = search_part(plan, letters, &mut judge, &prefixes, part, is_last);
+                if results.send(searched).is_err() {
+                    break;
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let (sender, results) = mpsc::channel();
+            for _ in 0..plan.jobs.clamp(1, todo.len().max(1)) {
+                let (sender, work) = (sender.clone(), &work);
+                scope.spawn(move || work(sender));
+            }
+            drop(sender);
+            loop {
+                match results.recv_timeout(Duration::from_millis(100)) {
+                    Ok(part) => self.take(part),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+                watch.pulse(&self.pulse());
+                watch.keep(self);
+                if watch.is_over() {
+                    is_over.store(true, Ordering::Relaxed);
+                }
+            }
+        });
+        self.level.done_count == self.level.done.len()
+    }
+
+    fn take(&mut self, part: Part) {
+        let Part { number, tally, states } = part;
+        self.level.done[number] = true;
+        self.level.done_count += 1;
+        self.level.tally.add(tally);
+        for (id, reached) in states {
+            reach(&mut self.level.states, id, reached);
+        }
+    }
+
+    fn pulse(&self) -> Pulse {
+        let mut count = self.level.tally.count;
+        self.levels.iter().for_each(|level| count.add(*level));
+        let prefixes = self.level.prefixes.count();
+        let done = (self.level.done_count * PART).min(prefixes);
+        Pulse { depth: self.levels.len() + 1, done, prefixes, count }
+    }
+}
+
+/// What a thread has searched.
+struct Part {
+    number: usize,
+    tally: Tally,
+    states: States,
+}
+
+fn search_part<S: Subject>(
+    plan: &Plan<'_>,
+    letters: &[Call],
+    judge: &mut Judge<'_, S>,
+    prefixes: &Prefixes,
+    number: usize,
+    is_last: bool,
+) -> Part {
+    let (mut tally, mut states) = (Tally::default(), States::default());
+    let first = number * PART;
+    for prefix in first..(first + PART).min(prefixes.count()) {
+        let calls = prefixes.letters_of(prefix).iter().map(|&letter| letters[usize::from(letter)]);
+        let created = Created::by(&calls.clone().collect::<Vec<_>>());
+        judge.begin(calls);
+        let count = prefixes.counts[prefix];
+        let prefix = u32::try_from(prefix).expect("a level of four thousand million fits nowhere");
+        for (letter, call) in (0..=u8::MAX).zip(letters) {
+            if !plan.alphabet.allows(&created, call) {
+                continue;
+            }
+            let way = Way { prefix, letter };
+            let (verdict, state) =
+                if is_last { (judge.run(*call), None) } else { judge.run_to_state(*call) };
+            tally.count.add(LevelCount { sequences: count, broken: 0, runs: 1 });
+            if let Some(first) = verdict.first() {
+                let invariant = first.invariant;
+                tally.count.broken += count;
+                tally.note_broken((invariant, judge.broken_kind()), way);
+            } else if !is_last {
+                let state = state.filter(|_| plan.merges);
+                let id = state.unwrap_or_else(|| distinct(way));
+                reach(&mut states, id, Reached { way, count });
+            }
+        }
+    }
+    Part { number, tally, states }
+}
+
+/// A state of its own for every way, where nothing is known about states.
+fn distinct(Way { prefix, letter }: Way) -> StateId {
+    StateId(u128::from(prefix) << 8 | u128::from(letter))
+}

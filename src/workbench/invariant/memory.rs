@@ -1,0 +1,25 @@
+//! What the judges remember of a clean trace, as far as a verdict to come depends on it.
+//!
+//! Two sequences that held, and after which this and the rest of the world are alike, are judged
+//! alike whatever follows both. Left out is what only tells the story: at which call something
+//! happened, and which refused call could explain a disagreement once there is one.
+
+use super::{ALL, Model};
+use crate::observation::{Observation, StateHash, Trace};
+
+/// What an invariant remembers of the calls of a sequence that held.
+pub(super) type Remembers = fn(&[Observation], &mut StateHash);
+
+/// For an invariant that judges each call, or each disagreement with the model, by itself.
+pub(super) fn nothing(_calls: &[Observation], _hash: &mut StateHash) {}
+
+/// Writes what model and invariants remember of the sequence of a trace that broke nothing, without
+/// its epilogue; `model` is used up for it.
+pub fn write_memory(trace: &Trace, model: &mut Model, hash: &mut StateHash) {
+    let calls = trace.calls.get(..trace.sequence_len).unwrap_or_default();
+    model.replay_first(trace, calls.len());
+    model.write_state(hash);
+    for invariant in ALL {
+        (invariant.remembers)(calls, hash);
+    }
+}

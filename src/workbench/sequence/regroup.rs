@@ -1,0 +1,341 @@
+//! Steps that change several calls at once, where each change alone would lose what shows.
+
+use super::call::{Call, CallSequence, SessionRef, Slot};
+use super::kind::CallKind;
+use super::minimize::Search;
+use super::neighbours::calls_for;
+use super::renumber;
+use super::simplify::Number;
+use super::words::EntropyFault;
+
+/// Longest buffer that a workbench's driver takes, in bytes: what fills a queue in fewest calls.
+const LONGEST: u64 = 1024;
+
+/// Shortest one.
+const SHORTEST: u64 = 16;
+
+/// So many of the longest buffers fill a queue of a workbench's driver, twice.
+const FILLING_MAX: usize = 8;
+
+/// More sessions than this are not merged two by two.
+const MERGED_MAX: usize = 16;
+
+impl<F: FnMut(&CallSequence) -> bool> Search<F> {
+    /// Fewer sessions, fewer buffers and plainer counters.
+    pub(super) fn regroup(&mut self) {
+        self.merge_sessions();
+        self.rank_counters();
+        self.gather_bytes();
+        self.remove_refreshes();
+        self.fail_instead();
+    }
+
+    /// The same calls in a plainer order, and the same numbers in plainer places.
+    pub(super) fn rearrange(&mut self) {
+        self.swap_calls();
+        self.swap_numbers();
+        self.transfer_bytes();
+        self.move_buffers();
+        self.replace_injections();
+    }
+
+    /// What many buffers show together may not need the sessions that they were found in.
+    fn merge_sessions(&mut self) {
+        self.attempt_neighbour(|calls| renumber::canonicalize(calls));
+        let count = renumber::Created::by(&self.best.calls).sessions.min(MERGED_MAX);
+        let count = u8::try_from(count).unwrap_or(u8::MAX);
+        for (from, into) in
+            (0..count).rev().flat_map(|from| (0..from).map(move |into| (from, into)))
+        {
+            let (from, into) = (Slot(from), Slot(into));
+            let is_merged = self.attempt_neighbour(|calls| {
+                rise(calls, |session| if session == from { into } else { session });
+                merge(calls, from, into);
+            });
+            if !is_merged {
+                self.attempt_neighbour(|calls| merge(calls, from, into));
+            }
+        }
+    }
+
+    /// IVs that count the buffers of each session, or at least keep their order.
+    fn rank_counters(&mut self) {
+        if !self.attempt_neighbour(|calls| rise(calls, |session| session)) {
+            self.attempt_neighbour(|calls| rank(calls));
+        }
+    }
+
+    /// As many bytes in fewer buffers.
+    fn gather_bytes(&mut self) {
+        let mut end = self.len();
+        while end > 0 {
+            end = end.min(self.len());
+            let is_buffer = |call: &Call| call.kind() == CallKind::SubmitBuffer;
+            let run =
+                self.best.calls[..end].iter().rev().take_while(|call| is_buffer(call)).count();
+            let starts = end - run..end.saturating_sub(1);
+            // The last of them may show the bug, and the one before it may fill the queue.
+            for (start, spared) in
+                starts.flat_map(|start| (0..3).map(move |spared| (start, spared)))
+            {
+                if start + spared < end
+                    && self.attempt_neighbour(|calls| gather(calls, start, end - spared))
+                {
+                    break;
+                }
+            }
+            self.fill_with_longest(end, run);
+            end = end.min(self.len());
+            end -= run.max(1).min(end);
+        }
+    }
+
+    /// What many buffers fill by their number, a few of the longest fill by their bytes.
+    fn fill_with_longest(&mut self, end: usize, run: usize) {
+        let end = end.min(self.len());
+        let Some(start) = end.checked_sub(run) else { return };
+        for (kept, spared) in (1..=FILLING_MAX).flat_map(|kept| (0..3).map(move |it| (kept, it))) {
+            if kept + spared < run
+                && self.attempt_neighbour(|calls| {
+                    calls.drain(start + kept..end - spared);
+                    for call in &mut calls[start..start + kept] {
+                        Number::Len.set(call, LONGEST);
+                    }
+                })
+            {
+                return;
+            }
+        }
+    }
+
+    /// A refresh may only make two keys differ, and other keys do so without it.
+    fn remove_refreshes(&mut self) {
+        let mut start = self.len();
+        while start > 0 {
+            start = (start - 1).min(self.len().saturating_sub(1));
+            let Some(Call::StartRefresh { session, .. }) = self.best.calls.get(start).copied()
+            else {
+                continue;
+            };
+            let is_end = |call: &Call| matches!(call, Call::FinishRefresh { session: other } if *other == session);
+            let Some(length) = self.best.calls[start..].iter().position(is_end) else { continue };
+            for exchange in 0..self.len() {
+                let Some(key) = Number::Key.of(&self.best.calls[exchange]) else { continue };
+                let is_taken = self.attempt_neighbour(|calls| {
+                    Number::Key.set(&mut calls[exchange], u64::from(key == 0));
+                    renumber::keep(calls, |index, _| index != start && index != start + length);
+                });
+                if is_taken {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// What has to be undone to be done again can as well fail: all calls of a kind for one
+    /// injection.
+    fn fail_instead(&mut self) {
+        for kind in [CallKind::FinishRefresh, CallKind::DestroySession] {
+            let is_kind = |call: &Call| call.kind() == kind || call.is_injection();
+            let removed = self.best.calls.iter().filter(|call| is_kind(call)).count();
+            if removed < 2 {
+                continue;
+            }
+            let faults = EntropyFault::ALL.iter();
+            let injections: Vec<Call> = faults
+                .flat_map(|&fault| (1..=4).map(move |draws| Call::InjectEntropy { fault, draws }))
+                .collect();
+            for (at, injection) in (0..self.len().saturating_sub(removed))
+                .flat_map(|at| injections.iter().map(move |injection| (at, *injection)))
+            {
+                let is_taken = self.attempt_neighbour(|calls| {
+                    calls.retain(|call| !is_kind(call));
+                    calls.insert(at, injection);
+                });
+                if is_taken {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A buffer of a later session among those of an earlier one.
+    fn move_buffers(&mut self) {
+        let is_buffer = |call: &Call| call.kind() == CallKind::SubmitBuffer;
+        for (to, from) in pairs(self.len()) {
+            let calls = &self.best.calls;
+            let is_end = to > 0 && is_buffer(&calls[to - 1]) && !is_buffer(&calls[to]);
+            if is_end && is_buffer(&calls[from]) {
+                self.attempt_neighbour(|calls| {
+                    let moved = calls.remove(from);
+                    let mut call = calls[to - 1];
+                    Number::Len.set(&mut call, Number::Len.of(&moved).unwrap_or(SHORTEST));
+                    let iv = Number::Iv.of(&call).unwrap_or(0);
+                    Number::Iv.set(&mut call, iv.saturating_add(1));
+                    calls.insert(to, call);
+                    rise(calls, |session| session);
+                });
+            }
+        }
+    }
+
+    /// Two calls of one kind in each other's place; what they create keeps its name, or its users.
+    fn swap_calls(&mut self) {
+        for (first, second) in pairs(self.len()) {
+            let (one, other) = (self.best.calls[first], self.best.calls[second]);
+            if one.kind() != other.kind() || one == other {
+                continue;
+            }
+            if !self.attempt_neighbour(|calls| calls.swap(first, second)) {
+                self.attempt_neighbour(|calls| {
+                    let mut order: Vec<usize> = (0..calls.len()).collect();
+                    order.swap(first, second);
+                    renumber::reorder(calls, &order);
+                });
+            }
+        }
+    }
+
+    /// The numbers of two calls in each other's place.
+    fn swap_numbers(&mut self) {
+        for (first, second) in pairs(self.len()) {
+            for number in Number::ALL {
+                let of = |index: usize| number.of(&self.best.calls[index]);
+                if let (Some(one), Some(other)) = (of(first), of(second))
+                    && one != other
+                {
+                    self.attempt_neighbour(|calls| {
+                        number.set(&mut calls[first], other);
+                        number.set(&mut calls[second], one);
+                    });
+                }
+            }
+        }
+    }
+
+    /// Bytes of one buffer in another, so that one of them is as short or as long as can be.
+    fn transfer_bytes(&mut self) {
+        for (first, second) in pairs(self.len()) {
+            for (from, to) in [(first, second), (second, first)] {
+                let of = |index: usize| Number::Len.of(&self.best.calls[index]);
+                let (Some(less), Some(more)) = (of(from), of(to)) else { continue };
+                let moved = less.saturating_sub(SHORTEST).min(LONGEST.saturating_sub(more));
+                if moved > 0 {
+                    self.attempt_neighbour(|calls| {
+                        Number::Len.set(&mut calls[from], less - moved);
+                        Number::Len.set(&mut calls[to], more + moved);
+                    });
+                }
+            }
+        }
+    }
+
+    /// Two plain calls in the place of an injection and the call that it is for.
+    fn replace_injections(&mut self) {
+        for at in 0..self.len().saturating_sub(1) {
+            let [injection, target] = [self.best.calls[at], self.best.calls[at + 1]];
+            if injection.is_injection() {
+                let plain = calls_for(&[], &target);
+                let pairs =
+                    plain.iter().flat_map(|one| plain.iter().map(move |other| [*one, *other]));
+                for pair in pairs {
+                    if self.attempt_neighbour(|calls| calls[at..at + 2].copy_from_slice(&pair)) {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The same calls with all sessions in one, or `None` if there is one already.
+pub(crate) fn in_one_session(sequence: &CallSequence) -> Option<CallSequence> {
+    let mut calls = sequence.calls.clone();
+    renumber::canonicalize(&mut calls);
+    let count = u8::try_from(renumber::Created::by(&calls).sessions).unwrap_or(u8::MAX);
+    rise(&mut calls, |_| Slot(0));
+    for from in (1..count).rev() {
+        merge(&mut calls, Slot(from), Slot(0));
+    }
+    (count > 1).then_some(CallSequence { calls })
+}
+
+/// Every two of so many positions.
+fn pairs(len: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..len).flat_map(move |first| (first + 1..len).map(move |second| (first, second)))
+}
+
+/// Makes the calls of one session those of another, which was created earlier and has its own key.
+///
+/// The slots are plain indices, as after [`renumber::canonicalize`].
+fn merge(calls: &mut Vec<Call>, from: Slot, into: Slot) {
+    let mut created = 0;
+    calls.retain(|call| match call {
+        Call::CreateSession { .. } => {
+            created += 1;
+            created != usize::from(from.0) + 1
+        }
+        Call::ExchangeKey { session, .. } => session.slot != from,
+        _ => true,
+    });
+    for session in calls.iter_mut().filter_map(Call::session_mut) {
+        if session.slot == from {
+            *session = SessionRef { slot: into, via: None };
+        } else if session.slot > from {
+            session.slot.0 -= 1;
+        }
+    }
+}
+
+/// Gives the buffers of each session IVs in the order of the calls, and equal ones where they were
+/// equal; `session_of` says whose buffers those of a session are to be.
+fn rise(calls: &mut [Call], session_of: impl Fn(Slot) -> Slot) {
+    let mut counts = [0_u64; 256];
+    let mut given: Vec<((Slot, u64, u64), u64)> = Vec::new();
+    for call in calls {
+        if let Call::SubmitBuffer { session, iv, count, .. } = call {
+            let begin = (session.slot, *iv, *count);
+            let earlier = given.iter().find(|(other, _)| *other == begin).map(|&(_, given)| given);
+            let new = earlier.unwrap_or_else(|| {
+                let buffers = &mut counts[usize::from(session_of(session.slot).0)];
+                *buffers += 1;
+                given.push((begin, *buffers));
+                *buffers
+            });
+            (*iv, *count) = (new, 0);
+        }
+    }
+}
+
+/// Gives the buffers of each session IVs that are in the order of what they begin with.
+fn rank(calls: &mut [Call]) {
+    let begin = |call: &Call| match *call {
+        Call::SubmitBuffer { session, iv, count, .. } => Some((session.slot, iv, count)),
+        _ => None,
+    };
+    let mut all: Vec<_> = calls.iter().filter_map(begin).collect();
+    all.sort_unstable();
+    all.dedup();
+    for call in calls {
+        let Some(own) = begin(call) else { continue };
+        let rank = all.iter().filter(|other| other.0 == own.0 && **other <= own).count();
+        Number::Iv.set(call, rank as u64);
+        Number::Count.set(call, 0);
+    }
+}
+
+/// Puts the bytes of the buffers among these calls into as few as can hold them.
+fn gather(calls: &mut Vec<Call>, start: usize, end: usize) {
+    let len = |call: &Call| Number::Len.of(call).unwrap_or(0).min(LONGEST);
+    let mut left: u64 = calls[start..end].iter().map(len).sum();
+    for call in &mut calls[start..end] {
+        let len = left.min(LONGEST);
+        Number::Len.set(call, len);
+        left -= len;
+    }
+    let mut index = 0;
+    calls.retain(|call| {
+        index += 1;
+        !(start..end).contains(&(index - 1)) || Number::Len.of(call) != Some(0)
+    });
+}

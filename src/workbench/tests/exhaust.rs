@@ -1,0 +1,319 @@
+//! Exhaustive search: few runs stand for many sequences, soundly, and no planted bug in reach of
+//! the alphabet stays unseen.
+#![allow(clippy::unwrap_used, reason = "in a test, the panic is the message")]
+
+mod sulky;
+
+use std::rc::Rc;
+
+use keysan::heap::ScanningAllocator;
+use rekeylab::executor::{Core, Seams, Subject};
+use rekeylab::exhaust::{
+    Alphabet, Broken, Identity, LevelCount, Outcome, Plan, Search, Watch, run,
+};
+use rekeylab_ddi::Limits;
+use rekeylab_driver::Adapter;
+use sulky::Sulky;
+
+#[global_allocator]
+static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
+
+/// The driver core, as a driver that says nothing of its state.
+struct Silent;
+
+impl Subject for Silent {
+    type Driver = Adapter;
+
+    fn open(&self, seams: &Rc<Seams>) -> Adapter {
+        Core.open(seams)
+    }
+
+    fn limits(&self, driver: &Adapter) -> Limits {
+        Core.limits(driver)
+    }
+}
+
+fn plan(alphabet: &str, depth: usize) -> Plan<'static> {
+    Plan::new(Alphabet::by_name(alphabet).unwrap(), depth, 2)
+}
+
+/// What merging must not change: how many sequences there are at each level and how many of them
+/// are broken, and which is the first to break what.
+fn essence(outcome: &Outcome) -> (Vec<(u128, u128)>, &[Broken]) {
+    let counts = |level: &LevelCount| (level.sequences, level.broken);
+    (outcome.levels.iter().map(counts).collect(), &outcome.broken)
+}
+
+fn check_merging(plan: &Plan<'_>) -> Outcome {
+    check_merging_of(&Core, plan)
+}
+
+fn check_merging_of<S: Subject + Sync>(subject: &S, plan: &Plan<'_>) -> Outcome {
+    let merged = Search::default().run(plan, subject, &mut ());
+    let all = Search::default().run(&Plan { merges: false, ..*plan }, subject, &mut ());
+    let total = all.total();
+    assert_eq!(total.sequences, total.runs.into(), "{plan:?}");
+    assert_eq!(essence(&merged), essence(&all), "{plan:?}");
+    merged
+}
+
+#[test]
+fn with_and_without_merging_the_honest_core_holds_over_equally_many_sequences() {
+    for (alphabet, depth) in [("full", 3), ("lifecycle", 4), ("refresh", 4), ("queue", 4)] {
+        let outcome = check_merging(&plan(alphabet, depth));
+        assert!(outcome.holds() && outcome.levels.len() == depth, "{outcome:?}");
+        let total = outcome.total();
+        assert!(total.sequences > 4 * u128::from(total.runs), "{alphabet}: {total:?}");
+    }
+}
+
+#[test]
+fn nothing_is_merged_for_a_driver_that_does_not_know_its_state() {
+    let plan = plan("lifecycle", 4);
+    let outcome = Search::default().run(&plan, &Silent, &mut ());
+    assert_eq!(outcome.total().sequences, outcome.total().runs.into());
+    assert_eq!(essence(&outcome), essence(&run(&plan, &mut ())));
+}
+
+#[test]
+fn a_driver_that_remembers_what_no_answer_shows_is_found_out() {
+    let plan = plan("lifecycle", 5);
+    let outcome = check_merging_of(&Sulky { declares: true }, &plan);
+    assert_eq!(outcome.levels.len(), 4, "two creations, a question, and an exchange refused");
+    assert_eq!(outcome.broken[0].invariant, "wrong-answer");
+}
+
+#[test]
+fn a_driver_that_declares_its_state_and_leaves_something_out_deceives_the_search() {
+    // So it does not depend on luck that the test above holds.
+    let plan = plan("lifecycle", 5);
+    let deceived = Search::default().run(&plan, &Sulky { declares: false }, &mut ());
+    let honest = Search::default().run(&plan, &Sulky { declares: true }, &mut ());
+    assert!(deceived.total().broken < honest.total().broken);
+}
+
+/// Ends a search after so many looks.
+struct Impatient {
+    looks: usize,
+}
+
+impl Watch for Impatient {
+    fn is_over(&mut self) -> bool {
+        self.looks = self.looks.saturating_sub(1);
+        self.looks == 0
+    }
+}
+
+#[test]
+fn a_search_that_is_broken_off_again_and_again_comes_to_the_same() {
+    let plan = Plan { jobs: 1, ..plan("lifecycle", 6) };
+    let identity = Identity::new(&plan, b"this program", None);
+    let mut search = Search::default();
+    let mut times = 0;
+    let outcome = loop {
+        let outcome = search.run(&plan, &Core, &mut Impatient { looks: 3 });
+        if !outcome.is_interrupted {
+            break outcome;
+        }
+        assert!(!outcome.holds());
+        search = Search::from_bytes(&search.to_bytes(&identity), &identity).unwrap();
+        times += 1;
+    };
+    assert!(times > 3, "it was broken off {times} times");
+    assert_eq!(outcome, run(&plan, &mut ()));
+}
+
+#[test]
+fn a_checkpoint_is_good_for_the_same_search_by_the_same_program_only() {
+    let plan = plan("refresh", 4);
+    let identity = Identity::new(&plan, b"this program", None);
+    let bytes = Search::default().to_bytes(&identity);
+    assert!(Search::from_bytes(&bytes, &identity).is_ok());
+    let foreign = |ours: Identity, what: &str| {
+        let error = Search::from_bytes(&bytes, &ours).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("it was made with another {what}: ")), "{error}");
+    };
+    foreign(Identity::new(&plan, b"that program", None), "program");
+    foreign(Identity::new(&plan, b"this program", Some("finish-without-start")), "fault");
+    foreign(Identity::new(&Plan { depth: 5, ..plan }, b"this program", None), "depth");
+    let counters = Alphabet::by_name("counters").unwrap();
+    foreign(Identity::new(&Plan { alphabet: counters, ..plan }, b"this program", None), "alphabet");
+    for len in 0..bytes.len() {
+        assert!(Search::from_bytes(&bytes[..len], &identity).is_err(), "{len} bytes");
+    }
+    for at in 0..bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        assert!(Search::from_bytes(&bytes, &identity).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let one = run(&Plan { jobs: 1, ..plan("full", 4) }, &mut ());
+    let three = run(&Plan { jobs: 3, ..plan("full", 4) }, &mut ());
+    assert_eq!(one, three);
+}
+
+#[cfg(feature = "faults")]
+mod with_faults {
+    use rekeylab::sequence::CallKind;
+    use rekeylab_driver::{Fault, plant};
+
+    use super::*;
+
+    fn check_fault(fault: Fault, alphabet: &str, depth: usize) {
+        let prepare = move || plant(Some(fault));
+        let plan = Plan { prepare: &prepare, ..plan(alphabet, depth) };
+        check_merging(&plan);
+    }
+
+    /// Few enough letters to run every sequence of six calls.
+    const FEW: Alphabet = Alphabet {
+        name: "few",
+        says: "one session that is refreshed and used, with what can be refused",
+        devices_max: 1,
+        sessions_max: 1,
+        on_sessions: &[
+            CallKind::ExchangeKey.plain(),
+            CallKind::StartRefresh.plain(),
+            CallKind::FinishRefresh.plain(),
+            CallKind::SubmitBuffer.plain(),
+        ],
+        through_others: &[],
+        other_sessions: &[],
+        others: &[],
+        injections: &[CallKind::InjectEntropy.plain(), CallKind::InjectAllocationFailure.plain()],
+    };
+
+    /// Faults whose damage is done silently, by one call, and shows with a later one.
+    #[test]
+    fn silent_damage_is_never_merged_with_what_is_sound() {
+        for fault in [
+            Fault::FailedStartStaysPending,
+            Fault::RefusedSubmitConsumesCounter,
+            Fault::FinishKeepsRandom,
+            Fault::FinishXorsHalfTheKey,
+        ] {
+            let prepare = move || plant(Some(fault));
+            let plan = Plan { prepare: &prepare, ..Plan::new(&FEW, 6, 2) };
+            let outcome = check_merging(&plan);
+            assert!(outcome.total().broken > 0, "{}: {outcome:?}", fault.name());
+        }
+    }
+
+    #[test]
+    fn with_and_without_merging_planted_faults_break_equally_many_sequences() {
+        for fault in [
+            Fault::FailedStartLeavesOutput,
+            Fault::CountOverflowPanics,
+            Fault::SizeSeventeenAccepted,
+            Fault::FailedCreateKeepsMemory,
+        ] {
+            check_fault(fault, "full", 3);
+        }
+        for fault in [Fault::FinishWithoutStart, Fault::CompletionDeliveredTwice] {
+            check_fault(fault, "queue", 4);
+        }
+        for fault in [Fault::ForeignDeviceAccepted, Fault::DestroyLeavesSessionAlive] {
+            check_fault(fault, "lifecycle", 4);
+        }
+        for fault in [Fault::ZeroRandomAccepted, Fault::SecondStartReplacesRandom] {
+            check_fault(fault, "refresh", 5);
+        }
+        for fault in [Fault::IvMayRiseInNativeOrder, Fault::CounterOverlapsByOne] {
+            check_fault(fault, "counters", 5);
+        }
+    }
+
+    /// The driver core, as a driver that declares its state and then writes nothing.
+    struct Mute;
+
+    impl Subject for Mute {
+        type Driver = Adapter;
+
+        fn open(&self, seams: &Rc<Seams>) -> Adapter {
+            Core.open(seams)
+        }
+
+        fn limits(&self, driver: &Adapter) -> Limits {
+            Core.limits(driver)
+        }
+
+        fn declares_state(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn what_the_judges_remember_keeps_states_apart_by_itself() {
+        let prepare = || plant(Some(Fault::IvMayRiseInNativeOrder));
+        let plan = Plan { prepare: &prepare, ..plan("counters", 5) };
+        let outcome = check_merging_of(&Mute, &plan);
+        assert_eq!(outcome.broken[0].invariant, "keystream-reuse");
+    }
+
+    /// Why exhaustive search does not find a fault; the other commands do.
+    fn out_of_reach(fault: Fault) -> Option<&'static str> {
+        Some(match fault {
+            Fault::WornOutSlotWraps => "a slot wears out with its fourth session",
+            Fault::FourthDeviceRefused => "there are two devices",
+            Fault::KeyInDebug | Fault::KeyInDebugAsBase64 | Fault::RandomInDebug => {
+                "the fast lane does not read what Debug shows"
+            }
+            _ if fault.rings() == "key-residue" && !is_seen_in_the_fast_lane(fault) => {
+                "of memory, the fast lane looks into blocks that are freed only"
+            }
+            _ => return None,
+        })
+    }
+
+    /// Those of the faults that leave residue which show in blocks that are freed.
+    fn is_seen_in_the_fast_lane(fault: Fault) -> bool {
+        matches!(
+            fault,
+            Fault::HomeDroppedUnwiped
+                | Fault::WipeClearsHalf
+                | Fault::WipeClearsACopy
+                | Fault::UpdatedKeyInFreedBox
+                | Fault::KeyGrownByteByByte
+                | Fault::UnwindingSkipsWipe
+        )
+    }
+
+    /// Where a fault is found fast: with everything if it shows early; `None` if it takes too many
+    /// calls for a test.
+    fn alphabet_for(fault: Fault) -> Option<&'static str> {
+        match fault {
+            _ if fault.shortest() <= 5 => Some("full"),
+            Fault::FinishForgetsCounters | Fault::RefusedSubmitConsumesCounter => Some("counters"),
+            _ if fault.shortest() == 6 && fault.rings() == "wrong-key-epoch" => Some("refresh"),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn every_planted_fault_in_reach_is_found_at_its_known_shortest_length() {
+        let mut problems = Vec::new();
+        for &fault in Fault::ALL {
+            let Some(alphabet) = alphabet_for(fault) else { continue };
+            let prepare = move || plant(Some(fault));
+            let plan = Plan { prepare: &prepare, ..plan(alphabet, fault.shortest()) };
+            let outcome = run(&plan, &mut ());
+            let rung = outcome.broken.iter().any(|broken| broken.invariant == fault.rings());
+            let len = outcome.levels.len();
+            let name = fault.name();
+            match (out_of_reach(fault), rung) {
+                (None, false) => {
+                    problems.push(format!("{name}: not with {alphabet}: {:?}", outcome.broken));
+                }
+                (Some(why), true) => problems.push(format!("{name} is found, although {why}")),
+                (None, true) if len != fault.shortest() => {
+                    problems.push(format!("{name}: {len} calls are enough"));
+                }
+                _ => {}
+            }
+        }
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+}

@@ -1,0 +1,117 @@
+//! A driver with a bug in what it remembers: once asked for a status, it takes no key any more.
+
+use std::rc::Rc;
+
+use rekeylab::executor::{Core, Seams, Subject};
+use rekeylab_ddi::{
+    CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
+    CryptoSessionKeyExchange, DeviceHandle, Hresult, Limits, Retire, SessionHandle,
+    StartSessionKeyRefresh, SubmitBuffer,
+};
+use rekeylab_driver::Adapter;
+
+/// The driver core with that bug.
+pub(crate) struct Sulky {
+    /// Whether what it remembers is in the state that it writes.
+    pub(crate) declares: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct SulkyDriver {
+    core: Adapter,
+    was_asked: bool,
+}
+
+impl Subject for Sulky {
+    type Driver = SulkyDriver;
+
+    fn open(&self, seams: &Rc<Seams>) -> SulkyDriver {
+        SulkyDriver { core: Core.open(seams), was_asked: false }
+    }
+
+    fn limits(&self, driver: &SulkyDriver) -> Limits {
+        Core.limits(&driver.core)
+    }
+
+    fn declares_state(&self) -> bool {
+        true
+    }
+
+    fn write_state(&self, driver: &SulkyDriver, sink: &mut dyn FnMut(&[u8])) {
+        Core.write_state(&driver.core, sink);
+        if self.declares {
+            sink(&[driver.was_asked.into()]);
+        }
+    }
+}
+
+impl CryptoSessionDdi for SulkyDriver {
+    fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
+        self.core.create_device(args)
+    }
+
+    fn destroy_device(&mut self, device: DeviceHandle) -> Hresult {
+        self.core.destroy_device(device)
+    }
+
+    fn create_crypto_session(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut CreateCryptoSession,
+    ) -> Hresult {
+        self.core.create_crypto_session(device, args)
+    }
+
+    fn crypto_session_key_exchange(
+        &mut self,
+        device: DeviceHandle,
+        args: &CryptoSessionKeyExchange<'_>,
+    ) -> Hresult {
+        if self.was_asked {
+            return Hresult::E_INVALIDARG;
+        }
+        self.core.crypto_session_key_exchange(device, args)
+    }
+
+    fn start_session_key_refresh(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut StartSessionKeyRefresh<'_>,
+    ) -> Hresult {
+        self.core.start_session_key_refresh(device, args)
+    }
+
+    fn finish_session_key_refresh(
+        &mut self,
+        device: DeviceHandle,
+        session: SessionHandle,
+    ) -> Hresult {
+        self.core.finish_session_key_refresh(device, session)
+    }
+
+    fn submit_buffer(&mut self, device: DeviceHandle, args: &mut SubmitBuffer<'_>) -> Hresult {
+        self.core.submit_buffer(device, args)
+    }
+
+    fn check_crypto_session_status(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut CheckCryptoSessionStatus,
+    ) -> Hresult {
+        let code = self.core.check_crypto_session_status(device, args);
+        self.was_asked |= code.is_ok();
+        code
+    }
+
+    fn destroy_crypto_session(&mut self, device: DeviceHandle, session: SessionHandle) -> Hresult {
+        self.core.destroy_crypto_session(device, session)
+    }
+
+    fn retire(&mut self, args: &mut Retire<'_>) -> Hresult {
+        self.core.retire(args)
+    }
+
+    fn reset_engine(&mut self) -> Hresult {
+        self.core.reset_engine()
+    }
+}
