@@ -21,10 +21,10 @@ step() {
     fi
 }
 
-# install_tool CRATE VERSION: installs a pinned tool unless this very version is there.
+# install_tool CRATE VERSION: installs a pinned subcommand of cargo unless this very version is there.
 install_tool() {
     local crate=$1 version=$2 found
-    found=$("$crate" --version 2>/dev/null || true)
+    found=$(cargo "${crate#cargo-}" --version 2>/dev/null || true)
     if [ "${found##* }" != "$version" ]; then
         step "install $crate $version into ${TOOLS#"$PWD"/}" \
             cargo install --quiet --locked --root "$TOOLS" --version "$version" "$crate"
