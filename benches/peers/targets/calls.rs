@@ -1,0 +1,41 @@
+//! rekeylab's mutator, cross-over and counters in libFuzzer, as its own target `call_sequence` has
+//! them, before the judge of this package.
+#![no_main]
+#![allow(unsafe_code, reason = "a section that the engine reads is part of the C boundary")]
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target, fuzzer_mutate};
+use rekeylab::fuzzing::{cross_over, mutate};
+use rekeylab::search::feature::{FEATURES, Features};
+use rekeylab::sequence::CallSequence;
+use rekeylab_peers::arms::engine::judge_or_end;
+
+#[global_allocator]
+static ALLOCATOR: keysan::heap::ScanningAllocator = keysan::heap::ScanningAllocator::new();
+
+// SAFETY: the engine reads and clears this section as bytes, which is what the counters are.
+#[cfg_attr(target_os = "linux", unsafe(link_section = "__libfuzzer_extra_counters"))]
+static STATES: [AtomicU8; FEATURES] = [const { AtomicU8::new(0) }; FEATURES];
+
+thread_local! {
+    static KEPT: RefCell<(CallSequence, Features)> = RefCell::default();
+}
+
+fuzz_target!(|input: &[u8]| {
+    KEPT.with_borrow_mut(|(sequence, features)| {
+        CallSequence::from_bytes_into(input, sequence);
+        judge_or_end(sequence, |trace| {
+            for &feature in features.of(trace) {
+                STATES[usize::from(feature)].store(1, Ordering::Relaxed);
+            }
+        });
+    });
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate(data, size, max_size, seed, fuzzer_mutate)
+});
+
+fuzz_crossover!(|a: &[u8], b: &[u8], out: &mut [u8], seed: u32| { cross_over(a, b, out, seed) });
