@@ -11,8 +11,9 @@ use super::{console::Console, exit::Exit, failure::Failure};
 /// Plants every fault and shows that its invariant notices
 ///
 /// Searches without an engine, from random seeds, until an invariant is broken; minimises; and
-/// looks whether it is the invariant that the fault must ring. The honest core is searched for as
-/// long and must stay silent. Ends with 4 when an alarm stayed silent or the wrong one rang.
+/// looks whether it is the invariant that the fault must ring. The honest core is searched for a
+/// tenth as long, with everything looked into, and must stay silent. Ends with 4 when an alarm
+/// stayed silent or the wrong one rang.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -244,7 +245,11 @@ mod drill {
         let mut workbench = Workbench::new();
         let layers = layers_for(drill.fault);
         let mut search = Search::new(drill.seed, plan.options);
-        let (executions, found) = workbench.hunt(&mut search, layers, plan.executions_max);
+        let executions_max = match drill.fault {
+            Some(_) => plan.executions_max,
+            None => plan.executions_max.div_ceil(10),
+        };
+        let (executions, found) = workbench.hunt(&mut search, layers, executions_max);
         // A run that proves nothing is as good as a wrong alarm, and the last one to be judged.
         let shortest = found.and_then(|sequence| workbench.minimize_with(&sequence, layers));
         let verdict = workbench.verdict();
