@@ -23,19 +23,15 @@ Examples:
 pub(super) struct Options {
     /// Faults to plant [default: all]
     #[arg(value_name = "FAULT")]
-    #[cfg_attr(not(feature = "faults"), allow(dead_code, reason = "read with the feature only"))]
     faults: Vec<String>,
     /// How many searches there are for each fault, each from another seed
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
-    #[cfg_attr(not(feature = "faults"), allow(dead_code, reason = "read with the feature only"))]
     seeds: u64,
     /// How many sequences a search may run
     #[arg(long, default_value_t = 200_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    #[cfg_attr(not(feature = "faults"), allow(dead_code, reason = "read with the feature only"))]
     executions: u64,
     /// Parts of the search to switch off
     #[arg(long, value_name = "PART", value_parser = PossibleValuesParser::new(PARTS.iter().map(|part| part.name)))]
-    #[cfg_attr(not(feature = "faults"), allow(dead_code, reason = "read with the feature only"))]
     without: Vec<String>,
 }
 

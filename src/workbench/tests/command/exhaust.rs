@@ -64,7 +64,7 @@ fn a_search_ends_in_order_when_told_to_and_goes_on_from_there() {
     command.args(["exhaust", "--depth", "40", "--alphabet", "queue", "--state", "kept"]);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = command.spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    wait_until_it_listens(child.id());
     let killed =
         std::process::Command::new("kill").arg("-INT").arg(child.id().to_string()).status();
     assert!(killed.unwrap().success());
@@ -99,4 +99,24 @@ fn a_planted_bug_is_told_with_a_shortest_sequence_and_stored() {
     assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 4, "{text}");
     let again = desk.run(&format!("run --fault finish-without-start {}", file.display()));
     assert_eq!(again.code, 3, "{again:?}");
+}
+
+/// Waits until the command handles SIGINT, and so ends in order, and has had time to search a bit.
+#[cfg(unix)]
+fn wait_until_it_listens(pid: u32) {
+    use std::time::Duration;
+
+    // Linux says which signals are caught; elsewhere, time has to do.
+    let is_caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        Some(u64::from_str_radix(mask.trim(), 16).ok()? & 0b10 != 0)
+    };
+    for _ in 0..300 {
+        if is_caught() != Some(false) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    std::thread::sleep(Duration::from_millis(700));
 }
