@@ -218,7 +218,7 @@ impl KeyUnwrap for FixedKey {
 
 /// Generated sequences of at least 24 calls in which the refresh cycle has its share.
 fn mix() -> Vec<CallSequence> {
-    let options = SearchOptions { swarm: false, repetition: false, ..SearchOptions::default() };
+    let options = SearchOptions { repetition: false, ..SearchOptions::default() };
     (0..4096)
         .map(|seed| generate_from_seed(seed, &options))
         .filter(|sequence| {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target, fuzzer_mutate};
 use rekeylab::fuzzing::{cross_over, mutate};
-use rekeylab::search::feature::{FEATURES, Features};
+use rekeylab::search::feature::{FEATURES, Features, Reached};
 use rekeylab::sequence::CallSequence;
 use rekeylab_peers::arms::engine::judge_or_end;
 
@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
     KEPT.with_borrow_mut(|(sequence, features)| {
         CallSequence::from_bytes_into(input, sequence);
         judge_or_end(sequence, |trace| {
-            for &feature in features.of(trace) {
+            for &Reached { feature, .. } in features.of(trace) {
                 STATES[usize::from(feature)].store(1, Ordering::Relaxed);
             }
         });

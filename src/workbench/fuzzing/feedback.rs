@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::observation::Trace;
-use crate::search::feature::{FEATURES, Features};
+use crate::search::feature::{FEATURES, Features, Reached};
 
 /// Counters that an engine reads after each input; libFuzzer calls them extra counters.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Default for Feedback {
 impl Feedback {
     /// Sets the counters of every state, transition and depth in the trace.
     pub(super) fn mark(&mut self, trace: &Trace, counters: &Counters) {
-        for &feature in self.features.of(trace) {
+        for &Reached { feature, .. } in self.features.of(trace) {
             counters.0[usize::from(feature)].store(1, Ordering::Relaxed);
             self.reached[usize::from(feature)] = true;
         }

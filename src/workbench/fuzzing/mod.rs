@@ -226,8 +226,8 @@ pub fn symptom(violation: &Violation, trace: &Trace) -> String {
 
 /// Which share an input belongs to: the same for the same bytes, at the cost of reading a few.
 fn share_of(input: &[u8]) -> u64 {
-    let quarter = input.len() / 4;
-    let words = (0..4).filter_map(|part| input.get(part * quarter..)?.first_chunk::<8>());
+    let eighth = input.len() / 8;
+    let words = (0..8).filter_map(|part| input.get(part * eighth..)?.first_chunk::<8>());
     let mixed = words.fold(input.len() as u64, |mixed, word| {
         (mixed ^ u64::from_le_bytes(*word)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
     });

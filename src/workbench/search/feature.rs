@@ -4,7 +4,7 @@
 //! gets them as extra counters, [`Search`](super::Search) keeps the sequences that reach a new one.
 
 use crate::observation::{Observation, Trace};
-use crate::sequence::CallKind;
+use crate::sequence::{Call, CallKind};
 
 /// How many features there are.
 pub const FEATURES: usize = TRIPLES + STEPS + DEPTHS;
@@ -27,7 +27,9 @@ pub struct Features {
     sessions: Vec<Progress>,
     devices: Vec<u32>,
     /// Each feature once, in the order in which it was reached.
-    reached: Vec<u16>,
+    reached: Vec<Reached>,
+    /// How many calls were followed.
+    call_count: u16,
     /// Whether a feature is in `reached`.
     is_reached: Box<[bool; FEATURES]>,
 }
@@ -38,9 +40,19 @@ impl Default for Features {
             sessions: Vec::new(),
             devices: Vec::new(),
             reached: Vec::new(),
+            call_count: 0,
             is_reached: Box::new([false; FEATURES]),
         }
     }
+}
+
+/// A feature that a trace has reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reached {
+    /// Which one; below [`FEATURES`].
+    pub feature: u16,
+    /// After how many calls.
+    pub after: u16,
 }
 
 /// Where a session stands, as far as the driver's answers tell.
@@ -64,13 +76,18 @@ const DEAD: u8 = 5;
 #[derive(Clone, Copy, Debug, Default)]
 struct Depth {
     in_flight: u32,
+    /// Bytes of what is in flight, as far as the answers tell: a retire that leaves some keeps all.
+    bytes: u32,
     alive: u32,
     open: u32,
     resets: u32,
 }
 
+/// A quarter of the longest buffer: sixteen of them fill the queue.
+const BYTES_STEP: u32 = 256;
+
 impl Depth {
-    const SCALES: usize = 8;
+    const SCALES: usize = 9;
     const IN_FLIGHT: usize = 0;
     const ALIVE: usize = 1;
     const OPEN: usize = 2;
@@ -80,18 +97,22 @@ impl Depth {
     /// Sessions that one device made.
     const CREATED: usize = 6;
     const OPENED: usize = 7;
+    /// Steps of [`BYTES_STEP`] that are in flight.
+    const BYTES: usize = 8;
 }
 
 impl Features {
     /// The features that a trace reached, each once.
-    pub fn of(&mut self, trace: &Trace) -> &[u16] {
-        for feature in self.reached.drain(..) {
+    pub fn of(&mut self, trace: &Trace) -> &[Reached] {
+        for Reached { feature, .. } in self.reached.drain(..) {
             self.is_reached[usize::from(feature)] = false;
         }
+        self.call_count = 0;
         self.sessions.clear();
         self.devices.clear();
         let mut depth = Depth::default();
         for seen in &trace.calls[..trace.sequence_len.min(trace.calls.len())] {
+            self.call_count = self.call_count.saturating_add(1);
             self.note_call(seen);
             if seen.is_ok() {
                 self.follow(seen, &mut depth);
@@ -104,7 +125,8 @@ impl Features {
         let is_reached = &mut self.is_reached[feature];
         if !*is_reached {
             *is_reached = true;
-            self.reached.push(u16::try_from(feature).expect("FEATURES fits 16 bits"));
+            let feature = u16::try_from(feature).expect("FEATURES fits 16 bits");
+            self.reached.push(Reached { feature, after: self.call_count });
         }
     }
 
@@ -162,9 +184,16 @@ impl Features {
             CallKind::SubmitBuffer => {
                 depth.in_flight += 1;
                 self.note_depth(Depth::IN_FLIGHT, depth.in_flight);
+                if let Call::SubmitBuffer { len, .. } = seen.call {
+                    depth.bytes = depth.bytes.saturating_add(len);
+                    self.note_depth(Depth::BYTES, depth.bytes / BYTES_STEP);
+                }
             }
             CallKind::Retire => {
                 depth.in_flight = depth.in_flight.saturating_sub(count(seen.completions.len()));
+                if depth.in_flight == 0 {
+                    depth.bytes = 0;
+                }
             }
             CallKind::ResetEngine => {
                 depth.resets += 1;
@@ -219,7 +248,6 @@ fn mark(depth: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sequence::Call;
     use rekeylab_ddi::Hresult;
 
     #[test]

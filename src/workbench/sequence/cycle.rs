@@ -4,7 +4,6 @@ use rand::Rng;
 
 use super::call::{Call, SessionRef, Slot};
 use super::dice;
-use super::generate::Swarm;
 use super::kind::CallKind;
 use super::sketch::Sketch;
 
@@ -76,16 +75,12 @@ fn draw(rng: &mut impl Rng) -> &'static Cycle {
 /// Their arguments are plain, so that each one succeeds if it can.
 pub(super) fn cycle(
     rng: &mut impl Rng,
-    swarm: Swarm,
     sketch: &Sketch,
     session: Option<usize>,
     room: usize,
     mut next: impl FnMut(Call),
 ) {
     let Cycle { kinds, times, .. } = *draw(rng);
-    if !kinds.iter().all(|&kind| swarm.has(kind)) {
-        return;
-    }
     let times = dice::pick(rng, times) as usize;
     let (long, short) = LENS.split_at(3);
     let submit_len = dice::pick(rng, if times < 8 { long } else { short });

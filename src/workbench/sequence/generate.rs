@@ -25,89 +25,80 @@ pub fn generate_from_seed(seed: u64, options: &SearchOptions) -> CallSequence {
 /// Replaces `sequence` by a new one.
 pub fn generate(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut CallSequence) {
     let spread = options.calls_max.saturating_sub(options.calls_min).saturating_add(1);
-    let count = options.calls_min.saturating_add(dice::below(rng, spread)) as usize;
-    let swarm = if options.swarm { Swarm::draw(rng) } else { Swarm::ALL };
-    sequence.calls.clear();
-    let mut sketch = Sketch::default();
+    let mut count = options.calls_min.saturating_add(dice::below(rng, spread)) as usize;
     let calls = &mut sequence.calls;
+    calls.clear();
+    let mut sketch = Sketch::default();
     if options.repetition && dice::one_in(rng, CYCLE_ODDS) {
         let start = dice::index(rng, count);
-        extend(rng, options, swarm, &mut sketch, calls, start);
-        let session = target(rng, options, &sketch);
-        let before = sketch.clone();
-        cycle(rng, swarm, &before, session, CYCLE_MAX, |call| {
-            sketch.note(&call);
-            calls.push(call);
-        });
-        let rest = count.max(calls.len() + count / 2);
-        return extend(rng, options, swarm, &mut sketch, calls, rest);
+        extend(rng, options, &mut sketch, calls, start);
+        append_cycle(rng, options, &mut sketch, calls);
+        count = count.max(calls.len() + count / 2);
     }
-    extend(rng, options, swarm, &mut sketch, calls, count);
+    extend(rng, options, &mut sketch, calls, count);
+}
+
+/// Appends some calls to a sequence that has led somewhere.
+pub fn go_on(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut CallSequence) {
+    let calls = &mut sequence.calls;
+    let mut sketch = Sketch::default();
+    sketch.draw(calls);
+    let mut count = calls.len() + 1 + dice::below(rng, MORE_CALLS_MAX) as usize;
+    if options.repetition && dice::one_in(rng, CYCLE_ODDS_LATER) {
+        append_cycle(rng, options, &mut sketch, calls);
+        count = count.max(calls.len() + CALLS_AFTER_CYCLE);
+    }
+    extend(rng, options, &mut sketch, calls, count);
 }
 
 /// One sequence in so many makes some calls over and over.
 const CYCLE_ODDS: u32 = 8;
 
+/// Of those that go on from somewhere, one in so many does.
+const CYCLE_ODDS_LATER: u32 = 2;
+
 /// Most calls of such a cycle.
 pub(super) const CYCLE_MAX: usize = 80;
+
+/// Most calls that are appended to go on, not counting a cycle.
+const MORE_CALLS_MAX: u32 = 24;
+
+/// Fewest calls after a cycle: what it has filled shows in what comes next.
+const CALLS_AFTER_CYCLE: usize = 4;
+
+fn append_cycle(
+    rng: &mut impl Rng,
+    options: &SearchOptions,
+    sketch: &mut Sketch,
+    calls: &mut Vec<Call>,
+) {
+    let session = target(rng, options, sketch);
+    let before = sketch.clone();
+    cycle(rng, &before, session, CYCLE_MAX, |call| {
+        sketch.note(&call);
+        calls.push(call);
+    });
+}
 
 /// Appends calls until there are `count`; `sketch` stands at the end of those there are.
 pub(super) fn extend(
     rng: &mut impl Rng,
     options: &SearchOptions,
-    swarm: Swarm,
     sketch: &mut Sketch,
     calls: &mut Vec<Call>,
     count: usize,
 ) {
     while calls.len() < count.min(CALLS_MAX) {
-        let call = next_call(rng, options, swarm, sketch);
+        let call = next_call(rng, options, sketch);
         sketch.note(&call);
         calls.push(call);
     }
 }
 
-/// The call kinds that are switched on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Swarm(u32);
-
-impl Swarm {
-    /// Every kind.
-    pub(super) const ALL: Self = Self(u32::MAX);
-
-    /// A random subset; in one sequence of two, every kind.
-    ///
-    /// What leads to a session with a key is rarely missing: without it most calls end early.
-    pub(super) fn draw(rng: &mut impl Rng) -> Self {
-        if dice::one_in(rng, 2) {
-            return Self::ALL;
-        }
-        let mut on = 0;
-        for kind in CallKind::ALL {
-            let odds = match kind {
-                CallKind::CreateDevice | CallKind::CreateSession | CallKind::ExchangeKey => 32,
-                _ => 3,
-            };
-            on |= u32::from(!dice::one_in(rng, odds)) << kind.opcode();
-        }
-        if on == 0 { Self::ALL } else { Self(on) }
-    }
-
-    /// Whether the kind is on.
-    pub(super) const fn has(self, kind: CallKind) -> bool {
-        self.0 >> kind.opcode() & 1 != 0
-    }
-}
-
 /// A call that makes sense at this point, most of the time.
-pub(super) fn next_call(
-    rng: &mut impl Rng,
-    options: &SearchOptions,
-    swarm: Swarm,
-    sketch: &Sketch,
-) -> Call {
+pub(super) fn next_call(rng: &mut impl Rng, options: &SearchOptions, sketch: &Sketch) -> Call {
     let session = target(rng, options, sketch);
-    let kind = next_kind(rng, options, swarm, sketch, session);
+    let kind = next_kind(rng, options, sketch, session);
     fill(rng, options, sketch, kind, session)
 }
 
@@ -158,7 +149,6 @@ const ODDS: [[u8; 13]; 7] = [
 fn next_kind(
     rng: &mut impl Rng,
     options: &SearchOptions,
-    swarm: Swarm,
     sketch: &Sketch,
     session: Option<usize>,
 ) -> CallKind {
@@ -176,21 +166,19 @@ fn next_kind(
     };
     if options.dependencies
         && let Some(injected) = sketch.injected
-        && let Some(kind) = wanted_after(rng, injected).filter(|&kind| swarm.has(kind))
+        && let Some(kind) = wanted_after(rng, injected)
     {
         return kind;
     }
-    let on = || CallKind::ALL.iter().zip(ODDS[row]).filter(|(kind, _)| swarm.has(**kind));
-    let sum = on().map(|(_, odds)| u32::from(odds)).sum();
-    let mut left = dice::below(rng, sum);
-    for (&kind, odds) in on() {
+    let odds = || CallKind::ALL.iter().zip(ODDS[row]);
+    let mut left = dice::below(rng, odds().map(|(_, odds)| u32::from(odds)).sum());
+    for (&kind, odds) in odds() {
         match left.checked_sub(u32::from(odds)) {
             Some(rest) => left = rest,
             None => return kind,
         }
     }
-    // Reached only if every kind is off, which `Swarm::draw` prevents.
-    CallKind::CreateDevice
+    unreachable!("less than the sum is left at the start")
 }
 
 /// Mostly, a call that the injected fault can hit.
@@ -287,7 +275,13 @@ fn submit(
             0..4 => iv = next_iv.saturating_sub(1 + u64::from(dice::below(rng, 3))),
             4 | 5 => iv = dice::pick(rng, boundary::IVS),
             6 | 7 => count = dice::pick(rng, boundary::COUNTS),
-            8 => count = u64::from(dice::below(rng, 8)),
+            // Right behind the last block of the buffer before, or a block or two too early.
+            8 | 13 => {
+                let (used_iv, used_count) =
+                    target.map_or((1, 0), |index| sketch.sessions[index].used_up_to);
+                iv = used_iv;
+                count = used_count.saturating_sub(u64::from(dice::below(rng, 3)));
+            }
             9..12 => len = dice::pick(rng, boundary::LENS),
             12 => null = dice::pick(rng, NullPointer::ALL),
             _ => {}

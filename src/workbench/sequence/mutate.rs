@@ -4,7 +4,7 @@ use rand::Rng;
 
 use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
 use super::cycle::cycle;
-use super::generate::{CYCLE_MAX, Swarm, extend, next_call, target};
+use super::generate::{CYCLE_MAX, extend, next_call, target};
 use super::options::SearchOptions;
 use super::sketch::Sketch;
 use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
@@ -18,16 +18,7 @@ const TAIL_MAX: u32 = 16;
 
 /// Changes the sequence in one to four ways; it has at most `calls_max` calls afterwards.
 pub fn mutate(sequence: &mut CallSequence, rng: &mut impl Rng, calls_max: usize) {
-    mutate_with(sequence, rng, calls_max, &SearchOptions::default());
-}
-
-/// The same, with parts of the search switched off.
-pub fn mutate_with(
-    sequence: &mut CallSequence,
-    rng: &mut impl Rng,
-    calls_max: usize,
-    options: &SearchOptions,
-) {
+    let options = &SearchOptions::default();
     let calls_max = calls_max.min(CALLS_MAX);
     let calls = &mut sequence.calls;
     calls.truncate(calls_max);
@@ -45,8 +36,8 @@ pub fn mutate_with(
                 15 => duplicate(calls, rng),
                 16..18 => swap(calls, rng),
                 18..20 => renew_tail(calls, rng, options, &mut sketch),
-                20..25 => re_aim(calls, rng, options, &mut sketch),
-                _ => change_argument(calls, rng, options),
+                20..25 => re_aim(calls, rng, &mut sketch),
+                _ => change_argument(calls, rng),
             }
         }
         calls.truncate(calls_max);
@@ -82,11 +73,8 @@ fn insert(calls: &mut Vec<Call>, rng: &mut impl Rng, options: &SearchOptions, sk
     let end = calls.len();
     let at = if dice::one_in(rng, 3) { end } else { dice::index(rng, end + 1) };
     sketch.draw(&calls[..at]);
-    let call = next_call(rng, options, Swarm::ALL, sketch);
+    let call = next_call(rng, options, sketch);
     renumber::insert(calls, at, call);
-    if !options.dependencies {
-        return;
-    }
     match call {
         Call::StartRefresh { session, .. } if dice::one_in(rng, 2) => {
             let later = at + 1 + dice::below(rng, 4) as usize;
@@ -100,7 +88,7 @@ fn insert(calls: &mut Vec<Call>, rng: &mut impl Rng, options: &SearchOptions, sk
         }
         Call::CreateDevice if dice::one_in(rng, 2) => {
             sketch.note(&call);
-            let use_of_it = next_call(rng, options, Swarm::ALL, sketch);
+            let use_of_it = next_call(rng, options, sketch);
             renumber::insert(calls, at + 1, use_of_it);
         }
         _ => {}
@@ -127,13 +115,10 @@ fn duplicate(calls: &mut Vec<Call>, rng: &mut impl Rng) {
 
 /// Puts a cycle in: a few calls over and over.
 fn repeat(calls: &mut Vec<Call>, rng: &mut impl Rng, options: &SearchOptions, sketch: &mut Sketch) {
-    if !options.repetition {
-        return duplicate(calls, rng);
-    }
     let mut at = if dice::one_in(rng, 2) { calls.len() } else { dice::index(rng, calls.len() + 1) };
     sketch.draw(&calls[..at]);
     let session = target(rng, options, sketch);
-    cycle(rng, Swarm::ALL, sketch, session, CYCLE_MAX, |call| {
+    cycle(rng, sketch, session, CYCLE_MAX, |call| {
         renumber::insert(calls, at, call);
         at += 1;
     });
@@ -151,15 +136,14 @@ fn renew_tail(
     options: &SearchOptions,
     sketch: &mut Sketch,
 ) {
-    let swarm = if options.swarm { Swarm::draw(rng) } else { Swarm::ALL };
     calls.truncate(dice::index(rng, calls.len() + 1));
     sketch.draw(calls);
     let count = calls.len() + 1 + dice::below(rng, TAIL_MAX) as usize;
-    extend(rng, options, swarm, sketch, calls, count);
+    extend(rng, options, sketch, calls, count);
 }
 
 /// Aims one call at something else: any slot, a dead one, or through another device.
-fn re_aim(calls: &mut [Call], rng: &mut impl Rng, options: &SearchOptions, sketch: &mut Sketch) {
+fn re_aim(calls: &mut [Call], rng: &mut impl Rng, sketch: &mut Sketch) {
     let start = dice::index(rng, calls.len());
     let has_slot = |call: &Call| call.session().is_some() || call.device().is_some();
     let Some(at) = (start..calls.len()).chain(0..start).find(|&at| has_slot(&calls[at])) else {
@@ -168,7 +152,7 @@ fn re_aim(calls: &mut [Call], rng: &mut impl Rng, options: &SearchOptions, sketc
     sketch.draw(&calls[..at]);
     let device_count = sketch.devices.len().min(255) + 1;
     let device = slot(dice::index(rng, device_count));
-    let choice = dice::below(rng, if options.misdirection { 4 } else { 1 });
+    let choice = dice::below(rng, 4);
     match &mut calls[at] {
         Call::DestroyDevice { device: target } | Call::CreateSession { device: target, .. } => {
             *target = device;
@@ -195,7 +179,7 @@ fn slot(index: usize) -> Slot {
 }
 
 /// Changes one argument of one call that has any.
-fn change_argument(calls: &mut [Call], rng: &mut impl Rng, options: &SearchOptions) {
+fn change_argument(calls: &mut [Call], rng: &mut impl Rng) {
     let start = dice::index(rng, calls.len());
     let has_arguments = |call: &Call| {
         matches!(
@@ -212,11 +196,6 @@ fn change_argument(calls: &mut [Call], rng: &mut impl Rng, options: &SearchOptio
     let Some(at) = (start..calls.len()).chain(0..start).find(|&at| has_arguments(&calls[at]))
     else {
         return;
-    };
-    let (sizes, lens, few) = if options.boundaries {
-        (boundary::SIZES, boundary::LENS, boundary::FEW)
-    } else {
-        (&[16][..], &[16, 32, 48, 64][..], &[1, 2, 3][..])
     };
     let used = used_range(calls, rng);
     match &mut calls[at] {
@@ -238,21 +217,21 @@ fn change_argument(calls: &mut [Call], rng: &mut impl Rng, options: &SearchOptio
             if dice::one_in(rng, 8) {
                 *null = !*null;
             } else {
-                *size = boundary::near_short(rng, *size, sizes);
+                *size = boundary::near_short(rng, *size, boundary::SIZES);
             }
         }
         Call::SubmitBuffer { iv, count, len, null, .. } => match dice::below(rng, 8) {
-            0..3 => *iv = near_used(rng, options, *iv, boundary::IVS, used.iv),
-            3..5 => *count = near_used(rng, options, *count, boundary::COUNTS, used.count),
-            5..7 => *len = boundary::near_short(rng, *len, lens),
+            0..3 => *iv = near_used(rng, *iv, boundary::IVS, used.iv),
+            3..5 => *count = near_used(rng, *count, boundary::COUNTS, used.count),
+            5..7 => *len = boundary::near_short(rng, *len, boundary::LENS),
             _ => *null = dice::pick(rng, NullPointer::ALL),
         },
-        Call::Retire { count } => *count = boundary::near_short(rng, *count, few),
+        Call::Retire { count } => *count = boundary::near_short(rng, *count, boundary::FEW),
         Call::InjectEntropy { fault, draws } => {
             if dice::one_in(rng, 2) {
                 *fault = dice::pick(rng, EntropyFault::ALL);
             } else {
-                *draws = boundary::near_short(rng, *draws, few);
+                *draws = boundary::near_short(rng, *draws, boundary::FEW);
             }
         }
         Call::InjectAllocationFailure { after } => {
@@ -283,16 +262,10 @@ fn used_range(calls: &[Call], rng: &mut impl Rng) -> UsedRange {
     UsedRange { iv: [0, 1], count: [0, 1] }
 }
 
-fn near_used(
-    rng: &mut impl Rng,
-    options: &SearchOptions,
-    value: u64,
-    boundaries: &[u64],
-    used: [u64; 2],
-) -> u64 {
+fn near_used(rng: &mut impl Rng, value: u64, boundaries: &[u64], used: [u64; 2]) -> u64 {
     match dice::below(rng, 4) {
         0 | 1 => dice::pick(rng, &used).wrapping_sub(u64::from(dice::one_in(rng, 4))),
-        2 if options.boundaries => boundary::near_long(rng, value, boundaries),
+        2 => boundary::near_long(rng, value, boundaries),
         _ => value.wrapping_add(1),
     }
 }

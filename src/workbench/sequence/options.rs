@@ -7,8 +7,6 @@ pub struct SearchOptions {
     pub calls_min: u32,
     /// Most calls of a generated sequence, not counting what repetition adds.
     pub calls_max: u32,
-    /// Some call kinds are missing from a whole sequence, so that others get further.
-    pub swarm: bool,
     /// Calls are also aimed at the dead and through foreign devices.
     pub misdirection: bool,
     /// Arguments are also taken from the boundaries of their range.
@@ -17,14 +15,10 @@ pub struct SearchOptions {
     pub dependencies: bool,
     /// A few calls are made over and over, so that bounds and the ends of counters are reached.
     pub repetition: bool,
-    /// Sequences that were kept are changed, call by call.
-    pub mutation: bool,
-    /// Sequences that were kept are crossed with each other.
-    pub splice: bool,
-    /// A sequence is kept when it reaches a state, a transition or a depth that none had reached;
-    /// otherwise by chance.
+    /// Every other sequence goes on from the shortest way to a state, a transition or a depth that
+    /// was reached before.
     pub feedback: bool,
-    /// Those that reach what few others do are changed more often.
+    /// It does so more often from what few sequences reached.
     pub rarity: bool,
 }
 
@@ -34,13 +28,10 @@ impl Default for SearchOptions {
         Self {
             calls_min: 24,
             calls_max: 48,
-            swarm: true,
             misdirection: true,
             boundaries: true,
             dependencies: true,
             repetition: true,
-            mutation: true,
-            splice: true,
             feedback: true,
             rarity: true,
         }
@@ -58,13 +49,10 @@ pub struct Part {
 
 /// Every part.
 pub const PARTS: &[Part] = &[
-    Part { name: "swarm", switch: |options| &mut options.swarm },
     Part { name: "misdirection", switch: |options| &mut options.misdirection },
     Part { name: "boundaries", switch: |options| &mut options.boundaries },
     Part { name: "dependencies", switch: |options| &mut options.dependencies },
     Part { name: "repetition", switch: |options| &mut options.repetition },
-    Part { name: "mutation", switch: |options| &mut options.mutation },
-    Part { name: "splice", switch: |options| &mut options.splice },
     Part { name: "feedback", switch: |options| &mut options.feedback },
     Part { name: "rarity", switch: |options| &mut options.rarity },
 ];

@@ -40,6 +40,8 @@ pub struct SessionSketch {
     pub is_pending: bool,
     /// An IV above those used under its key.
     pub next_iv: u64,
+    /// The IV of its last buffer, and the Count behind the last block of that.
+    pub used_up_to: (u64, u64),
     /// Whether a refresh was finished since the last buffer.
     pub is_refreshed: bool,
 }
@@ -79,6 +81,7 @@ impl Sketch {
                     is_keyed: false,
                     is_pending: false,
                     next_iv: 1,
+                    used_up_to: (0, 0),
                     is_refreshed: false,
                 });
             }
@@ -126,7 +129,8 @@ impl Sketch {
                 session.is_refreshed |= session.is_pending;
                 session.is_pending = false;
             }
-            Call::SubmitBuffer { iv, .. } if session.is_keyed => {
+            Call::SubmitBuffer { iv, count, len, .. } if session.is_keyed => {
+                session.used_up_to = (iv, count.wrapping_add(u64::from(len).div_ceil(16)));
                 session.next_iv = session.next_iv.max(iv.saturating_add(1));
                 session.is_refreshed = false;
                 self.in_flight = self.in_flight.saturating_add(1);

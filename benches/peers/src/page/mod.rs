@@ -188,7 +188,7 @@ mod tests {
             [
                 run("rekeylab", seed, Some("double-finish")),
                 run("indexed", seed, None),
-                run("without-swarm", seed, Some("double-finish")),
+                run("without-rarity", seed, Some("double-finish")),
             ]
         });
         render(&Summary::new("short", 3, LIMITS, 1, runs.collect()))
@@ -207,7 +207,7 @@ mod tests {
         let page = page();
         assert!(page.contains("finish-keeps-random"), "{page}");
         assert!(page.contains("missed"), "{page}");
-        assert!(page.contains("without swarm"), "{page}");
+        assert!(page.contains("without rarity"), "{page}");
     }
 
     #[test]
