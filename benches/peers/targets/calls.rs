@@ -1,5 +1,5 @@
 //! rekeylab's mutator, cross-over and counters in libFuzzer, as its own target `call_sequence` has
-//! them, before the judge of this package.
+//! them, before the judge of this package; each of the three can be left out.
 #![no_main]
 #![allow(unsafe_code, reason = "a section that the engine reads is part of the C boundary")]
 
@@ -10,7 +10,7 @@ use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target, fuzzer_mutate};
 use rekeylab::fuzzing::{cross_over, mutate};
 use rekeylab::search::feature::{FEATURES, Features, Reached};
 use rekeylab::sequence::CallSequence;
-use rekeylab_peers::arms::engine::judge_or_end;
+use rekeylab_peers::arms::engine::{EnginePart, has, judge_or_end};
 
 #[global_allocator]
 static ALLOCATOR: keysan::heap::ScanningAllocator = keysan::heap::ScanningAllocator::new();
@@ -27,6 +27,9 @@ fuzz_target!(|input: &[u8]| {
     KEPT.with_borrow_mut(|(sequence, features)| {
         CallSequence::from_bytes_into(input, sequence);
         judge_or_end(sequence, |trace| {
+            if !has(EnginePart::Counters) {
+                return;
+            }
             for &Reached { feature, .. } in features.of(trace) {
                 STATES[usize::from(feature)].store(1, Ordering::Relaxed);
             }
@@ -35,7 +38,13 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    if !has(EnginePart::Mutator) {
+        return fuzzer_mutate(data, size, max_size);
+    }
     mutate(data, size, max_size, seed, fuzzer_mutate)
 });
 
-fuzz_crossover!(|a: &[u8], b: &[u8], out: &mut [u8], seed: u32| { cross_over(a, b, out, seed) });
+fuzz_crossover!(|a: &[u8], b: &[u8], out: &mut [u8], seed: u32| {
+    // Nothing written is no cross-over, and the engine changes the input in another way.
+    if has(EnginePart::CrossOver) { cross_over(a, b, out, seed) } else { 0 }
+});

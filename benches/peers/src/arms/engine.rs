@@ -21,10 +21,46 @@ pub struct Errand {
     pub fault: String,
     /// When to give up.
     pub limits: Limits,
+    /// The part that the target does without.
+    pub without: Option<EnginePart>,
+}
+
+/// What rekeylab gives libFuzzer; each can be left out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnginePart {
+    /// Mutation by calls; without it the engine's own changes the bytes of the wire form.
+    Mutator,
+    /// Cross-over by calls; without it there is none.
+    CrossOver,
+    /// States, transitions and depths as extra counters; without them, code coverage alone counts.
+    Counters,
+}
+
+impl EnginePart {
+    /// Every part.
+    pub const ALL: [Self; 3] = [Self::Mutator, Self::CrossOver, Self::Counters];
+
+    /// Its name in the results; permanent.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mutator => "mutator",
+            Self::CrossOver => "cross-over",
+            Self::Counters => "counters",
+        }
+    }
+}
+
+/// Whether this process has the part.
+#[must_use]
+pub fn has(part: EnginePart) -> bool {
+    ERRAND_GIVEN.with(|errand| errand.without != Some(part))
 }
 
 thread_local! {
-    static JUDGE: RefCell<Judge> = RefCell::new(judge_from_environment());
+    static ERRAND_GIVEN: Errand = errand_from_environment();
+    static JUDGE: RefCell<Judge> = RefCell::new(ERRAND_GIVEN.with(judge_of));
 }
 
 /// Judges an input's sequence. When the run is over, prints the outcome and ends the process.
@@ -40,10 +76,12 @@ pub fn judge_or_end(sequence: &CallSequence, learn: impl FnOnce(&Trace)) {
     });
 }
 
-fn judge_from_environment() -> Judge {
+fn errand_from_environment() -> Errand {
     let errand = std::env::var(ERRAND).unwrap_or_default();
-    let errand: Errand = serde_json::from_str(&errand)
-        .unwrap_or_else(|error| panic!("{ERRAND} is no errand: {error}"));
+    serde_json::from_str(&errand).unwrap_or_else(|error| panic!("{ERRAND} is no errand: {error}"))
+}
+
+fn judge_of(errand: &Errand) -> Judge {
     let fault = Fault::from_name(&errand.fault);
     Judge::new(fault.unwrap_or_else(|| panic!("no fault {:?}", errand.fault)), errand.limits)
 }

@@ -20,6 +20,7 @@ use ::rekeylab::sequence::{PARTS, Part};
 
 #[cfg(feature = "command")]
 use crate::judge::{Judge, Outcome};
+use engine::EnginePart;
 
 /// Most calls of a sequence in the arms that choose a length themselves.
 #[cfg(feature = "command")]
@@ -42,12 +43,16 @@ pub enum Arm {
     RekeylabEngine,
     /// rekeylab's search without an engine and without one of its parts.
     Without(&'static Part),
+    /// libFuzzer without one of the parts that rekeylab gives it.
+    EngineWithout(EnginePart),
 }
 
 impl Arm {
     /// Every arm, those without a part last.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::WHOLE.into_iter().chain(PARTS.iter().map(Self::Without))
+        let parts = PARTS.iter().map(Self::Without);
+        let of_engine = EnginePart::ALL.into_iter().map(Self::EngineWithout);
+        Self::WHOLE.into_iter().chain(parts).chain(of_engine)
     }
 
     /// The arms that are compared with each other.
@@ -71,6 +76,7 @@ impl Arm {
             Self::Rekeylab => "rekeylab".to_owned(),
             Self::RekeylabEngine => "rekeylab-engine".to_owned(),
             Self::Without(part) => format!("without-{}", part.name),
+            Self::EngineWithout(part) => format!("engine-without-{}", part.name()),
         }
     }
 
@@ -91,6 +97,7 @@ impl Arm {
             Self::Rekeylab => "rekeylab".to_owned(),
             Self::RekeylabEngine => "rekeylab in libFuzzer".to_owned(),
             Self::Without(part) => format!("rekeylab without {}", part.name),
+            Self::EngineWithout(part) => format!("in libFuzzer without {}", part.name()),
         }
     }
 
@@ -100,7 +107,7 @@ impl Arm {
         match self {
             Self::Opaque => Some("opaque"),
             Self::Indexed => Some("indexed"),
-            Self::RekeylabEngine => Some("calls"),
+            Self::RekeylabEngine | Self::EngineWithout(_) => Some("calls"),
             Self::Proptest | Self::Hegel | Self::Rekeylab | Self::Without(_) => None,
         }
     }
@@ -110,7 +117,7 @@ impl Arm {
     pub fn hunt(self, seed: u64, judge: &mut Judge) -> Option<Outcome> {
         let options = SearchOptions::default();
         match self {
-            Self::Opaque | Self::Indexed | Self::RekeylabEngine => None,
+            Self::Opaque | Self::Indexed | Self::RekeylabEngine | Self::EngineWithout(_) => None,
             Self::Proptest => Some(proptest::hunt(seed, judge)),
             Self::Hegel => Some(hegel::hunt(seed, judge)),
             Self::Rekeylab => Some(rekeylab::hunt(seed, options, judge)),

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod engine;
+pub mod goals;
 pub mod run;
 pub mod store;
 pub mod summary;

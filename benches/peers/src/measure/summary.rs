@@ -6,8 +6,10 @@ use rekeylab::sequence::PARTS;
 use rekeylab_driver::Fault;
 use serde::Serialize;
 
+use super::goals::{Goal, goals};
 use super::run::Run;
 use crate::arms::Arm;
+use crate::arms::engine::EnginePart;
 use crate::judge::Limits;
 use crate::statistics::{Spread, geometric_mean, median, rank_sum, spread};
 
@@ -32,6 +34,8 @@ pub struct Summary {
     pub duels: Vec<Duel>,
     /// rekeylab against itself without one part.
     pub parts: Vec<Duel>,
+    /// rekeylab in libFuzzer against the same without one part.
+    pub engine_parts: Vec<Duel>,
     /// The goals, measured.
     pub goals: Vec<Goal>,
     /// Every run.
@@ -120,19 +124,8 @@ pub struct Duel {
     pub long_not_ahead: Vec<&'static str>,
 }
 
-/// One goal: what was to be reached, and what was.
-#[derive(Clone, Debug, Serialize)]
-pub struct Goal {
-    /// What was to be reached.
-    pub wanted: String,
-    /// What was.
-    pub measured: String,
-    /// Whether that is enough.
-    pub is_reached: bool,
-}
-
 /// A fault of so many calls is a long one.
-const LONG: usize = 6;
+pub(super) const LONG: usize = 6;
 
 /// The runs of each arm against each fault.
 struct Table<'a>(BTreeMap<(String, &'static str), Vec<&'a Run>>);
@@ -183,14 +176,21 @@ impl Summary {
         let has_run = |arm: &Arm| runs.iter().any(|run| run.arm == arm.name());
         let whole: Vec<Arm> = Arm::WHOLE.into_iter().filter(has_run).collect();
         let others = whole.iter().copied().filter(|arm| !matches!(arm, Arm::Rekeylab));
-        let duels: Vec<Duel> = others.map(|arm| duel(arm, &table, &faults)).collect();
-        let without = PARTS.iter().map(Arm::Without).filter(has_run);
-        let mut parts: Vec<Duel> = without.map(|arm| duel(arm, &table, &faults)).collect();
-        parts.sort_by(|a, b| {
-            (b.only_rekeylab, b.executions)
-                .partial_cmp(&(a.only_rekeylab, a.executions))
-                .unwrap_or(std::cmp::Ordering::Equal)
-        });
+        let duels: Vec<Duel> =
+            others.map(|arm| duel(Arm::Rekeylab, arm, &table, &faults)).collect();
+        let parts = |own: Arm, without: &mut dyn Iterator<Item = Arm>| {
+            let without = without.filter(has_run);
+            let mut parts: Vec<Duel> = without.map(|arm| duel(own, arm, &table, &faults)).collect();
+            parts.sort_by(|a, b| {
+                (b.only_rekeylab, b.executions)
+                    .partial_cmp(&(a.only_rekeylab, a.executions))
+                    .unwrap_or(std::cmp::Ordering::Equal)
+            });
+            parts
+        };
+        let engine_parts =
+            parts(Arm::RekeylabEngine, &mut EnginePart::ALL.into_iter().map(Arm::EngineWithout));
+        let parts = parts(Arm::Rekeylab, &mut PARTS.iter().map(Arm::Without));
         let arms: Vec<ArmSummary> =
             Arm::all().filter(has_run).map(|arm| arm_summary(arm, &table, &faults)).collect();
         let by_fault =
@@ -207,6 +207,7 @@ impl Summary {
             faults,
             duels,
             parts,
+            engine_parts,
             goals,
             runs,
         }
@@ -270,9 +271,10 @@ fn fault_summary(fault: Fault, arms: &[Arm], table: &Table<'_>) -> FaultSummary 
     }
 }
 
-fn duel(arm: Arm, table: &Table<'_>, faults: &[Fault]) -> Duel {
+/// `own`, which is rekeylab in one form or the other, against another arm.
+fn duel(own: Arm, arm: Arm, table: &Table<'_>, faults: &[Fault]) -> Duel {
     let name = arm.name();
-    let own = Arm::Rekeylab.name();
+    let own = own.name();
     let medians = |fault: Fault, of| {
         (median(&table.values(&own, fault, of)), median(&table.values(&name, fault, of)))
     };
@@ -317,61 +319,6 @@ fn duel(arm: Arm, table: &Table<'_>, faults: &[Fault]) -> Duel {
         }
     }
     duel
-}
-
-/// What the benchmark is to show, against what it shows.
-fn goals(faults: &[FaultSummary], duels: &[Duel]) -> Vec<Goal> {
-    let own = Arm::Rekeylab.name();
-    let mut goals = Vec::new();
-    let cells: Vec<&Cell> = faults.iter().filter_map(|fault| fault.cells.get(&own)).collect();
-    let always = cells.iter().filter(|cell| cell.executions.caught == cell.executions.of).count();
-    goals.push(Goal {
-        wanted: "every fault from every seed".to_owned(),
-        measured: format!("{always} of {} faults", cells.len()),
-        is_reached: always == cells.len(),
-    });
-    let seconds: Vec<_> = cells.iter().map(|cell| cell.seconds.median).collect();
-    let seconds = median(&seconds);
-    goals.push(Goal {
-        wanted: "median over all faults below 2 s".to_owned(),
-        measured: seconds.map_or("a miss".to_owned(), |seconds| format!("{seconds:.3} s")),
-        is_reached: seconds.is_some_and(|seconds| seconds < 2.0),
-    });
-    let duel = |arm: Arm| duels.iter().find(|duel| duel.arm == arm.name());
-    if let Some(plain) = duel(Arm::Indexed) {
-        goals.push(Goal {
-            wanted: format!("20 times fewer executions than {}", plain.title),
-            measured: plain.executions.map_or("no fault that both catch".to_owned(), |ratio| {
-                format!("{ratio:.1} times, over the {} faults that both catch", plain.both)
-            }),
-            is_reached: plain.executions.is_some_and(|ratio| ratio >= 20.0),
-        });
-        let missed = |arm: &Arm| {
-            let misses = |fault: &&FaultSummary| {
-                fault.cells.get(&arm.name()).is_some_and(|cell| cell.executions.median.is_none())
-            };
-            faults.iter().filter(misses).collect::<Vec<_>>()
-        };
-        let theirs = missed(&Arm::Indexed);
-        let caught = theirs.iter().filter(|fault| {
-            fault.cells.get(&own).is_some_and(|cell| cell.executions.caught == cell.executions.of)
-        });
-        let caught = caught.count();
-        goals.push(Goal {
-            wanted: format!("every fault that {} misses is caught", plain.title),
-            measured: format!("{caught} of {}", theirs.len()),
-            is_reached: caught == theirs.len(),
-        });
-    }
-    for duel in [Arm::Proptest, Arm::Hegel].into_iter().filter_map(duel) {
-        let long = faults.iter().filter(|fault| fault.shortest >= LONG).count();
-        goals.push(Goal {
-            wanted: format!("ahead of {} on every fault of {LONG} calls or more", duel.title),
-            measured: format!("{} of {long}", long - duel.long_not_ahead.len()),
-            is_reached: duel.long_not_ahead.is_empty(),
-        });
-    }
-    goals
 }
 
 #[cfg(test)]

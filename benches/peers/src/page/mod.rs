@@ -8,7 +8,8 @@ mod tables;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::judge::Limits;
-use crate::measure::summary::{Goal, Summary};
+use crate::measure::goals::Goal;
+use crate::measure::summary::Summary;
 use curves::Figure;
 use scale::{count, times};
 
@@ -51,8 +52,13 @@ pub fn render(summary: &Summary) -> String {
                     @if !summary.goals.is_empty() {
                         section { h2 { "Goals" } ul.goals { @for goal in &summary.goals { (goal_line(goal)) } } }
                     }
-                    @if !summary.parts.is_empty() {
-                        section { h2 { "What each part of the search is worth" } (bars::render(summary)) }
+                    @for (id, title, parts) in [
+                        ("parts", "What each part of the search is worth", &summary.parts),
+                        ("engine-parts", "What libFuzzer is given, and what each of it is worth", &summary.engine_parts),
+                    ] {
+                        @if !parts.is_empty() {
+                            section { h2 { (title) } (bars::render(id, parts)) }
+                        }
                     }
                     section { h2 { "Fault by fault" } (tables::faults(summary)) }
                     section { h2 { "How to read this" } (notes(summary)) }
@@ -189,6 +195,8 @@ mod tests {
                 run("rekeylab", seed, Some("double-finish")),
                 run("indexed", seed, None),
                 run("without-rarity", seed, Some("double-finish")),
+                run("rekeylab-engine", seed, Some("double-finish")),
+                run("engine-without-counters", seed, Some("double-finish")),
             ]
         });
         render(&Summary::new("short", 3, LIMITS, 1, runs.collect()))
@@ -208,6 +216,7 @@ mod tests {
         assert!(page.contains("finish-keeps-random"), "{page}");
         assert!(page.contains("missed"), "{page}");
         assert!(page.contains("without rarity"), "{page}");
+        assert!(page.contains("in libFuzzer without counters"), "{page}");
     }
 
     #[test]
