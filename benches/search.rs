@@ -2,12 +2,16 @@
 //! and without it.
 //!
 //! `cargo bench -p rekeylab --features faults --bench search -- [SEEDS] [PART|slowest|none]...` takes
-//! minutes. Only counts are shown, so that the figures are the same on every machine. A fault that
-//! is not caught counts as if the next sequence had caught it.
+//! minutes. Counts are the same on every machine. A fault that is not caught counts as if the next
+//! sequence had caught it.
 //!
 //! Most faults show in one of the first sequences, whatever makes them. So there are three means:
 //! the geometric one over all faults, the same over those that take more than a hundred sequences
 //! with everything on, and the arithmetic one, which is nearly all about the few hardest.
+//!
+//! A part may cost time: the last columns say how long the honest core takes for a sequence of the
+//! search, in microseconds, and what time it takes to catch a hard fault, as a multiple of that with
+//! everything on. Above 1, the part pays for itself. Compare those of one run only.
 
 #![allow(clippy::print_stdout, reason = "the table is what the benchmark is for")]
 
@@ -33,11 +37,13 @@ fn main() {
     };
     let full = SearchOptions::default();
     let all = search::Counts::of(full, seeds);
+    let costs = search::costs(full);
+    let cost = |name: &str| costs.iter().find(|(part, _)| *part == name).map_or(0.0, |it| it.1);
     search::head();
-    search::row("everything on", &all, &all);
+    search::row("everything on", &all, &all, cost(""), cost(""));
     for part in PARTS.iter().filter(|part| is_wanted(part.name)) {
         let without = search::Counts::of(full.without(part), seeds);
-        search::row(&format!("without {}", part.name), &without, &all);
+        search::row(&format!("without {}", part.name), &without, &all, cost(part.name), cost(""));
     }
     if is_wanted("slowest") {
         search::slowest(&all);
@@ -49,11 +55,13 @@ mod search {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
+    use std::time::{Duration, Instant};
 
     use rekeylab::Workbench;
     use rekeylab::drill::layers_for;
+    use rekeylab::observation::Layers;
     use rekeylab::search::Search;
-    use rekeylab::sequence::SearchOptions;
+    use rekeylab::sequence::{PARTS, SearchOptions};
     use rekeylab_driver::{Fault, plant};
 
     /// Most sequences of a search.
@@ -62,10 +70,12 @@ mod search {
     /// With everything on, more sequences than this in the mean are many.
     const HARD: f64 = 100.0;
 
-    /// How many sequences each search took.
+    /// What each search took.
     pub(crate) struct Counts {
-        /// By fault and then by seed.
+        /// Sequences, by fault and then by seed.
         counts: Vec<u64>,
+        /// Calls of those.
+        calls: Vec<u64>,
         seeds: usize,
     }
 
@@ -74,7 +84,7 @@ mod search {
         pub(crate) fn of(options: SearchOptions, seeds: u64) -> Self {
             let searches: Vec<(Fault, u64)> =
                 faults().flat_map(|fault| (1..=seeds).map(move |seed| (fault, seed))).collect();
-            let counts = Mutex::new(vec![0; searches.len()]);
+            let counts = Mutex::new(vec![(0, 0); searches.len()]);
             let next = AtomicUsize::new(0);
             thread::scope(|scope| {
                 for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
@@ -90,26 +100,70 @@ mod search {
                 }
             });
             let counts = counts.into_inner().expect("no thread panics");
-            Self { counts, seeds: usize::try_from(seeds).expect("few seeds") }
+            let (counts, calls) = counts.into_iter().unzip();
+            Self { counts, calls, seeds: usize::try_from(seeds).expect("few seeds") }
         }
 
         fn by_fault(&self) -> impl Iterator<Item = &[u64]> {
             self.counts.chunks(self.seeds)
         }
 
-        /// Those of the faults that are hard according to `all`.
-        fn of_hard(&self, all: &Self) -> Vec<u64> {
-            let pairs = all.by_fault().zip(self.by_fault());
-            pairs.filter(|(all, _)| mean(all) > HARD).flat_map(|(_, own)| own).copied().collect()
+        /// The means of sequences and of calls over the faults that are hard according to `all`.
+        fn of_hard(&self, all: &Self) -> (f64, f64) {
+            let of = |counts: &[u64]| {
+                let pairs = all.by_fault().zip(counts.chunks(self.seeds));
+                let hard = pairs.filter(|(all, _)| mean(all) > HARD);
+                mean(&hard.flat_map(|(_, own)| own).copied().collect::<Vec<_>>())
+            };
+            (of(&self.counts), of(&self.calls))
         }
     }
 
-    fn search(workbench: &mut Workbench, fault: Fault, seed: u64, options: SearchOptions) -> u64 {
+    /// Microseconds for a sequence on the honest core, with everything on (`""`) and without each part.
+    ///
+    /// The best of some rounds, in which all of them take turns.
+    pub(crate) fn costs(full: SearchOptions) -> Vec<(&'static str, f64)> {
+        let without = PARTS.iter().map(|part| (part.name, full.without(part)));
+        let all: Vec<(&str, SearchOptions)> = [("", full)].into_iter().chain(without).collect();
+        let mut workbench = Workbench::new();
+        let mut best = vec![Duration::MAX; all.len()];
+        for _ in 0..ROUNDS {
+            for ((_, options), best) in all.iter().zip(&mut best) {
+                let started = Instant::now();
+                let mut search = Search::new(1, *options);
+                workbench.hunt(&mut search, Layers::FAST, SEQUENCES);
+                *best = started.elapsed().min(*best);
+            }
+        }
+        let micros = |best: Duration| best.as_secs_f64() * 1e6 / SEQUENCES as f64;
+        all.iter().zip(best).map(|((name, _), best)| (*name, micros(best))).collect()
+    }
+
+    /// Rounds of [`costs`].
+    const ROUNDS: usize = 8;
+
+    /// Sequences of a round.
+    const SEQUENCES: u64 = 4000;
+
+    /// How many sequences and calls a search took.
+    fn search(
+        workbench: &mut Workbench,
+        fault: Fault,
+        seed: u64,
+        options: SearchOptions,
+    ) -> (u64, u64) {
         plant(Some(fault));
         let mut search = Search::new(seed, options);
-        let (count, found) = workbench.hunt(&mut search, layers_for(Some(fault)), EXECUTIONS_MAX);
+        let (mut count, mut calls, mut is_clean) = (0, 0, true);
+        while is_clean && count <= EXECUTIONS_MAX {
+            let sequence = search.propose();
+            count += 1;
+            calls += sequence.calls.len() as u64;
+            is_clean = workbench.run_with(sequence, layers_for(Some(fault))).is_clean();
+            search.learn(workbench.trace());
+        }
         plant(None);
-        if found.is_some() { count } else { EXECUTIONS_MAX + 1 }
+        (count, calls)
     }
 
     /// What is drilled with everything looked into is shallow, and slow to look into.
@@ -125,26 +179,47 @@ mod search {
 
     pub(crate) fn head() {
         println!(
-            "{:<22} {:>8} {:>6} {:>8} {:>6} {:>11} {:>6} {:>8} {:>7}",
-            "", "mean", "ratio", "hard", "ratio", "arithmetic", "ratio", "worst", "missed"
+            "{:<21} {:>7} {:>6} {:>7} {:>6} {:>11} {:>6} {:>8} {:>7} {:>7} {:>7}",
+            "",
+            "mean",
+            "ratio",
+            "hard",
+            "ratio",
+            "arithmetic",
+            "ratio",
+            "worst",
+            "missed",
+            "micros",
+            "pays"
         );
     }
 
-    pub(crate) fn row(name: &str, counts: &Counts, all: &Counts) {
+    pub(crate) fn row(name: &str, counts: &Counts, all: &Counts, micros: f64, micros_all: f64) {
         let arithmetic = |Counts { counts, .. }: &Counts| {
             counts.iter().sum::<u64>() as f64 / counts.len() as f64
         };
+        let (own_hard, all_hard) = (counts.of_hard(all), all.of_hard(all));
         let pairs = [
             (mean(&counts.counts), mean(&all.counts)),
-            (mean(&counts.of_hard(all)), mean(&all.of_hard(all))),
+            (own_hard.0, all_hard.0),
+            (own_hard.1, all_hard.1),
             (arithmetic(counts), arithmetic(all)),
         ];
-        let [mean, hard, sum] = pairs.map(|(own, all)| (own, own / all));
+        let [mean, hard, calls, sum] = pairs.map(|(own, all)| (own, own / all));
         let worst = counts.counts.iter().max().copied().unwrap_or(0);
         let missed = counts.counts.iter().filter(|&&count| count > EXECUTIONS_MAX).count();
         println!(
-            "{name:<22} {:>8.1} {:>6.2} {:>8.1} {:>6.2} {:>11.1} {:>6.2} {worst:>8} {missed:>7}",
-            mean.0, mean.1, hard.0, hard.1, sum.0, sum.1
+            "{name:<21} {:>7.1} {:>6.2} {:>7.1} {:>6.2} {:>7.0} {:>6.2} {:>11.1} {:>6.2} {worst:>8} {missed:>7} \
+             {micros:>7.1} {:>7.2}",
+            mean.0,
+            mean.1,
+            hard.0,
+            hard.1,
+            calls.0,
+            calls.1,
+            sum.0,
+            sum.1,
+            hard.1 * micros / micros_all
         );
     }
 

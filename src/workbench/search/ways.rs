@@ -55,12 +55,15 @@ impl Ways {
         }
     }
 
-    /// A way to go on from: any or, if `rare`, of a few the one that the fewest runs have gone.
+    /// A way to go on from: any or, if `rare`, of a few one that few runs have gone. Short ones are
+    /// preferred in proportion, because every call of the way has to be made again.
     pub(super) fn pick(&self, rng: &mut impl Rng, rare: bool) -> &CallSequence {
         let candidates = if rare { CANDIDATES } else { 1 };
         let any = |_| usize::from(self.known[dice::index(rng, self.known.len())]);
-        let rarest = (0..candidates).map(any).min_by_key(|&index| self.hits[index]);
-        &self.shortest[rarest.expect("there is a candidate")]
+        let price =
+            |index: &usize| u64::from(self.hits[*index]) * self.shortest[*index].calls.len() as u64;
+        let cheapest = (0..candidates).map(any).min_by_key(price);
+        &self.shortest[cheapest.expect("there is a candidate")]
     }
 }
 
@@ -88,6 +91,13 @@ mod tests {
             let (ways, mut rng) = ways(noted);
             assert_eq!(ways.pick(&mut rng, true).calls.len(), len);
         }
+    }
+
+    #[test]
+    fn of_what_as_many_runs_reached_the_shorter_way_is_gone_on_from_more_often() {
+        let (ways, mut rng) = ways(&[(1, 3, 9), (2, 1, 9)]);
+        let short = (0..100).filter(|_| ways.pick(&mut rng, true).calls.len() == 1);
+        assert!(short.count() > 90);
     }
 
     #[test]
