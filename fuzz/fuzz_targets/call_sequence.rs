@@ -2,8 +2,8 @@
 #![no_main]
 #![allow(unsafe_code, reason = "a section that the engine reads is part of the C boundary")]
 
-use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target, fuzzer_mutate};
-use rekeylab::fuzzing::{Counters, call_sequence, cross_over, mutate};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+use rekeylab::fuzzing::{Counters, call_sequence, mutate};
 
 #[global_allocator]
 static ALLOCATOR: keysan::heap::ScanningAllocator = keysan::heap::ScanningAllocator::new();
@@ -17,5 +17,3 @@ fuzz_target!(|input: &[u8]| call_sequence(input, &STATES));
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     mutate(data, size, max_size, seed, fuzzer_mutate)
 });
-
-fuzz_crossover!(|a: &[u8], b: &[u8], out: &mut [u8], seed: u32| { cross_over(a, b, out, seed) });

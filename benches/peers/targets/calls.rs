@@ -1,13 +1,13 @@
-//! rekeylab's mutator, cross-over and counters in libFuzzer, as its own target `call_sequence` has
-//! them, before the judge of this package; each of the three can be left out.
+//! rekeylab's mutator and counters in libFuzzer, as its own target `call_sequence` has
+//! them, before the judge of this package; each of the two can be left out.
 #![no_main]
 #![allow(unsafe_code, reason = "a section that the engine reads is part of the C boundary")]
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use libfuzzer_sys::{fuzz_crossover, fuzz_mutator, fuzz_target, fuzzer_mutate};
-use rekeylab::fuzzing::{cross_over, mutate};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+use rekeylab::fuzzing::mutate;
 use rekeylab::search::feature::{FEATURES, Features, Reached};
 use rekeylab::sequence::CallSequence;
 use rekeylab_peers::arms::engine::{EnginePart, has, judge_or_end};
@@ -42,9 +42,4 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
         return fuzzer_mutate(data, size, max_size);
     }
     mutate(data, size, max_size, seed, fuzzer_mutate)
-});
-
-fuzz_crossover!(|a: &[u8], b: &[u8], out: &mut [u8], seed: u32| {
-    // Nothing written is no cross-over, and the engine changes the input in another way.
-    if has(EnginePart::CrossOver) { cross_over(a, b, out, seed) } else { 0 }
 });

@@ -20,7 +20,7 @@ use crate::invariant::Violation;
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::{Colour, Subject, abort_with, sanitizer_line, story};
 use crate::sequence::wire::{RECORD_LEN, encode_into};
-use crate::sequence::{CallSequence, cross_over as cross_over_calls, mutate as mutate_calls};
+use crate::sequence::{CallSequence, mutate as mutate_calls};
 
 pub use feedback::Counters;
 pub use forms::sequence_forms;
@@ -62,19 +62,6 @@ pub fn mutate(
     })
 }
 
-/// The engine's cross-over, by calls. The answer is the length of what is in `out`.
-pub fn cross_over(first: &[u8], second: &[u8], out: &mut [u8], seed: u32) -> usize {
-    SCRATCH.with_borrow_mut(|scratch| {
-        let Scratch { first: a, second: b, crossed, bytes, is_mutated } = scratch;
-        *is_mutated = false;
-        CallSequence::from_bytes_into(first, a);
-        CallSequence::from_bytes_into(second, b);
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed.into());
-        cross_over_calls(a, b, crossed, &mut rng, out.len() / RECORD_LEN);
-        write(crossed, bytes, out)
-    })
-}
-
 /// Writes the sequence as wire, whole records only.
 fn write(sequence: &CallSequence, bytes: &mut Vec<u8>, out: &mut [u8]) -> usize {
     bytes.clear();
@@ -104,8 +91,6 @@ thread_local! {
 #[derive(Default)]
 struct Scratch {
     first: CallSequence,
-    second: CallSequence,
-    crossed: CallSequence,
     bytes: Vec<u8>,
     /// Whether `bytes` is the wire form of `first`.
     is_mutated: bool,
@@ -271,8 +256,8 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_makes_the_same_mutation_and_the_same_cross_over() {
-        let (a, b) = (wire_of(1), wire_of(2));
+    fn the_same_seed_makes_the_same_mutation() {
+        let a = wire_of(1);
         for seed in 1..50 {
             let mutated = || {
                 let mut data = a.clone();
@@ -282,13 +267,6 @@ mod tests {
                 data
             };
             assert_eq!(mutated(), mutated());
-            let crossed = || {
-                let mut out = vec![0; 1000];
-                let len = cross_over(&a, &b, &mut out, seed);
-                out.truncate(len);
-                out
-            };
-            assert_eq!(crossed(), crossed());
         }
     }
 

@@ -50,6 +50,22 @@ const CYCLES: &[Cycle] = &[
         times: &[2, 3, 12, 13],
         weight: 2,
     },
+    // What fails, and may keep something each time.
+    Cycle {
+        kinds: &[CallKind::InjectAllocationFailure, CallKind::CreateSession],
+        times: &[1, 4, 8, 9],
+        weight: 2,
+    },
+    Cycle {
+        kinds: &[CallKind::InjectAllocationFailure, CallKind::CreateDevice],
+        times: &[1, 3, 4, 5],
+        weight: 2,
+    },
+    Cycle {
+        kinds: &[CallKind::InjectAllocationFailure, CallKind::SubmitBuffer],
+        times: &[3, 4, 5, 33],
+        weight: 1,
+    },
     // What happens twice.
     Cycle { kinds: &[CallKind::ResetEngine], times: &[2, 3], weight: 1 },
 ];
@@ -82,6 +98,7 @@ pub(super) fn cycle(
 ) {
     let Cycle { kinds, times, .. } = *draw(rng);
     let times = dice::pick(rng, times) as usize;
+    let fails_after = dice::below(rng, 3);
     let (long, short) = LENS.split_at(3);
     let submit_len = dice::pick(rng, if times < 8 { long } else { short });
     let (mut session_count, mut device_count) = (sketch.sessions.len(), sketch.devices.len());
@@ -103,6 +120,7 @@ pub(super) fn cycle(
                 device_count += 1;
             }
             Call::DestroyDevice { device: which } => *which = device,
+            Call::InjectAllocationFailure { after } => *after = fails_after,
             Call::SubmitBuffer { iv, len, .. } => {
                 (*iv, *len) = (next_iv, submit_len);
                 next_iv = next_iv.saturating_add(1);

@@ -33,7 +33,7 @@ pub use call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
 pub use generate::{generate, generate_from_seed, go_on};
 pub use kind::{CallKind, RESERVED};
 pub use minimize::{minimize, minimize_within};
-pub use mutate::{cross_over, mutate};
+pub use mutate::mutate;
 pub use options::{PARTS, Part, SearchOptions};
 pub(crate) use regroup::in_one_session;
 pub use text::{Entry, ParseError, Remark, SequenceText, is_text};

@@ -1,4 +1,4 @@
-//! Makes a sequence from one or two others, by changes that keep it meaningful.
+//! Makes a sequence from another, by changes that keep it meaningful.
 
 use rand::Rng;
 
@@ -42,30 +42,6 @@ pub fn mutate(sequence: &mut CallSequence, rng: &mut impl Rng, calls_max: usize)
         }
         calls.truncate(calls_max);
     }
-}
-
-/// Replaces `out` by a mixture of two sequences, with at most `calls_max` calls.
-///
-/// Three in four times the beginning of `a` and the end of `b`; else a window of `b` inside `a`.
-pub fn cross_over(
-    a: &CallSequence,
-    b: &CallSequence,
-    out: &mut CallSequence,
-    rng: &mut impl Rng,
-    calls_max: usize,
-) {
-    let start = dice::index(rng, b.calls.len() + 1);
-    let at = dice::index(rng, a.calls.len() + 1);
-    out.calls.clear();
-    if dice::one_in(rng, 4) {
-        let end = b.calls.len().min(start + 1 + dice::below(rng, WINDOW_MAX) as usize);
-        out.calls.extend_from_slice(&a.calls);
-        renumber::graft(&mut out.calls, at, &b.calls, start..end);
-    } else {
-        out.calls.extend_from_slice(&a.calls[..at]);
-        renumber::graft(&mut out.calls, at, &b.calls, start..b.calls.len());
-    }
-    out.calls.truncate(calls_max.min(CALLS_MAX));
 }
 
 /// A new call that fits its place; a creation brings a first use, a start often brings its finish.

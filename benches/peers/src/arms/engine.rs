@@ -31,22 +31,19 @@ pub struct Errand {
 pub enum EnginePart {
     /// Mutation by calls; without it the engine's own changes the bytes of the wire form.
     Mutator,
-    /// Cross-over by calls; without it there is none.
-    CrossOver,
     /// States, transitions and depths as extra counters; without them, code coverage alone counts.
     Counters,
 }
 
 impl EnginePart {
     /// Every part.
-    pub const ALL: [Self; 3] = [Self::Mutator, Self::CrossOver, Self::Counters];
+    pub const ALL: [Self; 2] = [Self::Mutator, Self::Counters];
 
     /// Its name in the results; permanent.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Mutator => "mutator",
-            Self::CrossOver => "cross-over",
             Self::Counters => "counters",
         }
     }

@@ -39,7 +39,7 @@ pub enum Arm {
     Hegel,
     /// rekeylab's search without an engine.
     Rekeylab,
-    /// rekeylab's mutator, cross-over and counters in libFuzzer.
+    /// rekeylab's mutator and counters in libFuzzer.
     RekeylabEngine,
     /// rekeylab's search without an engine and without one of its parts.
     Without(&'static Part),

@@ -113,37 +113,3 @@ fn sequences_under_long_mutation_stay_meaningful() {
     // The dead are aimed at on purpose, most of all just after their death.
     assert!(alive * 100 > aimed * 50, "{alive} of {aimed}");
 }
-
-#[test]
-fn a_crossing_is_bounded_and_made_of_both() {
-    let mut rng = rng(13);
-    let a = CallSequence { calls: vec![Call::Retire { count: 1 }; 20] };
-    let b = CallSequence { calls: vec![Call::Retire { count: 2 }; 20] };
-    let mut out = CallSequence::default();
-    let mut mixed = 0;
-    for round in 0..2_000 {
-        cross_over(&a, &b, &mut out, &mut rng, round % 50);
-        assert!(out.calls.len() <= round % 50);
-        mixed += usize::from(out.calls.contains(&a.calls[0]) && out.calls.contains(&b.calls[0]));
-    }
-    assert!(mixed > 1000, "{mixed}");
-    let empty = CallSequence::default();
-    cross_over(&empty, &empty, &mut out, &mut rng, 10);
-    assert_eq!(out, empty);
-}
-
-#[test]
-fn the_second_half_of_a_crossing_uses_what_it_creates() {
-    let a = sequence("create-device\ncreate-session d0");
-    let b = sequence("create-device\ncreate-session d0\nexchange-key s0");
-    let both = sequence(
-        "create-device\ncreate-session d0\ncreate-device\ncreate-session d1\nexchange-key s1",
-    );
-    let mut rng = rng(14);
-    let mut out = CallSequence::default();
-    let found = (0..1000).any(|_| {
-        cross_over(&a, &b, &mut out, &mut rng, 10);
-        out == both
-    });
-    assert!(found);
-}
