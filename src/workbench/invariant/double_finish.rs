@@ -43,7 +43,8 @@ fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// Counts, for each session, the starts that no finish has answered yet.
 fn check_codes(case: &Case<'_>, verdict: &mut Verdict) {
-    let mut refreshes = Refreshes::default();
+    let refreshes = &mut *case.model.notes.refreshes.borrow_mut();
+    refreshes.sessions.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
         let Some(last_finish) = refreshes.follow(index, seen) else { continue };
         if verdict.claims(index) {
@@ -79,14 +80,15 @@ fn remembers(calls: &[Observation], hash: &mut StateHash) {
 }
 
 /// By session slot: the call of the last finish, and whether a start waits.
-#[derive(Default)]
-struct Refreshes {
+#[derive(Debug, Default)]
+pub(super) struct Refreshes {
     sessions: Vec<(Option<usize>, bool)>,
 }
 
 impl Refreshes {
     /// Takes over a call. When it is a finish that no start waited for, says which call the finish
     /// before was, if there was one.
+    #[inline]
     fn follow(&mut self, index: usize, seen: &Observation) -> Option<Option<usize>> {
         let is_start = matches!(seen.call, Call::StartRefresh { .. });
         let is_finish = matches!(seen.call, Call::FinishRefresh { .. });

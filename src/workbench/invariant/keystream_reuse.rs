@@ -22,7 +22,8 @@ abort_function!(keystream_reused);
 /// Keys are left out of it on purpose: whether an old key came back is nothing that the driver
 /// could rely on (S-12, S-26).
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    let mut counters = Counters::default();
+    let counters = &mut *case.model.notes.counters.borrow_mut();
+    counters.highest.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
         let Call::SubmitBuffer { iv, count, .. } = seen.call else { continue };
         let Some(((used_iv, used_count), user)) = counters.follow(index, seen) else { continue };
@@ -60,14 +61,15 @@ fn remembers(calls: &[Observation], hash: &mut StateHash) {
 }
 
 /// By session slot: the highest (IV, Count) used, and the call that used it.
-#[derive(Default)]
-struct Counters {
+#[derive(Debug, Default)]
+pub(super) struct Counters {
     highest: Vec<Option<((u64, u64), usize)>>,
 }
 
 impl Counters {
     /// Takes over a call. When it was let in with a counter that does not rise, says what had been
     /// used before, and by which call.
+    #[inline]
     fn follow(&mut self, index: usize, seen: &Observation) -> Option<((u64, u64), usize)> {
         let Call::SubmitBuffer { iv, count, len, .. } = seen.call else { return None };
         // Memory and room are asked for last, so whoever lacks them has been let in.

@@ -18,6 +18,7 @@ mod lost_work;
 mod memory;
 mod model;
 mod no_panic;
+mod notes;
 mod output_bounds;
 mod session_isolation;
 #[cfg(test)]

@@ -21,15 +21,17 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// A call through a device that did not create the session must be refused.
 fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
-    let mut owners: Vec<Option<u16>> = Vec::new();
+    let owners = &mut *case.model.notes.owners.borrow_mut();
+    owners.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
         let Some(slot) = seen.session_slot.map(usize::from) else { continue };
-        let code = code_of_the_found(seen);
-        if note_owner(&mut owners, slot, seen) {
+        if note_owner(owners, slot, seen) {
             continue;
         }
-        if let (Some(code), Some(&Some(owner))) = (code, owners.get(slot))
+        // Most calls come through the right device, which is quicker to see than what they answered.
+        if let Some(&Some(owner)) = owners.get(slot)
             && Some(owner) != seen.device_slot
+            && let Some(code) = code_of_the_found(seen)
             && !verdict.claims(index)
         {
             verdict.violations.push(Violation {
@@ -49,8 +51,12 @@ fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
     }
 }
 
+/// By session slot: the device that created it, if it was created.
+pub(super) type Owners = Vec<Option<u16>>;
+
 /// Notes who owns the session that a call creates, if it creates one.
-fn note_owner(owners: &mut Vec<Option<u16>>, slot: usize, seen: &Observation) -> bool {
+#[inline]
+fn note_owner(owners: &mut Owners, slot: usize, seen: &Observation) -> bool {
     let is_creation = matches!(seen.call, Call::CreateSession { .. });
     if is_creation {
         owners.resize(slot.max(owners.len()), None);
@@ -60,7 +66,7 @@ fn note_owner(owners: &mut Vec<Option<u16>>, slot: usize, seen: &Observation) ->
 }
 
 fn remembers(calls: &[Observation], hash: &mut StateHash) {
-    let mut owners = Vec::new();
+    let mut owners = Owners::new();
     for seen in calls {
         if let Some(slot) = seen.session_slot {
             note_owner(&mut owners, usize::from(slot), seen);

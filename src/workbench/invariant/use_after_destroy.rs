@@ -18,10 +18,12 @@ abort_function!(use_after_destroy_found);
 
 /// Keeps a list of everything that was created, and what killed it.
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    let mut lives = Lives::default();
+    let lives = &mut *case.model.notes.lives.borrow_mut();
+    lives.devices.clear();
+    lives.sessions.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
-        if let Some(code) = code_of_the_found(seen)
-            && let Some((call, what)) = lives.dead_name_of(seen)
+        if let Some((call, what)) = lives.dead_name_of(seen)
+            && let Some(code) = code_of_the_found(seen)
         {
             // From the first such call on, two names can mean one session; the rest is echo.
             verdict.violations.push(violation(index, seen, code, what, call));
@@ -61,13 +63,13 @@ fn remembers(calls: &[Observation], hash: &mut StateHash) {
 }
 
 /// Every slot that was filled, by its number.
-#[derive(Default)]
-struct Lives {
+#[derive(Debug, Default)]
+pub(super) struct Lives {
     devices: Vec<Life>,
     sessions: Vec<Life>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Life {
     /// 0 when the creation failed.
     handle: u64,
@@ -90,6 +92,7 @@ impl Lives {
     }
 
     /// Takes over what a successful call changed; says which call had got the same handle before.
+    #[inline]
     fn follow(&mut self, index: usize, seen: &Observation) -> Option<usize> {
         match seen.call {
             Call::CreateDevice => {

@@ -15,6 +15,7 @@ use state::{ModelCommand, ModelDevice};
 
 use rekeylab_ddi::Hresult;
 
+use super::notes::Notes;
 use crate::observation::{Observation, StateHash, Trace};
 use crate::sequence::expand::KeyRing;
 
@@ -34,6 +35,8 @@ pub struct Model {
     divergences: Vec<Divergence>,
     /// Kept from replay to replay.
     key_ring: KeyRing,
+    /// What the invariants write down when they are asked.
+    pub(super) notes: Notes,
 }
 
 /// What the model says a call must answer, and why.
@@ -169,6 +172,7 @@ impl Model {
             is_lost,
             divergences: _, // there are none
             key_ring: _,    // only saves time
+            notes: _,       // each begins anew
         } = self;
         hash.count(devices.len());
         devices.iter().for_each(|device| device.write_state(hash));
