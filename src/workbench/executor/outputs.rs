@@ -88,10 +88,15 @@ impl<S: Subject> Run<'_, S> {
     }
 
     /// Looks at what `Debug` showed of the arguments of the last call, which a driver may well log.
-    pub(super) fn read_arguments(&mut self, text: &str) {
-        if !self.layers.has(Layer::Debug) {
-            return;
+    #[inline]
+    pub(super) fn read_arguments(&mut self, text: Option<String>) {
+        if let Some(text) = text {
+            self.read_arguments_text(&text);
         }
+    }
+
+    #[cold]
+    fn read_arguments_text(&mut self, text: &str) {
         let index = self.trace.calls.len() - 1;
         if !is_legible(text) {
             self.trace.void.get_or_insert(Void { layer: Layer::Debug, call: narrow(index) });
@@ -132,8 +137,9 @@ impl<S: Subject> Run<'_, S> {
 }
 
 /// What `Debug` shows of the arguments of a call, if that is looked into.
-pub(super) fn arguments_text(layers: Layers, arguments: &dyn fmt::Debug) -> String {
-    if layers.has(Layer::Debug) { format!("{arguments:?}") } else { String::new() }
+#[inline]
+pub(super) fn arguments_text(layers: Layers, arguments: &dyn fmt::Debug) -> Option<String> {
+    layers.has(Layer::Debug).then(|| format!("{arguments:?}"))
 }
 
 /// Whether `Debug` says something of every part. A part of which nothing is shown at all was not

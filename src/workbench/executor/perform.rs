@@ -20,7 +20,7 @@ impl<S: Subject> Run<'_, S> {
     pub(super) fn create_device(&mut self, seen: &mut Observation) -> Hresult {
         let mut args = CreateDevice::default();
         let code = self.enter(|driver| driver.create_device(&mut args));
-        self.read_arguments(&arguments_text(self.layers, &args));
+        self.read_arguments(arguments_text(self.layers, &args));
         seen.scalar = args.device.0;
         seen.device_slot = Some(short(self.executor.client.devices.len()));
         self.executor.client.add_device(args.device, code);
@@ -45,7 +45,7 @@ impl<S: Subject> Run<'_, S> {
         };
         let device = seen.device;
         let code = self.enter(|driver| driver.create_crypto_session(device, &mut args));
-        self.read_arguments(&arguments_text(self.layers, &args));
+        self.read_arguments(arguments_text(self.layers, &args));
         seen.scalar = args.session.0;
         seen.session_slot = Some(short(self.executor.client.sessions.len()));
         self.executor.client.add_session(args.session, seen.device_slot);
@@ -75,7 +75,7 @@ impl<S: Subject> Run<'_, S> {
         let args = CryptoSessionKeyExchange { session: seen.session, blob: bytes, blob_len };
         let device = seen.device;
         let code = self.enter(|driver| driver.crypto_session_key_exchange(device, &args));
-        self.read_arguments(&arguments_text(self.layers, &args));
+        self.read_arguments(arguments_text(self.layers, &args));
         if self.executor.taint == Taint::Marked {
             valgrind::mark_public(wrapped_key);
         }
@@ -123,7 +123,7 @@ impl<S: Subject> Run<'_, S> {
             valgrind::mark_public(owned);
         }
         let random = owned.first_chunk::<RANDOM_NUMBER_LEN>().copied().unwrap_or_default();
-        self.read_arguments(&text);
+        self.read_arguments(text);
         if let (Some(session), true) = (self.executor.client.session_mut(seen), code.is_ok()) {
             session.random = Some(random);
             let mut drawn = planned.iter().flatten();
@@ -199,7 +199,7 @@ impl<S: Subject> Run<'_, S> {
         });
         let text = arguments_text(self.layers, &args);
         seen.scalar = args.fence;
-        self.read_arguments(&text);
+        self.read_arguments(text);
         if code.is_ok() {
             let fence = seen.scalar;
             let buffer = InFlight { len: owned_len, fence, key_secret, is_lost: false };
@@ -215,7 +215,7 @@ impl<S: Subject> Run<'_, S> {
         };
         let device = seen.device;
         let code = self.enter(|driver| driver.check_crypto_session_status(device, &mut args));
-        self.read_arguments(&arguments_text(self.layers, &args));
+        self.read_arguments(arguments_text(self.layers, &args));
         seen.scalar = args.status.0.into();
         code
     }
@@ -249,9 +249,9 @@ impl<S: Subject> Run<'_, S> {
         seen.surface_len = args.surface_len;
         self.trace.completions.truncate(first + completed);
         seen.completions = narrow(first)..narrow(first + completed);
-        self.read_arguments(&text);
+        self.read_arguments(text);
         for number in first..first + completed {
-            self.read_arguments(&arguments_text(self.layers, &self.trace.completions[number]));
+            self.read_arguments(arguments_text(self.layers, &self.trace.completions[number]));
         }
         if code.is_ok() {
             let delivered = completed.min(self.executor.client.in_flight.len());

@@ -56,7 +56,7 @@ impl<S: Subject> Run<'_, S> {
                 let mut seen = Observation::new(Call::DestroyDevice { device: name });
                 seen.device_slot = Some(short(slot));
                 seen.device = device.handle;
-                self.make(seen);
+                self.make(&mut seen);
             }
         }
     }
@@ -93,17 +93,17 @@ impl<S: Subject> Run<'_, S> {
     fn call(&mut self, call: Call) {
         let mut seen = Observation::new(call);
         self.resolve(&mut seen);
-        self.make(seen);
+        self.make(&mut seen);
     }
 
     /// Makes a call whose handles are known, and writes down what came of it.
-    fn make(&mut self, mut seen: Observation) {
+    fn make(&mut self, seen: &mut Observation) {
         let index = self.trace.calls.len();
         self.begin_call(index);
         let first_draw = self.trace.draws.len();
         // Written down first, so that a call that never returns is in the trace.
         self.trace.calls.push(seen.clone());
-        seen.code = self.perform(&mut seen, index);
+        seen.code = self.perform(seen, index);
         self.executor.seams.end_call(&mut self.trace.draws);
         seen.reservations = self.executor.seams.reservations();
         seen.draws = narrow(first_draw)..narrow(self.trace.draws.len());
@@ -111,12 +111,12 @@ impl<S: Subject> Run<'_, S> {
             self.executor.note_freed(self.trace, index);
             self.scan_scalar(seen.scalar, index);
             seen.log = self.read_log(index);
-            self.look_for_leftovers(&seen, index);
+            self.look_for_leftovers(seen, index);
             if self.layers.has(Layer::Debug) {
                 self.read_debug_text(index);
             }
         }
-        self.trace.calls[index] = seen;
+        self.trace.calls[index].clone_from(seen);
     }
 
     fn begin_call(&mut self, index: usize) {
@@ -147,6 +147,7 @@ impl<S: Subject> Run<'_, S> {
     }
 
     /// Makes the call. `None` when it does not enter the driver.
+    #[inline(always)]
     fn perform(&mut self, seen: &mut Observation, index: usize) -> Option<Hresult> {
         let code = match seen.call {
             Call::CreateDevice => self.create_device(seen),
