@@ -8,8 +8,8 @@ pub(super) const RUN_MIN: usize = 11;
 
 /// Whether `byte` is a digit of either alphabet; both are read at once.
 #[inline]
-pub(super) fn is_digit(byte: u8) -> bool {
-    VALUES[usize::from(byte)] != NO_DIGIT
+pub(super) const fn is_digit(byte: u8) -> bool {
+    VALUES[byte as usize] != NO_DIGIT
 }
 
 pub(super) fn scan(text: &[u8], stream: &mut Stream<'_>) {

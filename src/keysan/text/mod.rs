@@ -26,6 +26,7 @@ mod base64;
 mod escapes;
 mod numbers;
 mod stream;
+mod survey;
 
 use std::fmt;
 
@@ -33,6 +34,7 @@ use crate::secret_set::{SecretSet, Sighting};
 use numbers::Radix;
 pub use stream::Scratch;
 use stream::Stream;
+use survey::Survey;
 
 /// How the secret was printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,40 +106,16 @@ pub fn scan_text(
     if !bytes.is_ascii() {
         escapes::scan_characters(text, stream);
     }
-    if survey.has_backslash {
+    if survey.has_backslash() {
         escapes::scan(text, stream);
     }
-    if survey.hex_digit_count >= numbers::DIGITS_MIN {
+    if survey.may_hold_hex() {
         numbers::scan(bytes, Radix::Hex, stream);
     }
-    if survey.decimal_digit_count >= numbers::DIGITS_MIN {
+    if survey.may_hold_decimals() {
         numbers::scan(bytes, Radix::Decimal, stream);
     }
-    if survey.longest_base64_run >= base64::RUN_MIN {
+    if survey.may_hold_base64() {
         base64::scan(bytes, stream);
-    }
-}
-
-/// What a first pass over the text learns, so that prose costs little.
-#[derive(Default)]
-struct Survey {
-    hex_digit_count: usize,
-    decimal_digit_count: usize,
-    longest_base64_run: usize,
-    has_backslash: bool,
-}
-
-impl Survey {
-    fn of(text: &[u8]) -> Survey {
-        let mut survey = Survey::default();
-        let mut run = 0;
-        for byte in text {
-            survey.hex_digit_count += usize::from(byte.is_ascii_hexdigit());
-            survey.decimal_digit_count += usize::from(byte.is_ascii_digit());
-            survey.has_backslash |= *byte == b'\\';
-            run = if base64::is_digit(*byte) { run + 1 } else { 0 };
-            survey.longest_base64_run = survey.longest_base64_run.max(run);
-        }
-        survey
     }
 }

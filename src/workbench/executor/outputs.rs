@@ -36,10 +36,16 @@ impl<S: Subject> Run<'_, S> {
     /// in the output.
     pub(super) fn scan_short_output(&mut self, range: Range<usize>, offset: usize, index: usize) {
         let Trace { bytes, sightings, .. } = &mut *self.trace;
-        let is_untouched = bytes[range.clone()] == UNTOUCHED_BYTES[..range.len()];
-        if is_untouched || !self.layers.has(Layer::Outputs) {
+        let is_untouched =
+            |range: &Range<usize>| bytes[range.clone()] == UNTOUCHED_BYTES[..range.len()];
+        if is_untouched(&range) || !self.layers.has(Layer::Outputs) {
             return;
         }
+        // Of a margin that nobody has written to, what was written before it reaches no further in
+        // than seven bytes.
+        let margin = range.end.saturating_sub(MARGIN_LEN).max(range.start)..range.end;
+        let end = if is_untouched(&margin) { margin.start + 7 } else { margin.end };
+        let range = range.start..end.min(range.end);
         self.executor.secrets.scan_bytes(&bytes[range], &mut |seen| {
             let place = Place::Output { offset: narrow(seen.position + offset) };
             sightings.push(sighting(seen.tag, seen.window, index, place));
