@@ -70,20 +70,21 @@ pub fn pause<R>(call: impl FnOnce() -> R) -> R {
 /// Hands each sighting since the last report to `sink`, answers the counts, and starts afresh.
 ///
 /// Nothing that `sink` does is watched.
-pub fn take_report(mut sink: impl FnMut(FreedSighting)) -> Report {
-    LEDGER.with(|ledger| {
-        if ledger.is_blank() {
-            return Report::default();
-        }
-        let tally = ledger.tally.take();
-        if tally.sighted > 0 {
-            pause(|| {
-                let sightings = &ledger.sightings[..tally.sighted as usize];
-                sightings.iter().for_each(|sighting| sink(sighting.get()));
-            });
-        }
-        tally.report()
-    })
+#[inline]
+pub fn take_report(sink: impl FnMut(FreedSighting)) -> Report {
+    LEDGER.with(|ledger| if ledger.is_blank() { Report::default() } else { hand_out(ledger, sink) })
+}
+
+#[inline(never)]
+fn hand_out(ledger: &Ledger, mut sink: impl FnMut(FreedSighting)) -> Report {
+    let tally = ledger.tally.take();
+    if tally.sighted > 0 {
+        pause(|| {
+            let sightings = &ledger.sightings[..tally.sighted as usize];
+            sightings.iter().for_each(|sighting| sink(sighting.get()));
+        });
+    }
+    tally.report()
 }
 
 /// What the watches of this thread saw since the last report.

@@ -215,6 +215,7 @@ impl Executor {
         }
     }
 
+    #[inline]
     fn note_freed(&mut self, trace: &mut Trace, call: usize) {
         let is_wanted = trace.layers.has(Layer::FreedHeap);
         heap::take_report(|freed| {

@@ -131,20 +131,26 @@ impl Seams {
         hash.number(reserved_len.get());
     }
 
+    #[inline]
     pub(super) fn begin_call(&self) {
         self.reservations.set(Reservations::default());
     }
 
     /// Moves the call's draws to the trace, and disarms what was injected for one call only.
+    #[inline]
     pub(super) fn end_call(&self, draws: &mut Vec<Draw>) {
-        let mut entropy = self.entropy.borrow_mut();
-        if !entropy.draws.is_empty() {
-            draws.append(&mut entropy.draws);
-            entropy.draws.reserve(DRAWS_AT_ONCE);
+        if !self.entropy.borrow().draws.is_empty() {
+            self.move_draws(draws);
         }
         if self.reservations.get() != Reservations::default() {
             self.fail_after.set(None);
         }
+    }
+
+    fn move_draws(&self, draws: &mut Vec<Draw>) {
+        let mut entropy = self.entropy.borrow_mut();
+        draws.append(&mut entropy.draws);
+        entropy.draws.reserve(DRAWS_AT_ONCE);
     }
 
     pub(super) fn reservations(&self) -> Reservations {

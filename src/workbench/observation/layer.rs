@@ -105,6 +105,11 @@ impl Layers {
         self.0 & 1 << layer as u16 != 0
     }
 
+    /// Whether one of those layers is in the set.
+    const fn has_any(self, layers: Self) -> bool {
+        self.0 & layers.0 != 0
+    }
+
     /// What is in both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
@@ -114,7 +119,7 @@ impl Layers {
     /// Whether a call must go through the gate for these layers.
     #[must_use]
     pub const fn need_the_gate(self) -> bool {
-        self.has(Layer::Stack) || self.has(Layer::Registers)
+        self.has_any(Self::NONE.with(Layer::Stack).with(Layer::Registers))
     }
 
     /// Whether so much is looked into that every call is worth a look around, not only those at
@@ -127,7 +132,7 @@ impl Layers {
     /// Whether the places where a secret dies are looked into.
     #[must_use]
     pub const fn look_around(self) -> bool {
-        self.has(Layer::Heap) || self.has(Layer::Homes) || self.has(Layer::Statics)
+        self.has_any(Self::NONE.with(Layer::Heap).with(Layer::Homes).with(Layer::Statics))
     }
 
     /// The layers in the set, in the order of [`Layer::ALL`].
