@@ -83,10 +83,11 @@ impl Needles {
     /// Adds needles, for which there is room.
     #[inline(always)]
     pub(super) fn push_all(&mut self, needles: impl Iterator<Item = Needle>) {
+        let free = &mut self.numbered[usize::from(self.last) + 1..];
         let mut last = self.last;
-        for needle in needles {
+        for (place, needle) in free.iter_mut().zip(needles) {
+            *place = needle;
             last += 1;
-            self.numbered[usize::from(last)] = needle;
         }
         self.last = last;
         if last - self.placed >= UNPLACED_MAX {

@@ -117,11 +117,13 @@ impl Recorded {
 impl<S: Subject> Run<'_, S> {
     /// Looks at what the call that has just returned left behind.
     pub(super) fn look_for_leftovers(&mut self, seen: &Observation, index: usize) {
-        if self.layers.need_the_gate() || self.recording.is_some() {
+        if self.is_gated {
             self.look_at_stack_and_registers(index);
         }
-        let may_look = self.layers.look_around() || self.recording.is_some();
-        if may_look && (self.layers.are_thorough() || is_a_death(seen)) {
+        if !self.looks_around {
+            return;
+        }
+        if self.layers.are_thorough() || is_a_death(seen) {
             self.look_around(index);
         } else if self.layers.look_around() && seen.is_refused() {
             self.look_around_if_changed(index);

@@ -185,11 +185,24 @@ impl Executor {
             }
         }
         let driver = None;
-        let mut run =
-            Run { executor: self, instruments, subject, trace, driver, layers, world, recording };
+        let is_recorded = recording.is_some();
+        let (is_gated, looks_around) =
+            (layers.need_the_gate() || is_recorded, layers.look_around() || is_recorded);
+        let mut run = Run {
+            executor: self,
+            instruments,
+            subject,
+            trace,
+            driver,
+            layers,
+            is_gated,
+            looks_around,
+            world,
+            recording,
+        };
         if let Err(message) = panic::catch(|| run.whole(sequence)) {
             let call = run.trace.calls.len().saturating_sub(1);
-            if run.is_gated() {
+            if run.is_gated {
                 run.look_at_stack_and_registers(call);
                 run.look_deep();
             }

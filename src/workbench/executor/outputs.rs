@@ -114,7 +114,7 @@ impl<S: Subject> Run<'_, S> {
     pub(super) fn read_debug_text(&mut self, index: usize) {
         let Executor { text, last_text, .. } = &mut *self.executor;
         let (mut text, mut before) = (core::mem::take(text), core::mem::take(last_text));
-        let is_gated = self.is_gated();
+        let is_gated = self.is_gated;
         loop {
             text.clear();
             let secrets = &self.executor.secrets;

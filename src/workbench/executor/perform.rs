@@ -105,7 +105,7 @@ impl<S: Subject> Run<'_, S> {
         let start = self.next_buffer();
         self.trace.bytes.resize(start + owned_len, UNTOUCHED);
         seen.buffer = narrow(start)..narrow(start + owned_len);
-        let (is_gated, secrets) = (self.is_gated(), &self.executor.secrets);
+        let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
         let owned = &mut self.trace.bytes[start..];
         let mut args = StartSessionKeyRefresh {
             session: seen.session,
@@ -183,7 +183,7 @@ impl<S: Subject> Run<'_, S> {
                 }
             }
         }
-        let (is_gated, secrets) = (self.is_gated(), &self.executor.secrets);
+        let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
         let data = &self.trace.bytes[start..];
         let counter = CtrIv::new(iv, count);
         let mut args = SubmitBuffer {
@@ -230,7 +230,7 @@ impl<S: Subject> Run<'_, S> {
         seen.buffer = narrow(start)..narrow(start + owed_len + MARGIN_LEN);
         let first = self.trace.completions.len();
         self.trace.completions.resize(first + command_count + 2, Completion::EMPTY);
-        let (is_gated, secrets) = (self.is_gated(), &self.executor.secrets);
+        let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
         let mut args = Retire {
             count,
             completions: &mut self.trace.completions[first..],

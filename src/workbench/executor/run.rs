@@ -21,6 +21,10 @@ pub(super) struct Run<'a, S: Subject> {
     /// `None` before it is opened and after it is gone.
     pub(super) driver: Option<S::Driver>,
     pub(super) layers: Layers,
+    /// Whether calls go through the gate, as layers or the recording ask.
+    pub(super) is_gated: bool,
+    /// Whether the places where secrets die are looked into, as layers or the recording ask.
+    pub(super) looks_around: bool,
     pub(super) world: World,
     /// What the differential compares, if this run is one of its three.
     pub(super) recording: Option<&'a mut RunRecord>,
@@ -32,7 +36,7 @@ impl<S: Subject> Run<'_, S> {
         let (subject, seams) = (self.subject, &self.executor.seams);
         let seams = std::rc::Rc::clone(seams);
         self.begin_call(0);
-        self.driver = Some(self.aside(|| subject.open(&seams)));
+        self.aside(|driver| *driver = Some(subject.open(&seams)));
         self.look_at_aside(0);
         let driver = self.driver.as_ref().expect("it was just opened");
         self.trace.limits = Some(panic::in_driver(|| subject.limits(driver)));
@@ -68,10 +72,10 @@ impl<S: Subject> Run<'_, S> {
         self.drop_driver();
         self.executor.note_freed(self.trace, index);
         self.look_at_aside(index);
-        if self.is_gated() {
+        if self.is_gated {
             self.look_deep();
         }
-        if self.layers.look_around() || self.recording.is_some() {
+        if self.looks_around {
             self.look_around(index);
             self.look_at_every_byte_of_statics(index);
             self.look_at_stray_writes();
@@ -79,13 +83,13 @@ impl<S: Subject> Run<'_, S> {
     }
 
     pub(super) fn drop_driver(&mut self) {
-        let driver = self.driver.take();
-        self.aside(|| drop(driver));
+        // Where it is: a driver is large, and moving it to its end would be for nothing.
+        self.aside(|driver| *driver = None);
     }
 
     /// Looks at what opening or dropping the driver left, beside the call of that number.
     fn look_at_aside(&mut self, index: usize) {
-        if self.is_gated() {
+        if self.is_gated {
             self.look_at_stack_and_registers(index);
         }
     }
@@ -175,22 +179,19 @@ impl<S: Subject> Run<'_, S> {
 
     /// Enters the driver with a call.
     pub(super) fn enter<T>(&mut self, call: impl FnOnce(&mut S::Driver) -> T) -> T {
-        let (is_gated, secrets) = (self.is_gated(), &self.executor.secrets);
+        let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
         enter(&mut self.driver, self.instruments, secrets, is_gated, call)
     }
 
     /// Runs what belongs to the driver and is no call of it, such as opening and dropping it.
-    fn aside<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let (is_gated, secrets) = (self.is_gated(), &self.executor.secrets);
-        let inside = || panic::in_driver(work);
+    fn aside(&mut self, work: impl FnOnce(&mut Option<S::Driver>)) {
+        let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
+        let driver = &mut self.driver;
+        let inside = || panic::in_driver(|| work(driver));
         heap::watch(secrets, || match self.instruments.gate.as_mut().filter(|_| is_gated) {
             Some(gate) => gate.call(inside),
             None => inside(),
         })
-    }
-
-    pub(super) fn is_gated(&self) -> bool {
-        self.layers.need_the_gate() || self.recording.is_some()
     }
 }
 

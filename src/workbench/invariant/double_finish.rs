@@ -88,7 +88,7 @@ pub(super) struct Refreshes {
 impl Refreshes {
     /// Takes over a call. When it is a finish that no start waited for, says which call the finish
     /// before was, if there was one.
-    #[inline]
+    #[inline(always)]
     fn follow(&mut self, index: usize, seen: &Observation) -> Option<Option<usize>> {
         let is_start = matches!(seen.call, Call::StartRefresh { .. });
         let is_finish = matches!(seen.call, Call::FinishRefresh { .. });
