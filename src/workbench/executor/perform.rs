@@ -272,17 +272,17 @@ impl<S: Subject> Run<'_, S> {
     /// engine can find out, its memory proves nothing.
     fn note_what_is_foretold(&mut self, iv: u64, count: u64) {
         let secrets = &self.executor.secrets;
-        let is_part = |bytes: [u8; 8]| {
+        let numbers =
+            [iv.to_le_bytes(), iv.to_be_bytes(), count.to_le_bytes(), count.to_be_bytes()];
+        // All are asked before any answer is looked at: mostly it is no for every one.
+        let may_be = numbers.into_iter().fold(false, |may, bytes| may | secrets.may_be_part(bytes));
+        if may_be {
             let mut is_part = false;
-            if secrets.may_be_part(bytes) {
+            for bytes in numbers {
                 secrets.scan_bytes(&bytes, &mut |_| is_part = true);
             }
-            is_part
-        };
-        let numbers = [iv, count];
-        self.executor.is_foretold |= numbers
-            .into_iter()
-            .any(|number| is_part(number.to_le_bytes()) || is_part(number.to_be_bytes()));
+            self.executor.is_foretold |= is_part;
+        }
     }
 
     /// Where the next buffer begins among the trace's bytes: aligned, so that an aligned scan looks

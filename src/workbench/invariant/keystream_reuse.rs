@@ -69,7 +69,7 @@ pub(super) struct Counters {
 impl Counters {
     /// Takes over a call. When it was let in with a counter that does not rise, says what had been
     /// used before, and by which call.
-    #[inline]
+    #[inline(always)]
     fn follow(&mut self, index: usize, seen: &Observation) -> Option<((u64, u64), usize)> {
         let Call::SubmitBuffer { iv, count, len, .. } = seen.call else { return None };
         // Memory and room are asked for last, so whoever lacks them has been let in.

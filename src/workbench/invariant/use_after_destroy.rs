@@ -92,7 +92,7 @@ impl Lives {
     }
 
     /// Takes over what a successful call changed; says which call had got the same handle before.
-    #[inline]
+    #[inline(always)]
     fn follow(&mut self, index: usize, seen: &Observation) -> Option<usize> {
         match seen.call {
             Call::CreateDevice => {

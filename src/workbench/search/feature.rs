@@ -113,9 +113,10 @@ impl Features {
         let mut depth = Depth::default();
         for seen in &trace.calls[..trace.sequence_len.min(trace.calls.len())] {
             self.call_count = self.call_count.saturating_add(1);
-            self.note_call(seen);
+            let kind = seen.call.kind();
+            self.note_call(seen, kind);
             if seen.is_ok() {
-                self.follow(seen, &mut depth);
+                self.follow(seen, kind, &mut depth);
             }
         }
         &self.reached
@@ -134,10 +135,10 @@ impl Features {
         self.note(TRIPLES + STEPS + scale * MARKS + mark(depth));
     }
 
-    fn note_call(&mut self, seen: &Observation) {
+    fn note_call(&mut self, seen: &Observation, kind: CallKind) {
         let slot = seen.session_slot.map(usize::from);
         let session = slot.and_then(|slot| self.sessions.get_mut(slot));
-        let kind = seen.call.kind().opcode() & 0xF;
+        let kind = kind.opcode() & 0xF;
         let step = kind << 1 | u8::from(seen.is_ok());
         let (phase, last) = session
             .map_or((0, 0), |session| (session.phase, std::mem::replace(&mut session.last, step)));
@@ -146,8 +147,8 @@ impl Features {
     }
 
     /// Follows a call that succeeded.
-    fn follow(&mut self, seen: &Observation, depth: &mut Depth) {
-        match seen.call.kind() {
+    fn follow(&mut self, seen: &Observation, kind: CallKind, depth: &mut Depth) {
+        match kind {
             CallKind::CreateDevice => {
                 depth.open += 1;
                 self.devices.push(0);
@@ -205,7 +206,7 @@ impl Features {
         }
         let slot = seen.session_slot.map(usize::from);
         let Some(session) = slot.and_then(|slot| self.sessions.get_mut(slot)) else { return };
-        match seen.call.kind() {
+        match kind {
             CallKind::ExchangeKey => session.phase = KEYED,
             CallKind::StartRefresh => session.phase = PENDING,
             CallKind::FinishRefresh => {
