@@ -102,8 +102,7 @@ impl<S: Subject> Run<'_, S> {
             Some((random, self.register_random(&random, is_fresh, name)?))
         });
 
-        let start = self.next_buffer();
-        self.trace.bytes.resize(start + owned_len, UNTOUCHED);
+        let start = self.next_buffer(owned_len);
         seen.buffer = narrow(start)..narrow(start + owned_len);
         let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
         let owned = &mut self.trace.bytes[start..];
@@ -225,8 +224,7 @@ impl<S: Subject> Run<'_, S> {
         let in_flight = &self.executor.client.in_flight;
         let command_count = (count as usize).min(in_flight.len());
         let owed_len: usize = in_flight.iter().take(command_count).map(|buffer| buffer.len).sum();
-        let start = self.next_buffer();
-        self.trace.bytes.resize(start + owed_len + MARGIN_LEN, UNTOUCHED);
+        let start = self.next_buffer(owed_len + MARGIN_LEN);
         seen.buffer = narrow(start)..narrow(start + owed_len + MARGIN_LEN);
         let first = self.trace.completions.len();
         self.trace.completions.resize(first + command_count + 2, Completion::EMPTY);
@@ -285,11 +283,11 @@ impl<S: Subject> Run<'_, S> {
         }
     }
 
-    /// Where the next buffer begins among the trace's bytes: aligned, so that an aligned scan looks
-    /// at the same words of it wherever it is.
-    fn next_buffer(&mut self) -> usize {
+    /// Adds a buffer to the trace's bytes and says where it begins: aligned, so that an aligned scan
+    /// looks at the same words of it wherever it is.
+    fn next_buffer(&mut self, len: usize) -> usize {
         let start = self.trace.bytes.len().next_multiple_of(16);
-        self.trace.bytes.resize(start, UNTOUCHED);
+        self.trace.bytes.resize(start + len, UNTOUCHED);
         start
     }
 
