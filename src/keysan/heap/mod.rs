@@ -184,13 +184,14 @@ impl Ledger {
         !self.set.get().is_null()
     }
 
-    /// Whether nothing was allocated or freed since the last report, and so nothing sighted.
+    /// Whether nothing was allocated, freed or sighted since the last report.
     ///
     /// Most calls do neither, and it is quicker to see than to hand out a report and start afresh.
     #[inline]
     fn is_blank(&self) -> bool {
-        let Tally { allocations, frees, .. } = self.tally.get();
-        allocations | frees == 0
+        let Tally { allocations, frees, sighted, dropped, .. } = self.tally.get();
+        // What was freed before the last report may have been looked into after it.
+        allocations | frees | u64::from(sighted | dropped) == 0
     }
 
     fn note_allocation(&self, block_len: usize) {
