@@ -161,6 +161,19 @@ fn watches_nest_and_each_looks_for_its_own() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_is_looked_into_after_a_report_is_in_the_next() {
+    // The blocks of an arena are looked into when the watch closes.
+    let _arena = heap::Arena::attach().unwrap();
+    let set = set_with_secret();
+    heap::watch(&set, || {
+        drop(block_with_secret(100, 40));
+        assert_eq!(report().0.frees, 1);
+    });
+    assert_eq!(report().1.len(), 2);
+}
+
+#[test]
 fn a_pause_hides_what_the_workbench_does_itself() {
     let set = set_with_secret();
     heap::watch(&set, || {
