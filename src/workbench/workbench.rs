@@ -3,10 +3,10 @@
 use keysan::audit::{AuditError, Audited};
 
 use crate::executor::{Core, Executor, Remnant, Subject, TaintedBlock};
-use crate::invariant::{Model, SESSION_ISOLATION, Verdict, judge};
+use crate::invariant::{ABOUT_KEYS, Model, SESSION_ISOLATION, Verdict, judge};
 use crate::observation::{Layer, Layers, Trace};
 use crate::search::Search;
-use crate::sequence::{CallSequence, in_one_session, minimize_within};
+use crate::sequence::{CallSequence, in_one_session, minimize_within, with_own_keys};
 
 /// Runs sequences against the driver core and judges them.
 #[derive(Debug, Default)]
@@ -115,7 +115,9 @@ impl Workbench {
     ///
     /// The bug is the same when it breaks the same invariant. Where the invariant was inferred
     /// from a symptom that two bugs share, any violation counts, and what the shortest form
-    /// breaks is what the bug is. A bug between sessions that shows in a single one is not theirs. The last run is that of the result.
+    /// breaks is what the bug is. A bug between sessions that shows in a single one is not theirs, and
+    /// whose key was used is told where no two sessions hold the same. The last run is that of the
+    /// result.
     pub fn minimize(&mut self, sequence: &CallSequence) -> Option<CallSequence> {
         self.minimize_with(sequence, Layers::ALL)
     }
@@ -127,6 +129,8 @@ impl Workbench {
         layers: Layers,
     ) -> Option<CallSequence> {
         self.run_with(sequence, layers).first()?;
+        let apart = self.with_own_keys(sequence, layers);
+        let sequence = apart.as_ref().unwrap_or(sequence);
         let alone = self.without_siblings(sequence, layers);
         let sequence = alone.as_ref().unwrap_or(sequence);
         let shortest = self.minimize_one_bug(sequence, layers)?;
@@ -147,6 +151,23 @@ impl Workbench {
         Some(self.minimize_where(sequence, layers, |verdict, _| {
             verdict.first().is_some_and(|first| is_inferred || first.invariant == invariant)
         }))
+    }
+
+    /// The sequence that was run last with a key of its own for every session, if it broke something
+    /// about keys and does so then too: only then is it told whose key was used.
+    fn with_own_keys(&mut self, sequence: &CallSequence, layers: Layers) -> Option<CallSequence> {
+        let is_about_keys = |verdict: &Verdict| {
+            verdict.first().is_some_and(|first| ABOUT_KEYS.contains(&first.invariant))
+        };
+        if !is_about_keys(&self.verdict) {
+            return None;
+        }
+        let apart = with_own_keys(sequence)?;
+        if is_about_keys(self.run_with(&apart, layers)) {
+            return Some(apart);
+        }
+        self.run_with(sequence, layers);
+        None
     }
 
     /// The sequence that was run last in one session, if it broke isolation and breaks something

@@ -112,6 +112,9 @@ pub const ALL: &[Invariant] = &[
 /// The name of the invariant that no session reaches another's keys or state.
 pub(crate) const SESSION_ISOLATION: &str = session_isolation::INVARIANT.name;
 
+/// The names of the invariants that say which key a buffer was processed under.
+pub(crate) const ABOUT_KEYS: [&str; 2] = [SESSION_ISOLATION, wrong_key_epoch::INVARIANT.name];
+
 /// The invariant of this name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Invariant> {

@@ -77,10 +77,14 @@ fn remembers(calls: &[Observation], hash: &mut StateHash) {
 }
 
 /// A buffer that was processed under another session's key (INV-12).
+///
+/// Not if both sessions began with the same key: then it may as well be this session's own key, with
+/// a random number that is not its own, and `wrong-key-epoch` says what is known.
 fn foreign_keys(case: &Case<'_>, verdict: &mut Verdict) {
     for divergence in case.divergences {
         if let Disagreement::Plaintext { submitted, expected, used: Some(used) } = &divergence.about
             && used.session != expected.session
+            && !case.model.share_first_key(used.session, expected.session)
             && !verdict.claims(divergence.call)
         {
             verdict.violations.push(Violation {
@@ -98,7 +102,7 @@ fn foreign_keys(case: &Case<'_>, verdict: &mut Verdict) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, process_under, rings, trace_of};
+    use super::super::testing::{check, process_under, process_under_refreshed, rings, trace_of};
 
     #[test]
     fn a_foreign_device_that_is_served_rings_and_one_that_is_refused_does_not() {
@@ -125,5 +129,27 @@ mod tests {
         );
         process_under(&mut trace, 5, 6, 8);
         assert_eq!(rings(&trace), ["session-isolation"]);
+    }
+
+    #[test]
+    fn a_key_that_two_sessions_began_with_is_no_evidence_against_either() {
+        let calls = |second: u32| {
+            trace_of(&format!(
+                "d0 = create-device -> ok
+                s0 = create-session d0 -> ok
+                s1 = create-session d0 -> ok
+                exchange-key s0 key=7 -> ok
+                exchange-key s1 key={second} -> ok
+                start-refresh s1 -> ok
+                finish-refresh s1 -> ok
+                submit-buffer s0 iv=1 count=0 len=16 -> ok
+                retire 1 -> ok"
+            ))
+        };
+        for (second, invariant) in [(8, "session-isolation"), (7, "wrong-key-epoch")] {
+            let mut trace = calls(second);
+            process_under_refreshed(&mut trace, 7, 8, second, 5);
+            assert_eq!(rings(&trace), [invariant]);
+        }
     }
 }

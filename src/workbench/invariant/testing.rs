@@ -65,11 +65,30 @@ pub(super) fn sight(trace: &mut Trace, call: u32, place: Place) {
 
 /// Rewrites the surface of a retire as if the only buffer had been processed under another key.
 pub(super) fn process_under(trace: &mut Trace, submitted: usize, retired: usize, key_seed: u32) {
-    let Call::SubmitBuffer { iv, count, .. } = trace.calls[submitted].call else { panic!() };
-    let mut bytes = trace.buffer_of(&trace.calls[submitted]).to_vec();
     let mut key = [0; 16];
     expand::session_key(World::default(), key_seed, &mut key);
-    rekeylab_cipher::ctr_xor(&key, iv, count, &mut bytes).unwrap();
+    process_with(trace, submitted, retired, &key);
+}
+
+/// The same, under a key whose session was refreshed by the start at `started`.
+pub(super) fn process_under_refreshed(
+    trace: &mut Trace,
+    submitted: usize,
+    retired: usize,
+    key_seed: u32,
+    started: usize,
+) {
+    let mut key = [0; 16];
+    expand::session_key(World::default(), key_seed, &mut key);
+    let random = trace.buffer_of(&trace.calls[started]);
+    key.iter_mut().zip(random).for_each(|(key, random)| *key ^= random);
+    process_with(trace, submitted, retired, &key);
+}
+
+fn process_with(trace: &mut Trace, submitted: usize, retired: usize, key: &[u8; 16]) {
+    let Call::SubmitBuffer { iv, count, .. } = trace.calls[submitted].call else { panic!() };
+    let mut bytes = trace.buffer_of(&trace.calls[submitted]).to_vec();
+    rekeylab_cipher::ctr_xor(key, iv, count, &mut bytes).unwrap();
     let start = trace.calls[retired].buffer.start as usize;
     trace.bytes[start..start + bytes.len()].copy_from_slice(&bytes);
 }

@@ -23,6 +23,7 @@ mod neighbours;
 pub mod options;
 mod regroup;
 pub mod renumber;
+mod sessions;
 mod simplify;
 pub mod sketch;
 pub mod text;
@@ -35,7 +36,7 @@ pub use kind::{CallKind, RESERVED};
 pub use minimize::{minimize, minimize_within};
 pub use mutate::mutate;
 pub use options::{PARTS, Part, SearchOptions};
-pub(crate) use regroup::in_one_session;
+pub(crate) use sessions::{in_one_session, with_own_keys};
 pub use text::{Entry, ParseError, Remark, SequenceText, is_text};
 pub use words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
 

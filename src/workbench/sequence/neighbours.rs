@@ -28,6 +28,7 @@ impl<F: FnMut(&super::CallSequence) -> bool> Search<F> {
         self.replace();
         self.remove_and_replace();
         self.exchange_names();
+        self.sort_ends();
         self.rearrange();
         for index in 0..self.len() {
             self.try_powers(index);
@@ -148,6 +149,23 @@ impl<F: FnMut(&super::CallSequence) -> bool> Search<F> {
                     }
                 });
             }
+        }
+    }
+
+    /// What was created first is destroyed first: where many are, no two of their ends can be
+    /// exchanged without the names of those that take their places.
+    fn sort_ends(&mut self) {
+        for kind in [CallKind::DestroyDevice, CallKind::DestroySession] {
+            self.attempt_neighbour(|calls| {
+                renumber::canonicalize(calls);
+                let ends = || calls.iter().filter(|call| call.kind() == kind);
+                let mut sorted: Vec<Call> = ends().copied().collect();
+                sorted.sort_by_key(|end| end.device().or(end.session().map(|it| it.slot)));
+                let mut sorted = sorted.into_iter();
+                for call in calls.iter_mut().filter(|call| call.kind() == kind) {
+                    *call = sorted.next().unwrap_or(*call);
+                }
+            });
         }
     }
 

@@ -1,10 +1,11 @@
 //! Steps that change several calls at once, where each change alone would lose what shows.
 
-use super::call::{Call, CallSequence, SessionRef, Slot};
+use super::call::{Call, CallSequence, Slot};
 use super::kind::CallKind;
 use super::minimize::Search;
 use super::neighbours::calls_for;
 use super::renumber;
+use super::sessions::{merge, rise};
 use super::simplify::Number;
 use super::words::EntropyFault;
 
@@ -248,63 +249,9 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     }
 }
 
-/// The same calls with all sessions in one, or `None` if there is one already.
-pub(crate) fn in_one_session(sequence: &CallSequence) -> Option<CallSequence> {
-    let mut calls = sequence.calls.clone();
-    renumber::canonicalize(&mut calls);
-    let count = u8::try_from(renumber::Created::by(&calls).sessions).unwrap_or(u8::MAX);
-    rise(&mut calls, |_| Slot(0));
-    for from in (1..count).rev() {
-        merge(&mut calls, Slot(from), Slot(0));
-    }
-    (count > 1).then_some(CallSequence { calls })
-}
-
 /// Every two of so many positions.
 fn pairs(len: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..len).flat_map(move |first| (first + 1..len).map(move |second| (first, second)))
-}
-
-/// Makes the calls of one session those of another, which was created earlier and has its own key.
-///
-/// The slots are plain indices, as after [`renumber::canonicalize`].
-fn merge(calls: &mut Vec<Call>, from: Slot, into: Slot) {
-    let mut created = 0;
-    calls.retain(|call| match call {
-        Call::CreateSession { .. } => {
-            created += 1;
-            created != usize::from(from.0) + 1
-        }
-        Call::ExchangeKey { session, .. } => session.slot != from,
-        _ => true,
-    });
-    for session in calls.iter_mut().filter_map(Call::session_mut) {
-        if session.slot == from {
-            *session = SessionRef { slot: into, via: None };
-        } else if session.slot > from {
-            session.slot.0 -= 1;
-        }
-    }
-}
-
-/// Gives the buffers of each session IVs in the order of the calls, and equal ones where they were
-/// equal; `session_of` says whose buffers those of a session are to be.
-fn rise(calls: &mut [Call], session_of: impl Fn(Slot) -> Slot) {
-    let mut counts = [0_u64; 256];
-    let mut given: Vec<((Slot, u64, u64), u64)> = Vec::new();
-    for call in calls {
-        if let Call::SubmitBuffer { session, iv, count, .. } = call {
-            let begin = (session.slot, *iv, *count);
-            let earlier = given.iter().find(|(other, _)| *other == begin).map(|&(_, given)| given);
-            let new = earlier.unwrap_or_else(|| {
-                let buffers = &mut counts[usize::from(session_of(session.slot).0)];
-                *buffers += 1;
-                given.push((begin, *buffers));
-                *buffers
-            });
-            (*iv, *count) = (new, 0);
-        }
-    }
 }
 
 /// Gives the buffers of each session IVs that are in the order of what they begin with.

@@ -10,6 +10,7 @@ mod planted;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use files::File;
 use instances::instances;
 use keysan::heap::ScanningAllocator;
 use planted::{alone, shortest_reproducers, with_fault};
@@ -68,6 +69,51 @@ fn what_shows_twins_is_the_same_to_the_last_byte() {
             })
         };
         assert!(trace(one) == trace(other), "{} differs from {}", one.name(), other.name());
+    }
+}
+
+/// Forms in which nothing can be removed and no single number made plainer.
+const DEAD_ENDS: [(Fault, &str); 3] = [
+    // Under the first key of its own session, or of the other? Both hold the same.
+    (
+        Fault::KeyBoundPerSlot,
+        "create-device\ncreate-device\ncreate-session d1\ncreate-session d0\n\
+        exchange-key s0 key=1\nexchange-key s1 key=1\nstart-refresh s0 size=16\n\
+        finish-refresh s0\nsubmit-buffer s0 iv=1 count=0 len=16\n",
+    ),
+    // Under a key that the other session will hold, but only because they began with the same.
+    (
+        Fault::RandomKeptPerDevice,
+        "create-device\ncreate-session d0\ncreate-session d0\nexchange-key s0 key=1\n\
+        exchange-key s1 key=1\nstart-refresh s0 size=16\nstart-refresh s1 size=16\n\
+        finish-refresh s0\nsubmit-buffer s0 iv=1 count=0 len=16\n",
+    ),
+    // Two ends in another order, and with them the names of all that came into their places.
+    (
+        Fault::WornOutTableStartsOver,
+        "create-device\ncreate-device\ncreate-device\ncreate-device\ndestroy-device d0\n\
+        create-device\ndestroy-device d1\ncreate-device\ndestroy-device d2\ncreate-device\n\
+        destroy-device d4\ncreate-device\ndestroy-device d3\ncreate-device\ndestroy-device d5\n\
+        create-device\ndestroy-device d6\ncreate-device\ndestroy-device d8\ncreate-device\n\
+        destroy-device d7\ndestroy-device d9\ndestroy-device d10\ndestroy-device d11\n\
+        create-device\n",
+    ),
+];
+
+#[test]
+fn no_form_of_a_fault_is_a_dead_end() {
+    let _alone = alone();
+    let mut workbench = Workbench::new();
+    let known: BTreeMap<Fault, File> = shortest_reproducers().into_iter().collect();
+    for (fault, calls) in DEAD_ENDS {
+        let text = format!("# rekeylab sequence 1\n{calls}");
+        let dead_end = SequenceText::parse(&text).unwrap().sequence();
+        let mut shortest = |sequence: &CallSequence| {
+            let minimize = || workbench.minimize_with(sequence, layers_for(Some(fault))).unwrap();
+            SequenceText::from(&with_fault(fault, minimize)).to_string()
+        };
+        let expected = shortest(&known[&fault].parsed.sequence());
+        assert_eq!(shortest(&dead_end), expected, "{}", fault.name());
     }
 }
 

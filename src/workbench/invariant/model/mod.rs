@@ -142,6 +142,17 @@ impl Model {
         self.sessions.get(usize::from(slot))
     }
 
+    /// Whether the client gave two sessions the same first key, so that which of the two a later key
+    /// belongs to is no evidence of where its bytes came from.
+    #[must_use]
+    pub fn share_first_key(&self, one: u16, other: u16) -> bool {
+        let first = |session| {
+            let is_first = |(name, _): &&(KeyName, _)| *name == KeyName { session, epoch: 0 };
+            self.keys.iter().find(is_first).map(|(_, key)| key)
+        };
+        first(one).is_some() && first(one) == first(other)
+    }
+
     /// Whether the answer of call `symptom` would be right had the refused call `cause` taken
     /// effect all the same.
     ///
