@@ -1,6 +1,7 @@
 //! Finds the shortest, plainest sequence for which something still holds.
 
 use core::cmp::Ordering;
+use std::collections::HashSet;
 
 use super::call::{Call, CallSequence, Slot};
 use super::renumber::{self, Created, SlotKind};
@@ -37,6 +38,7 @@ pub fn minimize_within(
         best: sequence.clone(),
         candidate: CallSequence::default(),
         holds,
+        refused: HashSet::new(),
         left: EVALUATIONS_MAX,
         calls_left: last_steps,
     };
@@ -61,6 +63,8 @@ pub(super) struct Search<F> {
     /// Memory for the next one to try.
     candidate: CallSequence,
     holds: F,
+    /// What did not hold; only asked for what is in it, so its order is nobody's business.
+    refused: HashSet<Vec<Call>>,
     /// How many more times the predicate may be asked.
     pub(super) left: usize,
     /// How many more calls may run for the last steps.
@@ -105,11 +109,16 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     }
 
     fn ask(&mut self, candidate: &CallSequence) -> bool {
-        if self.left == 0 {
+        // Many changes lead to one candidate, and the last round tries again what the one before did.
+        if self.left == 0 || self.refused.contains(&candidate.calls) {
             return false;
         }
         self.left -= 1;
-        (self.holds)(candidate)
+        let holds = (self.holds)(candidate);
+        if !holds {
+            self.refused.insert(candidate.calls.clone());
+        }
+        holds
     }
 
     pub(super) fn len(&self) -> usize {
