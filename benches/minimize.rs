@@ -69,8 +69,10 @@ fn row(
         let Some(shortest) = workbench.minimize_with(instance, layers) else { continue };
         worst.0 = worst.0.max(started.elapsed());
         worst.1 = worst.1.max(workbench.run_count() - runs);
+        let aftermath = workbench.aftermath(&shortest);
         let Some(first) = workbench.verdict().first() else { continue };
-        let forms = forms.entry(Fingerprint::new(first, workbench.trace())).or_default();
+        let fingerprint = Fingerprint::new(first, workbench.trace(), &aftermath);
+        let forms = forms.entry(fingerprint).or_default();
         if !forms.contains(&shortest) {
             forms.push(shortest);
         }

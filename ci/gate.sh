@@ -13,6 +13,8 @@ step "replay the corpus" "${rekeylab[@]}" replay corpus
 step "look at all memory" "${rekeylab[@]}" audit corpus
 step "every sequence of up to seven calls" "${rekeylab[@]}" exhaust --depth 7
 step "every alarm rings" "${rekeylab[@]}" canary
+step "twenty instances of each fault have one fingerprint, and no other fault has it" \
+    cargo test --quiet --release --package rekeylab --features faults --test fingerprint -- --ignored
 
 install_tool cargo-fuzz "$CARGO_FUZZ_VERSION"
 for target in $(cargo fuzz list); do

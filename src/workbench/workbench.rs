@@ -1,12 +1,15 @@
 //! The whole way from a sequence to a verdict, with memory that is kept from run to run.
 
+use core::mem;
+
 use keysan::audit::{AuditError, Audited};
 
 use crate::executor::{Core, Executor, Remnant, Subject, TaintedBlock};
 use crate::invariant::{ABOUT_KEYS, Model, SESSION_ISOLATION, Verdict, judge};
 use crate::observation::{Layer, Layers, Trace};
+use crate::report::Aftermath;
 use crate::search::Search;
-use crate::sequence::{CallSequence, in_one_session, minimize_within, with_own_keys};
+use crate::sequence::{CallSequence, follow_ups, in_one_session, minimize_within, with_own_keys};
 
 /// Runs sequences against the driver core and judges them.
 #[derive(Debug, Default)]
@@ -102,6 +105,30 @@ impl Workbench {
     #[must_use]
     pub fn run_count(&self) -> u64 {
         self.run_count
+    }
+
+    /// What the follow-ups of the sequence show that was run last, for the fingerprint of what it
+    /// broke; the default if it broke nothing.
+    ///
+    /// They follow the first call that broke something, since what comes later is no evidence. Each
+    /// is run without a look into memory, and again in the fast lane if secrets were seen. The last
+    /// run is still that of the sequence.
+    pub fn aftermath(&mut self, sequence: &CallSequence) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        let Some(first) = self.verdict.first() else { return aftermath };
+        let end = sequence.calls.len().min(first.call.saturating_add(1));
+        let is_about_secrets = Aftermath::is_about_secrets(&self.verdict);
+        let kept = (mem::take(&mut self.trace), mem::take(&mut self.verdict));
+        for follow_up in follow_ups(&sequence.calls[..end]) {
+            self.run_with(&follow_up, Layers::FAST.without(Layer::FreedHeap));
+            aftermath.note(&self.trace, &self.verdict, &self.model);
+            if is_about_secrets {
+                self.run_with(&follow_up, Layers::FAST);
+                aftermath.note_secrets(&self.trace, &self.verdict, &self.model);
+            }
+        }
+        (self.trace, self.verdict) = kept;
+        aftermath
     }
 
     /// What can be looked into in this program, on this machine; see [`Executor::layers`].

@@ -159,7 +159,7 @@ impl Findings {
 
     /// Adds the bug that `sequence`, which was run last, shows; says whether it is new.
     fn add(&mut self, sequence: &CallSequence, artifact: Option<&Path>) -> bool {
-        let Some(found) = reproducer(sequence, &self.workbench) else {
+        let Some(found) = reproducer(sequence, &mut self.workbench) else {
             let why = "it broke an invariant in one run and not in the next".to_owned();
             let Some(artifact) = artifact else {
                 self.troubles.push(why);
@@ -188,6 +188,7 @@ impl Findings {
             sequence,
             trace: self.workbench.trace(),
             verdict: self.workbench.verdict(),
+            aftermath: &found.aftermath,
             replay: replay.as_deref(),
         };
         let story = story(&subject, Colour::Off);

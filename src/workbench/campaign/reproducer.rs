@@ -8,7 +8,7 @@ use crate::Workbench;
 use crate::corpus::reproducer_name;
 use crate::invariant::{Disagreement, Model, Violation};
 use crate::observation::Trace;
-use crate::report::{Fingerprint, Subject};
+use crate::report::{Aftermath, Fingerprint, Subject};
 use crate::sequence::{CallSequence, SequenceText};
 
 /// A sequence that shows a bug, ready to be stored.
@@ -20,6 +20,8 @@ pub struct Reproducer {
     pub happened: String,
     /// Says "the same bug".
     pub fingerprint: Fingerprint,
+    /// What its follow-ups showed.
+    pub aftermath: Aftermath,
     /// Name for a file, without extension.
     pub name: String,
     /// What goes into the file.
@@ -29,10 +31,11 @@ pub struct Reproducer {
 /// The reproducer of the first violation of the workbench's last run, which was of `sequence`;
 /// `None` when that run was clean.
 #[must_use]
-pub fn reproducer(sequence: &CallSequence, workbench: &Workbench) -> Option<Reproducer> {
+pub fn reproducer(sequence: &CallSequence, workbench: &mut Workbench) -> Option<Reproducer> {
+    let aftermath = workbench.aftermath(sequence);
     let (trace, verdict) = (workbench.trace(), workbench.verdict());
     let violation = verdict.first()?;
-    let subject = Subject { sequence, trace, verdict, replay: None };
+    let subject = Subject { sequence, trace, verdict, aftermath: &aftermath, replay: None };
     let description = format!(
         "{}: {}\nexpected: {}",
         violation.invariant, violation.happened, violation.expected
@@ -41,6 +44,7 @@ pub fn reproducer(sequence: &CallSequence, workbench: &Workbench) -> Option<Repr
         invariant: violation.invariant,
         happened: violation.happened.clone(),
         fingerprint: subject.fingerprint(violation),
+        aftermath: aftermath.clone(),
         name: reproducer_name(violation, trace),
         text: SequenceText::new(sequence, &due_answers(trace, violation), Some(&description)),
     })

@@ -261,7 +261,7 @@ mod drill {
         let is_right = rang == expected && others.is_empty() && has_looked;
         let text = shortest
             .as_ref()
-            .and_then(|sequence| crate::campaign::reproducer(sequence, &workbench))
+            .and_then(|sequence| crate::campaign::reproducer(sequence, &mut workbench))
             .map(|found| found.text.to_string());
         fault::plant(None);
         Rung {

@@ -374,11 +374,13 @@ fn coloured_story(finding: &Finding, colour: Colour) -> String {
     let sequence = text.sequence();
     let mut workbench = Workbench::new();
     workbench.run(&sequence);
+    let aftermath = workbench.aftermath(&sequence);
     story(
         &Subject {
             sequence: &sequence,
             trace: workbench.trace(),
             verdict: workbench.verdict(),
+            aftermath: &aftermath,
             replay: finding.replay.as_deref(),
         },
         colour,

@@ -108,10 +108,12 @@ pub(super) fn judge(
     };
     let is_clean = is_clean && mismatches.is_empty();
     let replay = replay_command(path, wanted.fault);
+    let aftermath = workbench.aftermath(&stored.sequence);
     let subject = Subject {
         sequence: &stored.sequence,
         trace: workbench.trace(),
         verdict: workbench.verdict(),
+        aftermath: &aftermath,
         replay: replay.as_deref(),
     };
     let story =

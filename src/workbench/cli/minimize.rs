@@ -70,7 +70,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         ));
     };
     // The violation may have gone with the last step only if runs differ; then nothing is shown.
-    let Some(found) = reproducer(&shortest, &workbench) else {
+    let Some(found) = reproducer(&shortest, &mut workbench) else {
         return Err(Failure::workbench(format!(
             "{} breaks an invariant in one run and not in the next",
             options.file.display()

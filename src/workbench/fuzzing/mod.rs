@@ -153,13 +153,15 @@ impl Target {
         if self.workbench.verdict().is_clean() {
             return None;
         }
+        let aftermath = self.workbench.aftermath(&self.sequence);
         let (trace, verdict) = (self.workbench.trace(), self.workbench.verdict());
         let is_new = |violation: &&Violation| !self.known.contains(&symptom(violation, trace));
         let first = verdict.violations.iter().filter(is_new).min_by_key(|new| new.call)?;
         if self.is_reporting {
             self.report_progress();
         }
-        let subject = Subject { sequence: &self.sequence, trace, verdict, replay: None };
+        let sequence = &self.sequence;
+        let subject = Subject { sequence, trace, verdict, aftermath: &aftermath, replay: None };
         Some((first.clone(), story(&subject, Colour::Off)))
     }
 

@@ -35,6 +35,7 @@ pub use memory::write_memory;
 use memory::{Remembers, nothing};
 pub use model::{
     Answer, CompletionFault, Disagreement, Divergence, KeyName, Model, ModelSession, Phase,
+    Processed,
 };
 
 /// Something that must hold of every execution.

@@ -7,7 +7,7 @@ use crate::observation::{Block, Draw, Home, Observation, Place, SecretKind, Secr
 use crate::sequence::{Call, wire};
 
 /// The invariants that are broken by where secrets are seen.
-const ABOUT_SECRETS: [&str; 2] = ["key-leak", "key-residue"];
+pub(super) const ABOUT_SECRETS: [&str; 2] = ["key-leak", "key-residue"];
 
 /// Shows `take` the evidence of a violation, in pieces and in order.
 ///
@@ -30,6 +30,11 @@ pub(super) fn show(violation: &Violation, trace: &Trace, take: &mut impl FnMut(&
     if !ABOUT_SECRETS.contains(&violation.invariant) {
         return;
     }
+    show_marks(trace, take);
+}
+
+/// Shows `take` where secrets were seen in a run.
+pub(super) fn show_marks(trace: &Trace, take: &mut impl FnMut(&[u8])) {
     for (mark, windows) in marks(trace) {
         take(&[mark.layer, mark.kind, mark.home, mark.encoding]);
         for number in [mark.call, mark.epoch, mark.len, mark.allocated_in, mark.freed_in] {

@@ -2,11 +2,13 @@
 
 use core::fmt;
 
-use super::evidence;
+use super::{Aftermath, evidence};
 use crate::invariant::Violation;
 use crate::observation::Trace;
 
-/// Made of the invariant, the calls that led to it with their answers, and what showed it.
+/// Made of the evidence and of the aftermath. The evidence is the invariant, the calls that led to it
+/// with their answers, and what showed it. The [`Aftermath`] is what the same calls with a few more
+/// show, because two bugs may look the same where they first show and differ a call later.
 ///
 /// Two instances of one bug have the same once they are minimised; it is the same on every machine,
 /// except where what a compiler leaves on the stack or in registers is what shows the bug.
@@ -16,9 +18,10 @@ pub struct Fingerprint(u32);
 impl Fingerprint {
     /// The fingerprint of a violation. It says most when the trace is that of a minimised sequence.
     #[must_use]
-    pub fn new(violation: &Violation, trace: &Trace) -> Self {
-        let mut hash = Fnv::new();
+    pub fn new(violation: &Violation, trace: &Trace, aftermath: &Aftermath) -> Self {
+        let mut hash = Fnv::default();
         evidence::show(violation, trace, &mut |piece| hash.bytes(piece));
+        hash.bytes(&aftermath.of(violation.invariant));
         Self(hash.finish())
     }
 }
@@ -30,18 +33,25 @@ impl fmt::Display for Fingerprint {
 }
 
 /// FNV-1a, 64 bits folded to 32: stable for ever, unlike the standard library's hashers.
-struct Fnv(u64);
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Fnv(u64);
 
-impl Fnv {
-    fn new() -> Self {
+impl Default for Fnv {
+    fn default() -> Self {
         Self(0xCBF2_9CE4_8422_2325)
     }
+}
 
+impl Fnv {
     /// A piece and its length, so that no other pieces in a row are the same.
-    fn bytes(&mut self, piece: &[u8]) {
+    pub(super) fn bytes(&mut self, piece: &[u8]) {
         for &byte in piece.iter().chain(&(piece.len() as u64).to_le_bytes()) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
         }
+    }
+
+    pub(super) fn to_bytes(&self) -> [u8; 8] {
+        self.0.to_le_bytes()
     }
 
     fn finish(self) -> u32 {
@@ -81,7 +91,7 @@ mod tests {
                 rules: "",
                 is_inferred: false,
             };
-            Fingerprint::new(&violation, &trace)
+            Fingerprint::new(&violation, &trace, &Aftermath::default())
         };
         fingerprint(&change) != fingerprint(&|_| {})
     }

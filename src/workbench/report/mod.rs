@@ -1,5 +1,6 @@
 //! Says what was found: for people, for machines, and in the form that crash tools read.
 
+mod aftermath;
 mod evidence;
 mod fingerprint;
 mod human;
@@ -11,6 +12,7 @@ use crate::invariant::{Verdict, Violation};
 use crate::observation::Trace;
 use crate::sequence::CallSequence;
 
+pub use aftermath::Aftermath;
 pub use fingerprint::Fingerprint;
 pub use human::{Colour, story};
 pub use hygiene::{HygieneReport, LEGEND, SecretLife, Spot, Stay, hygiene_report, hygiene_text};
@@ -26,6 +28,8 @@ pub struct Subject<'a> {
     pub trace: &'a Trace,
     /// What did not hold.
     pub verdict: &'a Verdict,
+    /// What its follow-ups showed; see [`Workbench::aftermath`](crate::Workbench::aftermath).
+    pub aftermath: &'a Aftermath,
     /// The command that shows it again, or `None` when there is no file to name.
     pub replay: Option<&'a str>,
 }
@@ -34,6 +38,6 @@ impl Subject<'_> {
     /// The fingerprint of one of its violations.
     #[must_use]
     pub fn fingerprint(&self, violation: &Violation) -> Fingerprint {
-        Fingerprint::new(violation, self.trace)
+        Fingerprint::new(violation, self.trace, self.aftermath)
     }
 }

@@ -15,6 +15,7 @@ pub mod call;
 mod cycle;
 pub mod dice;
 pub mod expand;
+mod follow_ups;
 pub mod generate;
 pub mod kind;
 pub mod minimize;
@@ -31,6 +32,7 @@ pub mod wire;
 pub mod words;
 
 pub use call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+pub(crate) use follow_ups::follow_ups;
 pub use generate::{generate, generate_from_seed, go_on};
 pub use kind::{CallKind, RESERVED};
 pub use minimize::{minimize, minimize_within};

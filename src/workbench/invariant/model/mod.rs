@@ -5,11 +5,13 @@
 //! model no longer judges what that disagreement can have touched.
 
 mod predict;
+mod processed;
 mod replay;
 mod state;
 
 use std::collections::VecDeque;
 
+pub use processed::Processed;
 pub use state::{KeyName, ModelSession, Phase};
 use state::{ModelCommand, ModelDevice};
 

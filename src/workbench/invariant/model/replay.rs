@@ -3,6 +3,7 @@
 use rekeylab_ddi::{Completion, Hresult, SessionStatus};
 
 use super::predict::{DrawResult, last_count};
+use super::processed::is_plaintext_of;
 use super::state::{KeyName, ModelCommand, ModelDevice, ModelSession, Phase, Place};
 use super::{Answer, CompletionFault, Disagreement, Divergence, Effect, Model};
 use crate::observation::{Observation, Trace};
@@ -319,27 +320,16 @@ impl Model {
         let surface = trace.buffer_of(seen).get(start..start + command.len).unwrap_or_default();
         let submission = &trace.calls[command.submitted];
         let ciphertext = trace.buffer_of(submission);
-        if is_plaintext_of(surface, ciphertext, &command.key, command)
+        if is_plaintext_of(surface, ciphertext, &command.key, command.iv, command.count)
             && expand::is_payload(command.submitted, surface)
         {
             return;
         }
-        let mut keys = self.keys.clone();
-        for session in &self.sessions {
-            // What a session whose refresh is under way will hold when it finishes.
-            if session.phase == Phase::Pending
-                && let Some(slot) =
-                    self.sessions.iter().position(|other| core::ptr::eq(other, session))
-            {
-                let mut next = session.key;
-                next.iter_mut().zip(session.random).for_each(|(key, random)| *key ^= random);
-                let session_slot = u16::try_from(slot).unwrap_or(u16::MAX);
-                keys.push((KeyName { session: session_slot, epoch: session.epoch + 1 }, next));
-            }
-        }
+        let mut keys = self.all_keys();
         // The same session's keys explain more than another's, so they are tried first.
         keys.sort_by_key(|(name, _)| name.session != command.key_name.session);
-        let explains = |key: &[u8; 16]| is_plaintext_of(surface, ciphertext, key, command);
+        let explains =
+            |key: &[u8; 16]| is_plaintext_of(surface, ciphertext, key, command.iv, command.count);
         let used = keys.iter().find(|(_, key)| explains(key)).map(|&(name, _)| name);
         let answer = Answer {
             code: Hresult::S_OK,
@@ -388,41 +378,3 @@ impl ModelSession {
         }
     }
 }
-
-/// Whether `plaintext` is what AES-128-CTR under `key` makes of `ciphertext`.
-///
-/// The naive second opinion: counter blocks as 16 bytes, `IV || Count`, both big-endian,
-/// encrypted one by one and XORed byte by byte. Only the block function is the driver's.
-fn is_plaintext_of(
-    plaintext: &[u8],
-    ciphertext: &[u8],
-    key: &[u8; 16],
-    command: &ModelCommand,
-) -> bool {
-    if plaintext.len() != ciphertext.len() {
-        return false;
-    }
-    let mut count = command.count;
-    let pairs = plaintext.chunks(BATCH * 16).zip(ciphertext.chunks(BATCH * 16));
-    for (plain, cipher) in pairs {
-        let mut blocks = [[0; 16]; BATCH];
-        let block_count = plain.len().div_ceil(16);
-        for block in &mut blocks[..block_count] {
-            block[..8].copy_from_slice(&command.iv.to_be_bytes());
-            block[8..].copy_from_slice(&count.to_be_bytes());
-            count = count.wrapping_add(1);
-        }
-        rekeylab_cipher::encrypt_blocks(key, &mut blocks[..block_count]);
-        let keystream = blocks.as_flattened();
-        let is_equal = |((p, c), k): ((&u8, &u8), &u8)| p ^ c ^ k;
-        if plain.iter().zip(cipher).zip(keystream).map(is_equal).fold(0, |all, byte| all | byte)
-            != 0
-        {
-            return false;
-        }
-    }
-    true
-}
-
-/// Counter blocks encrypted at a time.
-const BATCH: usize = 8;

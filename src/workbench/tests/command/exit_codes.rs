@@ -130,4 +130,25 @@ mod with_faults {
         assert_eq!(desk.run("run short.seq").code, 0);
         assert_eq!(desk.run("run short.seq --fault finish-without-start").code, 3);
     }
+
+    #[test]
+    fn a_bug_has_one_fingerprint_whichever_command_tells_it() {
+        let desk = Desk::new();
+        let text = "create-device\ns = create-session d0\nexchange-key s key=9\n\
+                    start-refresh s\nsession-status s\nstart-refresh s\nretire 3\n";
+        desk.file("long.seq", text);
+        let fault = "--fault second-start-accumulates";
+        let minimized = desk.run(&format!("minimize long.seq -o a.seq --format json {fault}"));
+        let fingerprint = minimized.json()["fingerprint"].as_str().unwrap().to_owned();
+        for command in ["run a.seq", "replay a.seq"] {
+            let told = desk.run(&format!("{command} {fault}"));
+            assert!(told.text().contains(&format!("fingerprint {fingerprint}")), "{told:?}");
+            let document = desk.run(&format!("{command} --format json {fault}")).json();
+            let violation = &document["files"][0]["report"]["violations"][0];
+            assert_eq!(violation["fingerprint"], fingerprint, "{command}");
+        }
+        // Its first form looks the same with another fault.
+        let twin = desk.run("run a.seq --fault second-start-replaces-random");
+        assert!(!twin.text().contains(&fingerprint), "{twin:?}");
+    }
 }

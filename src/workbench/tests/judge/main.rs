@@ -17,7 +17,7 @@ use rekeylab::Workbench;
 use rekeylab::executor::{Core, CoreOn, Executor, Source, Subject, prove_cipher};
 use rekeylab::exhaust::{Alphabet, Plan, run};
 use rekeylab::observation::{Layers, Trace};
-use rekeylab::report::{Colour, Subject as Told, story};
+use rekeylab::report::{Aftermath, Colour, Subject as Told, story};
 use rekeylab::search::Search;
 use rekeylab::sequence::{Call, CallSequence, SearchOptions, SequenceText, generate_from_seed};
 use rekeylab_cipher::Backend;
@@ -198,7 +198,8 @@ impl Judge {
         }
         if !self.workbench.verdict().is_clean() {
             let verdict = self.workbench.verdict();
-            let told = Told { sequence, trace, verdict, replay: None };
+            let aftermath = &Aftermath::default();
+            let told = Told { sequence, trace, verdict, aftermath, replay: None };
             panic!("{name}:\n{}\n{}", story(&told, Colour::Off), SequenceText::from(sequence));
         }
         check_the_log(trace, name);

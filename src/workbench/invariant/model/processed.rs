@@ -1,0 +1,142 @@
+//! Under which key each buffer was processed, whatever it should have been.
+
+use rekeylab_ddi::Completion;
+
+use super::{KeyName, Model, Phase};
+use crate::observation::Trace;
+use crate::sequence::Call;
+
+/// A buffer that completed with bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Processed {
+    /// The call that submitted it.
+    pub submitted: usize,
+    /// The key that explains the bytes, if the client knows one: of the buffer's own session, if
+    /// several do.
+    pub key: Option<KeyName>,
+}
+
+impl Model {
+    /// What became of a buffer that completed in a trace which was replayed to its end; `None` if
+    /// there are no bytes, or nobody submitted it.
+    ///
+    /// Unlike the replay itself this judges nothing, so it goes on where the replay gave up.
+    #[must_use]
+    pub fn processed(
+        &self,
+        trace: &Trace,
+        retired: usize,
+        completion: &Completion,
+    ) -> Option<Processed> {
+        let start = completion.offset as usize;
+        let end = start.checked_add(completion.len as usize)?;
+        let surface = trace.buffer_of(trace.calls.get(retired)?).get(start..end)?;
+        let is_it = |index: &usize| {
+            let seen = &trace.calls[*index];
+            let is_buffer = matches!(seen.call, Call::SubmitBuffer { .. });
+            is_buffer && seen.is_ok() && seen.scalar == completion.fence
+        };
+        let submitted = (0..retired).rev().find(is_it)?;
+        let seen = &trace.calls[submitted];
+        let Call::SubmitBuffer { iv, count, .. } = seen.call else { return None };
+        let ciphertext = trace.buffer_of(seen);
+        if surface.is_empty() {
+            return None;
+        }
+        let explains =
+            |(_, key): &&(KeyName, [u8; 16])| is_plaintext_of(surface, ciphertext, key, iv, count);
+        let keys = self.all_keys();
+        let is_own = |(name, _): &&(KeyName, _)| Some(name.session) == seen.session_slot;
+        let own = keys.iter().filter(is_own).find(explains);
+        let key = own.or_else(|| keys.iter().find(explains)).map(|&(name, _)| name);
+        Some(Processed { submitted, key })
+    }
+
+    /// Every key that was in force, and those that will be when a refresh that is under way ends.
+    pub(super) fn all_keys(&self) -> Vec<(KeyName, [u8; 16])> {
+        let mut keys = self.keys.clone();
+        for (slot, session) in self.sessions.iter().enumerate() {
+            if session.phase == Phase::Pending {
+                let mut next = session.key;
+                next.iter_mut().zip(session.random).for_each(|(key, random)| *key ^= random);
+                let session_slot = u16::try_from(slot).unwrap_or(u16::MAX);
+                keys.push((KeyName { session: session_slot, epoch: session.epoch + 1 }, next));
+            }
+        }
+        keys
+    }
+}
+
+/// Whether `plaintext` is what AES-128-CTR under `key` makes of `ciphertext`.
+///
+/// The naive second opinion: counter blocks as 16 bytes, `IV || Count`, both big-endian (R-31),
+/// encrypted one by one and XORed byte by byte. Only the block function is the driver's.
+pub(super) fn is_plaintext_of(
+    plaintext: &[u8],
+    ciphertext: &[u8],
+    key: &[u8; 16],
+    iv: u64,
+    mut count: u64,
+) -> bool {
+    if plaintext.len() != ciphertext.len() {
+        return false;
+    }
+    let pairs = plaintext.chunks(BATCH * 16).zip(ciphertext.chunks(BATCH * 16));
+    for (plain, cipher) in pairs {
+        let mut blocks = [[0; 16]; BATCH];
+        let block_count = plain.len().div_ceil(16);
+        for block in &mut blocks[..block_count] {
+            block[..8].copy_from_slice(&iv.to_be_bytes());
+            block[8..].copy_from_slice(&count.to_be_bytes());
+            count = count.wrapping_add(1);
+        }
+        rekeylab_cipher::encrypt_blocks(key, &mut blocks[..block_count]);
+        let keystream = blocks.as_flattened();
+        let is_equal = |((p, c), k): ((&u8, &u8), &u8)| p ^ c ^ k;
+        if plain.iter().zip(cipher).zip(keystream).map(is_equal).fold(0, |all, byte| all | byte)
+            != 0
+        {
+            return false;
+        }
+    }
+    true
+}
+
+/// Counter blocks encrypted at a time.
+const BATCH: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{process_under, trace_of};
+    use super::*;
+
+    /// Under which key the buffer of call 8 was processed, if it was under the one of this seed.
+    fn key_of(seed: u32) -> Option<KeyName> {
+        let mut trace = trace_of(
+            "d0 = create-device -> ok
+            s0 = create-session d0 -> ok
+            s1 = create-session d0 -> ok
+            exchange-key s0 key=7 -> ok
+            exchange-key s1 key=8 -> ok
+            finish-refresh s0 -> ok
+            start-refresh s0 -> ok
+            finish-refresh s0 -> ok
+            submit-buffer s0 iv=1 count=0 len=16 -> ok
+            retire 1 -> ok",
+        );
+        process_under(&mut trace, 8, 9, seed);
+        let mut model = Model::default();
+        model.replay(&trace);
+        let completion = trace.completions_of(&trace.calls[9])[0];
+        let processed = model.processed(&trace, 9, &completion).unwrap();
+        assert_eq!(processed.submitted, 8);
+        processed.key
+    }
+
+    #[test]
+    fn a_key_is_named_also_after_the_model_has_given_up_on_the_session() {
+        assert_eq!(key_of(7), Some(KeyName { session: 0, epoch: 0 }));
+        assert_eq!(key_of(8), Some(KeyName { session: 1, epoch: 0 }));
+        assert_eq!(key_of(999), None);
+    }
+}
