@@ -154,7 +154,13 @@ impl Findings {
                     || (violation.invariant == invariant && symptom(violation, trace) == mine)
             })
         });
-        Some((shortest, self.symptoms.insert(mine)))
+        // Nothing else shows first, so this is what `minimize` would be given, and ends where it does.
+        let is_first = workbench
+            .verdict()
+            .first()
+            .is_some_and(|first| is_inferred || symptom(first, workbench.trace()) == mine);
+        let settled = if is_first { workbench.minimize(&shortest) } else { None };
+        Some((settled.unwrap_or(shortest), self.symptoms.insert(mine)))
     }
 
     /// Adds the bug that `sequence`, which was run last, shows; says whether it is new.

@@ -15,6 +15,7 @@ use instances::instances;
 use keysan::heap::ScanningAllocator;
 use planted::{alone, shortest_reproducers, with_fault};
 use rekeylab::Workbench;
+use rekeylab::campaign::findings::Findings;
 use rekeylab::drill::layers_for;
 use rekeylab::observation::Trace;
 use rekeylab::report::Fingerprint;
@@ -127,7 +128,37 @@ fn no_form_of_a_fault_is_a_dead_end() {
     }
 }
 
-/// Minimises so many instances of every fault, which so many searches look for, and says everything that is not as it must be.
+/// Faults that break something else first where everything is looked into.
+const SEVERAL_SYMPTOMS: [Fault; 4] = [
+    Fault::DestroyLeavesSessionAlive,
+    Fault::ForeignDeviceAccepted,
+    Fault::GenerationIgnored,
+    Fault::RefusedStartEndsRefresh,
+];
+
+#[test]
+fn a_campaign_ends_in_the_form_that_minimising_ends_in() {
+    let _alone = alone();
+    let mut workbench = Workbench::new();
+    let known: BTreeMap<Fault, File> = shortest_reproducers().into_iter().collect();
+    for fault in SEVERAL_SYMPTOMS {
+        let known = known[&fault].parsed.sequence();
+        let found = with_fault(fault, || instances(&mut workbench, fault, &known, 4, 0));
+        for instance in &found {
+            let directory = tempfile::tempdir().unwrap();
+            let mut findings = Findings::new(directory.path().to_owned(), None);
+            let minimized = with_fault(fault, || {
+                assert!(findings.take(instance));
+                let shortest = workbench.minimize(instance).unwrap();
+                fingerprint_of(&mut workbench, &shortest)
+            });
+            assert_eq!(findings.found[0].fingerprint, minimized, "{}", findings.found[0].text);
+        }
+    }
+}
+
+/// Minimises so many instances of every fault, which so many searches look for, and says everything
+/// that is not as it must be.
 fn check(count: usize, hunt_count: u64) {
     let _alone = alone();
     let mut workbench = Workbench::new();
