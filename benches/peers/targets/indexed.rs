@@ -9,4 +9,4 @@ use rekeylab_peers::arms::indexed::{Handle, sequence};
 #[global_allocator]
 static ALLOCATOR: keysan::heap::ScanningAllocator = keysan::heap::ScanningAllocator::new();
 
-fuzz_target!(|ops: Vec<Op<Handle>>| judge_or_end(&sequence(&ops), |_| {}));
+fuzz_target!(|ops: Vec<Op<Handle>>| judge_or_end(&sequence(&ops)));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum Line {
     /// `#123 NEW cov: 12 ft: 34 corp: 5/67b lim: 8 exec/s: 890 rss: 12Mb ...`
     Status(Status),
-    /// `rekeylab: executions=N calls=M states=S`
+    /// `rekeylab: executions=N calls=M`
     Counts(Counts),
     /// `artifact_prefix='…'; Test unit written to …`
     Artifact(PathBuf),
@@ -46,8 +46,6 @@ pub struct Counts {
     pub executions: u64,
     /// Calls made so far.
     pub calls: u64,
-    /// Distinct (state, call, outcome) triples reached.
-    pub states: u64,
 }
 
 /// Understands one line.
@@ -96,11 +94,7 @@ fn counts(rest: &str) -> Option<Counts> {
         let mut pairs = rest.split_ascii_whitespace().filter_map(|word| word.split_once('='));
         pairs.find(|pair| pair.0 == key)?.1.parse().ok()
     };
-    Some(Counts {
-        executions: field("executions")?,
-        calls: field("calls")?,
-        states: field("states")?,
-    })
+    Some(Counts { executions: field("executions")?, calls: field("calls")? })
 }
 
 fn sanitizer(line: &str) -> Option<Line> {
@@ -152,8 +146,8 @@ mod tests {
     #[test]
     fn the_lines_of_the_target_and_of_the_end_are_understood() {
         assert_eq!(
-            parse_line("rekeylab: executions=65536 calls=1200000 states=77\n"),
-            Line::Counts(Counts { executions: 65536, calls: 1_200_000, states: 77 })
+            parse_line("rekeylab: executions=65536 calls=1200000\n"),
+            Line::Counts(Counts { executions: 65536, calls: 1_200_000 })
         );
         assert_eq!(parse_line("stat::number_of_executed_units: 981"), Line::FinalExecutions(981));
         assert_eq!(
@@ -185,7 +179,7 @@ mod tests {
             "#x NEW",
             "#99999999999999999999999 NEW",
             "rekeylab: ",
-            "rekeylab: executions=1 calls=x states=2",
+            "rekeylab: executions=1 calls=x",
             "stat::number_of_executed_units: many",
             "==",
             "====ERROR: a: b",

@@ -15,8 +15,6 @@ pub struct Pulse {
     pub calls: u64,
     /// Most edges that one worker reached.
     pub coverage: u64,
-    /// Most (state, call, outcome) triples that one worker reached.
-    pub states: u64,
     /// Inputs in the working set.
     pub corpus: u64,
     /// Findings so far.
@@ -36,13 +34,12 @@ impl Pulse {
 #[must_use]
 pub fn pulse_line(pulse: &Pulse) -> String {
     format!(
-        "{} of {}  {} sequences  {} calls/s  {} edges  {} states  {} kept  {} {}",
+        "{} of {}  {} sequences  {} calls/s  {} edges  {} kept  {} {}",
         clock(pulse.elapsed.min(pulse.total)),
         clock(pulse.total),
         grouped(pulse.executions),
         grouped(pulse.calls_per_second()),
         grouped(pulse.coverage),
-        grouped(pulse.states),
         grouped(pulse.corpus),
         pulse.finding_count,
         if pulse.finding_count == 1 { "finding" } else { "findings" },
@@ -85,14 +82,13 @@ mod tests {
             executions: 1_234_567,
             calls: 65_000_000,
             coverage: 812,
-            states: 97,
             corpus: 210,
             finding_count: 1,
         };
         assert_eq!(
             pulse_line(&pulse),
-            "1:05 of 2:00:00  1,234,567 sequences  1,000,000 calls/s  812 edges  97 states  \
-             210 kept  1 finding"
+            "1:05 of 2:00:00  1,234,567 sequences  1,000,000 calls/s  812 edges  210 kept  \
+             1 finding"
         );
     }
 }

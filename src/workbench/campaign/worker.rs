@@ -86,7 +86,6 @@ pub struct Team<'a> {
     past_executions: u64,
     past_calls: u64,
     coverage: u64,
-    states: u64,
     corpus: u64,
 }
 
@@ -125,7 +124,6 @@ impl<'a> Team<'a> {
             past_executions: 0,
             past_calls: 0,
             coverage: 0,
-            states: 0,
             corpus: 0,
         }
     }
@@ -256,10 +254,7 @@ impl<'a> Team<'a> {
                 self.coverage = self.coverage.max(status.coverage.unwrap_or(0));
                 self.corpus = self.corpus.max(status.corpus.unwrap_or(0));
             }
-            Line::Counts(counts) => {
-                worker.counts = counts;
-                self.states = self.states.max(counts.states);
-            }
+            Line::Counts(counts) => worker.counts = counts,
             Line::FinalExecutions(executions) => {
                 worker.status.executions = worker.status.executions.max(executions);
             }
@@ -320,7 +315,6 @@ impl<'a> Team<'a> {
             executions: self.past_executions + workers.clone().map(Worker::executions).sum::<u64>(),
             calls: self.past_calls + workers.map(|worker| worker.counts.calls).sum::<u64>(),
             coverage: self.coverage,
-            states: self.states,
             corpus: self.corpus,
             ..Pulse::default()
         }

@@ -19,7 +19,7 @@ use super::{console::Console, exit::Exit, failure::Failure};
 Examples:
   cargo run --release --features faults -- canary
   cargo run --release --features faults -- canary finish-keeps-random --seeds 10
-  cargo run --release --features faults -- canary --without rarity   # what a part is worth")]
+  cargo run --release --features faults -- canary --without ending   # what a part is worth")]
 pub(super) struct Options {
     /// Faults to plant [default: all]
     #[arg(value_name = "FAULT")]

@@ -249,7 +249,7 @@ impl Display {
 /// What a machine reads of a campaign.
 #[derive(Debug, Serialize)]
 struct Document<'a> {
-    /// Version of this document; fields are only ever added.
+    /// Version of this document; to those of one version, fields are only ever added.
     version: u32,
     target: &'a str,
     fault: Option<&'a str>,
@@ -258,7 +258,6 @@ struct Document<'a> {
     calls: u64,
     calls_per_second: u64,
     coverage: u64,
-    states: u64,
     working_set: u64,
     interrupted: bool,
     findings: Vec<DocumentFinding<'a>>,
@@ -309,7 +308,7 @@ fn document<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Document<'a> {
         file: raw.path.display().to_string(),
     };
     Document {
-        version: 1,
+        version: 2,
         target: &plan.target,
         fault: plan.fault,
         seconds: pulse.elapsed.as_secs_f64(),
@@ -317,7 +316,6 @@ fn document<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Document<'a> {
         calls: pulse.calls,
         calls_per_second: pulse.calls_per_second(),
         coverage: pulse.coverage,
-        states: pulse.states,
         working_set: pulse.corpus,
         interrupted: outcome.is_interrupted,
         findings: outcome.findings.iter().map(document_finding).collect(),

@@ -6,7 +6,6 @@
 //! counts now and then, `REKEYLAB_KNOWN=invariant/call,...` passes over symptoms already known, and
 //! `REKEYLAB_FAULT=name` plants a fault in builds that have them.
 
-mod feedback;
 mod forms;
 
 use core::cell::RefCell;
@@ -22,21 +21,18 @@ use crate::report::{Colour, Subject, abort_with, sanitizer_line, story};
 use crate::sequence::wire::{RECORD_LEN, encode_into};
 use crate::sequence::{CallSequence, mutate as mutate_calls};
 
-pub use feedback::Counters;
 pub use forms::sequence_forms;
 
 /// The target `call_sequence`, the fast lane: runs the input and ends the process if an invariant
 /// is broken.
-///
-/// States, answers and depths that were reached go to the engine through `counters`.
-pub fn call_sequence(input: &[u8], counters: &Counters) {
-    FAST.with_borrow_mut(|target| target.run_or_abort(input, counters));
+pub fn call_sequence(input: &[u8]) {
+    FAST.with_borrow_mut(|target| target.run_or_abort(input));
 }
 
 /// The target `call_sequence_keysan`, the gated lane: the same, and every call leaves its stack,
 /// its registers and the heap to be looked into.
-pub fn call_sequence_keysan(input: &[u8], counters: &Counters) {
-    GATED.with_borrow_mut(|target| target.run_or_abort(input, counters));
+pub fn call_sequence_keysan(input: &[u8]) {
+    GATED.with_borrow_mut(|target| target.run_or_abort(input));
 }
 
 /// The engine's mutator: one input in eight goes to the engine's own, the others change by calls.
@@ -102,7 +98,6 @@ struct Target {
     lane: Layers,
     workbench: Workbench,
     sequence: CallSequence,
-    feedback: feedback::Feedback,
     /// Symptoms to pass over, as `invariant/call`.
     known: Vec<String>,
     is_reporting: bool,
@@ -132,7 +127,6 @@ impl Target {
             lane,
             workbench: Workbench::new(),
             sequence: CallSequence::default(),
-            feedback: feedback::Feedback::default(),
             known: list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
             is_reporting: std::env::var_os("REKEYLAB_PROGRESS").is_some(),
             execution_count: 0,
@@ -141,10 +135,9 @@ impl Target {
     }
 
     /// Runs one input; the first violation that is not known, with its story.
-    fn run(&mut self, input: &[u8], counters: &Counters) -> Option<(Violation, String)> {
+    fn run(&mut self, input: &[u8]) -> Option<(Violation, String)> {
         read(input, &mut self.sequence);
         self.workbench.run_with(&self.sequence, self.layers_for(input));
-        self.feedback.mark(self.workbench.trace(), counters);
         self.execution_count += 1;
         self.call_count += self.workbench.trace().sequence_len as u64;
         if self.is_reporting && self.execution_count.is_multiple_of(PROGRESS_INTERVAL) {
@@ -153,16 +146,18 @@ impl Target {
         if self.workbench.verdict().is_clean() {
             return None;
         }
-        let aftermath = self.workbench.aftermath(&self.sequence);
-        let (trace, verdict) = (self.workbench.trace(), self.workbench.verdict());
+        let trace = self.workbench.trace();
         let is_new = |violation: &&Violation| !self.known.contains(&symptom(violation, trace));
-        let first = verdict.violations.iter().filter(is_new).min_by_key(|new| new.call)?;
+        let violations = self.workbench.verdict().violations.iter();
+        let first = violations.filter(is_new).min_by_key(|new| new.call)?.clone();
         if self.is_reporting {
             self.report_progress();
         }
         let sequence = &self.sequence;
-        let subject = Subject { sequence, trace, verdict, aftermath: &aftermath, replay: None };
-        Some((first.clone(), story(&subject, Colour::Off)))
+        let aftermath = &self.workbench.aftermath(sequence);
+        let (trace, verdict) = (self.workbench.trace(), self.workbench.verdict());
+        let subject = Subject { sequence, trace, verdict, aftermath, replay: None };
+        Some((first, story(&subject, Colour::Off)))
     }
 
     /// The lane's layers, and more for the first inputs and for a share of the others.
@@ -181,8 +176,8 @@ impl Target {
 
     /// Runs one input, and ends the process if that breaks something or proves nothing.
     #[expect(clippy::print_stderr, reason = "engines and crash tools read the target's stderr")]
-    fn run_or_abort(&mut self, input: &[u8], counters: &Counters) {
-        let broken = self.run(input, counters);
+    fn run_or_abort(&mut self, input: &[u8]) {
+        let broken = self.run(input);
         if let Some(void) = self.workbench.trace().void {
             // An error of the workbench: no invariant's function is on the stack.
             eprintln!("rekeylab: {void}; nothing is known about this input");
@@ -196,9 +191,8 @@ impl Target {
 
     fn report_progress(&self) {
         let (executions, calls) = (self.execution_count, self.call_count);
-        let states = self.feedback.reached_count();
         // One write, so that lines of several workers do not mix; nobody waits for it.
-        let line = format!("rekeylab: executions={executions} calls={calls} states={states}\n");
+        let line = format!("rekeylab: executions={executions} calls={calls}\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }
@@ -280,17 +274,16 @@ mod tests {
     }
 
     #[test]
-    fn every_input_runs_and_states_are_counted() {
-        let counters = Counters::new();
+    fn every_input_runs_and_is_counted() {
         for input in
             [&b""[..], b"\x00", b"# rekeylab sequence 1\nd0 = create-device\n", b"# rekeylab"]
         {
-            call_sequence(input, &counters);
+            call_sequence(input);
         }
-        (0..50).for_each(|seed| call_sequence(&wire_of(seed), &counters));
+        (0..50).for_each(|seed| call_sequence(&wire_of(seed)));
         FAST.with_borrow(|target| {
             assert_eq!(target.execution_count, 54);
-            assert!(target.feedback.reached_count() > 20);
+            assert!(target.call_count > 50 * 24);
         });
     }
 }

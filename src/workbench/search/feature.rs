@@ -1,7 +1,6 @@
 //! What a run has reached: states, transitions and depths, each as a number.
 //!
-//! They come from the driver's answers alone, so they mean the same for every driver. An engine
-//! gets them as extra counters, [`Search`](super::Search) keeps the sequences that reach a new one.
+//! They come from the driver's answers alone, so they mean the same for every driver.
 
 use crate::observation::{Observation, Trace};
 use crate::sequence::{Call, CallKind};

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! feature   what a trace has reached: states, transitions, depths
-//! ways      the shortest way to each of them, and from which one is gone on
+//! ways      the shortest way to each of them, to go on from
 //! ```
 
 pub mod feature;
@@ -32,7 +32,7 @@ pub struct Search {
 }
 
 /// So many sequences are made from nothing before one goes on from another: what is shallow shows
-/// in one of them, and the rest learn what is rare.
+/// in one of them.
 const FIRST: u64 = 128;
 
 impl Search {
@@ -57,7 +57,7 @@ impl Search {
         if !options.feedback || is_early || dice::one_in(rng, 2) {
             generate(rng, options, sequence);
         } else {
-            sequence.calls.clone_from(&ways.pick(rng, options.rarity).calls);
+            sequence.calls.clone_from(&ways.pick(rng).calls);
             go_on(rng, options, sequence);
         }
         &self.sequence

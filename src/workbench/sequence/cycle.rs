@@ -86,7 +86,7 @@ fn draw(rng: &mut impl Rng) -> &'static Cycle {
     cycles.find(is_it).unwrap_or(&CYCLES[0])
 }
 
-/// Gives `next` the calls of a cycle, about this session, `room` of them at most, and one more.
+/// Gives `next` the calls of a cycle, about this session, `room` of them at most, and two more.
 ///
 /// Their arguments are plain, so that each one succeeds if it can.
 pub(super) fn cycle(
@@ -107,7 +107,7 @@ pub(super) fn cycle(
     let device = device.or(sketch.devices.iter().rposition(|&is_open| is_open)).unwrap_or(0);
     let mut device = slot(device);
     let mut next_iv = sketch.sessions.get(session).map_or(1, |session| session.next_iv);
-    for &kind in kinds.iter().cycle().take((times * kinds.len()).min(room)) {
+    let mut make = |kind: CallKind| {
         let mut call = kind.plain();
         match &mut call {
             Call::CreateSession { device: on, .. } => {
@@ -130,7 +130,14 @@ pub(super) fn cycle(
         if let Some(target) = call.session_mut() {
             *target = SessionRef { slot: slot(session), via: None };
         }
-        next(call);
+        call
+    };
+    for &kind in kinds.iter().cycle().take((times * kinds.len()).min(room)) {
+        next(make(kind));
+    }
+    // What has failed is tried once more.
+    if let &[CallKind::InjectAllocationFailure, failed] = kinds {
+        next(make(failed));
     }
     // What it filled or used up is then lost or left behind, now and then.
     let session = SessionRef { slot: slot(session), via: None };

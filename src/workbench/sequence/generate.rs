@@ -6,6 +6,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 
 use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
 use super::cycle::cycle;
+use super::ending::ending;
 use super::kind::CallKind;
 use super::options::SearchOptions;
 use super::sketch::Sketch;
@@ -36,6 +37,10 @@ pub fn generate(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut Call
         count = count.max(calls.len() + count / 2);
     }
     extend(rng, options, &mut sketch, calls, count);
+    if options.ending {
+        ending(rng, &sketch, |call| calls.push(call));
+    }
+    calls.truncate(CALLS_MAX);
 }
 
 /// Appends some calls to a sequence that has led somewhere.
@@ -49,6 +54,7 @@ pub fn go_on(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut CallSeq
         count = count.max(calls.len() + CALLS_AFTER_CYCLE);
     }
     extend(rng, options, &mut sketch, calls, count);
+    calls.truncate(CALLS_MAX);
 }
 
 /// One sequence in so many makes some calls over and over.
@@ -56,6 +62,12 @@ const CYCLE_ODDS: u32 = 8;
 
 /// Of those that go on from somewhere, one in so many does.
 const CYCLE_ODDS_LATER: u32 = 2;
+
+/// One call in so many is made again at once.
+const AGAIN_ODDS: u32 = 12;
+
+/// After one in so many cycles comes another.
+const NEXT_CYCLE_ODDS: u32 = 4;
 
 /// Most calls of such a cycle.
 pub(super) const CYCLE_MAX: usize = 80;
@@ -72,12 +84,17 @@ fn append_cycle(
     sketch: &mut Sketch,
     calls: &mut Vec<Call>,
 ) {
-    let session = target(rng, options, sketch);
-    let before = sketch.clone();
-    cycle(rng, &before, session, CYCLE_MAX, |call| {
-        sketch.note(&call);
-        calls.push(call);
-    });
+    loop {
+        let session = target(rng, options, sketch);
+        let before = sketch.clone();
+        cycle(rng, &before, session, CYCLE_MAX, |call| {
+            sketch.note(&call);
+            calls.push(call);
+        });
+        if !dice::one_in(rng, NEXT_CYCLE_ODDS) {
+            return;
+        }
+    }
 }
 
 /// Appends calls until there are `count`; `sketch` stands at the end of those there are.
@@ -97,6 +114,12 @@ pub(super) fn extend(
 
 /// A call that makes sense at this point, most of the time.
 pub(super) fn next_call(rng: &mut impl Rng, options: &SearchOptions, sketch: &Sketch) -> Call {
+    if let Some(last) = sketch.last
+        && options.repetition
+        && dice::one_in(rng, AGAIN_ODDS)
+    {
+        return last;
+    }
     let session = target(rng, options, sketch);
     let kind = next_kind(rng, options, sketch, session);
     fill(rng, options, sketch, kind, session)

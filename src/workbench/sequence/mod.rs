@@ -14,6 +14,7 @@ pub mod boundary;
 pub mod call;
 mod cycle;
 pub mod dice;
+mod ending;
 pub mod expand;
 mod follow_ups;
 pub mod generate;

@@ -15,11 +15,12 @@ pub struct SearchOptions {
     pub dependencies: bool,
     /// A few calls are made over and over, so that bounds and the ends of counters are reached.
     pub repetition: bool,
+    /// Sequences end with devices that come and go and with tables that are filled, where what was
+    /// kept or lost by mistake shows.
+    pub ending: bool,
     /// Every other sequence goes on from the shortest way to a state, a transition or a depth that
     /// was reached before.
     pub feedback: bool,
-    /// It does so more often from what few sequences reached.
-    pub rarity: bool,
 }
 
 impl Default for SearchOptions {
@@ -32,8 +33,8 @@ impl Default for SearchOptions {
             boundaries: true,
             dependencies: true,
             repetition: true,
+            ending: true,
             feedback: true,
-            rarity: true,
         }
     }
 }
@@ -53,8 +54,8 @@ pub const PARTS: &[Part] = &[
     Part { name: "boundaries", switch: |options| &mut options.boundaries },
     Part { name: "dependencies", switch: |options| &mut options.dependencies },
     Part { name: "repetition", switch: |options| &mut options.repetition },
+    Part { name: "ending", switch: |options| &mut options.ending },
     Part { name: "feedback", switch: |options| &mut options.feedback },
-    Part { name: "rarity", switch: |options| &mut options.rarity },
 ];
 
 impl SearchOptions {

@@ -18,6 +18,8 @@ pub struct Sketch {
     pub in_flight: u32,
     /// The fault that the call before has prepared, if it was an injection.
     pub injected: Option<CallKind>,
+    /// The call before.
+    pub last: Option<Call>,
     /// A session that one of the last few calls has ended.
     pub ended: Option<usize>,
     /// For how many more calls it counts as such.
@@ -53,6 +55,7 @@ impl Sketch {
         self.sessions.clear();
         self.in_flight = 0;
         self.injected = None;
+        self.last = None;
         self.ended = None;
     }
 
@@ -65,6 +68,7 @@ impl Sketch {
     /// Goes past one call.
     pub fn note(&mut self, call: &Call) {
         self.injected = call.is_injection().then(|| call.kind());
+        self.last = Some(*call);
         self.ended_for = self.ended_for.saturating_sub(1);
         if self.ended_for == 0 {
             self.ended = None;

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 
-use rekeylab::observation::Trace;
 use rekeylab::sequence::CallSequence;
 use rekeylab_driver::Fault;
 use serde::{Deserialize, Serialize};
@@ -21,38 +20,15 @@ pub struct Errand {
     pub fault: String,
     /// When to give up.
     pub limits: Limits,
-    /// The part that the target does without.
-    pub without: Option<EnginePart>,
+    /// Whether the target does without rekeylab's mutator.
+    pub is_without_mutator: bool,
 }
 
-/// What rekeylab gives libFuzzer; each can be left out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EnginePart {
-    /// Mutation by calls; without it the engine's own changes the bytes of the wire form.
-    Mutator,
-    /// States, transitions and depths as extra counters; without them, code coverage alone counts.
-    Counters,
-}
-
-impl EnginePart {
-    /// Every part.
-    pub const ALL: [Self; 2] = [Self::Mutator, Self::Counters];
-
-    /// Its name in the results; permanent.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mutator => "mutator",
-            Self::Counters => "counters",
-        }
-    }
-}
-
-/// Whether this process has the part.
+/// Whether this process has rekeylab's mutator; without it the engine's own changes the bytes of the
+/// wire form.
 #[must_use]
-pub fn has(part: EnginePart) -> bool {
-    ERRAND_GIVEN.with(|errand| errand.without != Some(part))
+pub fn has_mutator() -> bool {
+    ERRAND_GIVEN.with(|errand| !errand.is_without_mutator)
 }
 
 thread_local! {
@@ -61,10 +37,9 @@ thread_local! {
 }
 
 /// Judges an input's sequence. When the run is over, prints the outcome and ends the process.
-pub fn judge_or_end(sequence: &CallSequence, learn: impl FnOnce(&Trace)) {
-    JUDGE.with_borrow_mut(|judge| match judge.judge(sequence) {
-        ControlFlow::Continue(()) => learn(judge.trace()),
-        ControlFlow::Break(outcome) => {
+pub fn judge_or_end(sequence: &CallSequence) {
+    JUDGE.with_borrow_mut(|judge| {
+        if let ControlFlow::Break(outcome) = judge.judge(sequence) {
             let line = serde_json::to_string(&outcome).expect("an outcome is plain");
             // If nobody reads it, the run counts as failed there.
             let _ = writeln!(std::io::stdout(), "{line}");

@@ -20,7 +20,6 @@ use ::rekeylab::sequence::{PARTS, Part};
 
 #[cfg(feature = "command")]
 use crate::judge::{Judge, Outcome};
-use engine::EnginePart;
 
 /// Most calls of a sequence in the arms that choose a length themselves.
 #[cfg(feature = "command")]
@@ -39,20 +38,19 @@ pub enum Arm {
     Hegel,
     /// rekeylab's search without an engine.
     Rekeylab,
-    /// rekeylab's mutator and counters in libFuzzer.
+    /// rekeylab's mutator in libFuzzer.
     RekeylabEngine,
     /// rekeylab's search without an engine and without one of its parts.
     Without(&'static Part),
-    /// libFuzzer without one of the parts that rekeylab gives it.
-    EngineWithout(EnginePart),
+    /// The same target with libFuzzer's own mutator.
+    EngineWithoutMutator,
 }
 
 impl Arm {
     /// Every arm, those without a part last.
     pub fn all() -> impl Iterator<Item = Self> {
         let parts = PARTS.iter().map(Self::Without);
-        let of_engine = EnginePart::ALL.into_iter().map(Self::EngineWithout);
-        Self::WHOLE.into_iter().chain(parts).chain(of_engine)
+        Self::WHOLE.into_iter().chain(parts).chain([Self::EngineWithoutMutator])
     }
 
     /// The arms that are compared with each other.
@@ -76,7 +74,7 @@ impl Arm {
             Self::Rekeylab => "rekeylab".to_owned(),
             Self::RekeylabEngine => "rekeylab-engine".to_owned(),
             Self::Without(part) => format!("without-{}", part.name),
-            Self::EngineWithout(part) => format!("engine-without-{}", part.name()),
+            Self::EngineWithoutMutator => "engine-without-mutator".to_owned(),
         }
     }
 
@@ -97,7 +95,7 @@ impl Arm {
             Self::Rekeylab => "rekeylab".to_owned(),
             Self::RekeylabEngine => "rekeylab in libFuzzer".to_owned(),
             Self::Without(part) => format!("rekeylab without {}", part.name),
-            Self::EngineWithout(part) => format!("in libFuzzer without {}", part.name()),
+            Self::EngineWithoutMutator => "in libFuzzer without mutator".to_owned(),
         }
     }
 
@@ -107,7 +105,7 @@ impl Arm {
         match self {
             Self::Opaque => Some("opaque"),
             Self::Indexed => Some("indexed"),
-            Self::RekeylabEngine | Self::EngineWithout(_) => Some("calls"),
+            Self::RekeylabEngine | Self::EngineWithoutMutator => Some("calls"),
             Self::Proptest | Self::Hegel | Self::Rekeylab | Self::Without(_) => None,
         }
     }
@@ -117,7 +115,9 @@ impl Arm {
     pub fn hunt(self, seed: u64, judge: &mut Judge) -> Option<Outcome> {
         let options = SearchOptions::default();
         match self {
-            Self::Opaque | Self::Indexed | Self::RekeylabEngine | Self::EngineWithout(_) => None,
+            Self::Opaque | Self::Indexed | Self::RekeylabEngine | Self::EngineWithoutMutator => {
+                None
+            }
             Self::Proptest => Some(proptest::hunt(seed, judge)),
             Self::Hegel => Some(hegel::hunt(seed, judge)),
             Self::Rekeylab => Some(rekeylab::hunt(seed, options, judge)),

@@ -129,11 +129,9 @@ fn without_engine(task: &Task, program: &Path) -> Command {
 }
 
 fn with_engine(task: &Task, program: &Path) -> Command {
-    let without = match task.arm {
-        Arm::EngineWithout(part) => Some(part),
-        _ => None,
-    };
-    let errand = Errand { fault: task.fault.name().to_owned(), limits: task.limits, without };
+    let is_without_mutator = matches!(task.arm, Arm::EngineWithoutMutator);
+    let fault = task.fault.name().to_owned();
+    let errand = Errand { fault, limits: task.limits, is_without_mutator };
     let mut command = Command::new(program);
     command.env(ERRAND, serde_json::to_string(&errand).expect("an errand is plain"));
     // libFuzzer takes 0 for a random seed. What it would write of the last input is of no use.

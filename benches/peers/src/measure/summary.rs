@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::goals::{Goal, goals};
 use super::run::Run;
 use crate::arms::Arm;
-use crate::arms::engine::EnginePart;
 use crate::judge::Limits;
 use crate::statistics::{Spread, geometric_mean, median, rank_sum, spread};
 
@@ -188,8 +187,7 @@ impl Summary {
             });
             parts
         };
-        let engine_parts =
-            parts(Arm::RekeylabEngine, &mut EnginePart::ALL.into_iter().map(Arm::EngineWithout));
+        let engine_parts = parts(Arm::RekeylabEngine, &mut [Arm::EngineWithoutMutator].into_iter());
         let parts = parts(Arm::Rekeylab, &mut PARTS.iter().map(Arm::Without));
         let arms: Vec<ArmSummary> =
             Arm::all().filter(has_run).map(|arm| arm_summary(arm, &table, &faults)).collect();

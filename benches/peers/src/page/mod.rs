@@ -194,9 +194,9 @@ mod tests {
             [
                 run("rekeylab", seed, Some("double-finish")),
                 run("indexed", seed, None),
-                run("without-rarity", seed, Some("double-finish")),
+                run("without-ending", seed, Some("double-finish")),
                 run("rekeylab-engine", seed, Some("double-finish")),
-                run("engine-without-counters", seed, Some("double-finish")),
+                run("engine-without-mutator", seed, Some("double-finish")),
             ]
         });
         render(&Summary::new("short", 3, LIMITS, 1, runs.collect()))
@@ -215,8 +215,8 @@ mod tests {
         let page = page();
         assert!(page.contains("finish-keeps-random"), "{page}");
         assert!(page.contains("missed"), "{page}");
-        assert!(page.contains("without rarity"), "{page}");
-        assert!(page.contains("in libFuzzer without counters"), "{page}");
+        assert!(page.contains("without ending"), "{page}");
+        assert!(page.contains("in libFuzzer without mutator"), "{page}");
     }
 
     #[test]
