@@ -7,7 +7,8 @@
 //!
 //! Most faults show in one of the first sequences, whatever makes them. So there are three means:
 //! the geometric one over all faults, the same over those that take more than a hundred sequences
-//! with everything on, and the arithmetic one, which is nearly all about the few hardest.
+//! with everything on or without the part, and the arithmetic one, which is nearly all about the few
+//! hardest.
 //!
 //! A part may cost time: the last columns say how long the honest core takes for a sequence of the
 //! search, in microseconds, and what time it takes to catch a hard fault, as a multiple of that with
@@ -67,7 +68,7 @@ mod search {
     /// Most sequences of a search.
     const EXECUTIONS_MAX: u64 = 20_000;
 
-    /// With everything on, more sequences than this in the mean are many.
+    /// More sequences than this in the mean are many.
     const HARD: f64 = 100.0;
 
     /// What each search took.
@@ -108,14 +109,16 @@ mod search {
             self.counts.chunks(self.seeds)
         }
 
-        /// The means of sequences and of calls over the faults that are hard according to `all`.
-        fn of_hard(&self, all: &Self) -> (f64, f64) {
+        /// Of the faults that are hard for one of the two, the means of sequences and of calls, each
+        /// for this search and for the other.
+        fn of_hard(&self, other: &Self) -> [(f64, f64); 2] {
+            let pairs = self.by_fault().zip(other.by_fault());
+            let is_hard: Vec<bool> = pairs.map(|(a, b)| mean(a) > HARD || mean(b) > HARD).collect();
             let of = |counts: &[u64]| {
-                let pairs = all.by_fault().zip(counts.chunks(self.seeds));
-                let hard = pairs.filter(|(all, _)| mean(all) > HARD);
-                mean(&hard.flat_map(|(_, own)| own).copied().collect::<Vec<_>>())
+                let hard = counts.chunks(self.seeds).zip(&is_hard).filter(|(_, is_hard)| **is_hard);
+                mean(&hard.flat_map(|(counts, _)| counts).copied().collect::<Vec<_>>())
             };
-            (of(&self.counts), of(&self.calls))
+            [(of(&self.counts), of(&other.counts)), (of(&self.calls), of(&other.calls))]
         }
     }
 
@@ -198,11 +201,11 @@ mod search {
         let arithmetic = |Counts { counts, .. }: &Counts| {
             counts.iter().sum::<u64>() as f64 / counts.len() as f64
         };
-        let (own_hard, all_hard) = (counts.of_hard(all), all.of_hard(all));
+        let [hard, calls_of_hard] = counts.of_hard(all);
         let pairs = [
             (mean(&counts.counts), mean(&all.counts)),
-            (own_hard.0, all_hard.0),
-            (own_hard.1, all_hard.1),
+            hard,
+            calls_of_hard,
             (arithmetic(counts), arithmetic(all)),
         ];
         let [mean, hard, calls, sum] = pairs.map(|(own, all)| (own, own / all));

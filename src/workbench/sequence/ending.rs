@@ -1,4 +1,4 @@
-//! What a sequence ends with: handles used up and tables filled, where what leaked or was lost shows.
+//! What a sequence ends with: handles used up and a table filled, where what leaked or was lost shows.
 
 use rand::Rng;
 
@@ -7,59 +7,62 @@ use super::dice;
 use super::sketch::Sketch;
 use super::words::{CryptoType, DecodeProfile};
 
-/// Gives `next` the calls of an ending; `sketch` stands at the end of those before.
-pub(super) fn ending(rng: &mut impl Rng, sketch: &Sketch, mut next: impl FnMut(Call)) {
+/// Appends an ending; `sketch` stands at the end of the calls there are.
+pub(super) fn append_ending(rng: &mut impl Rng, sketch: &mut Sketch, calls: &mut Vec<Call>) {
+    let mut push = |call, sketch: &mut Sketch| {
+        sketch.note(&call);
+        calls.push(call);
+    };
     if dice::one_in(rng, SESSIONS_ODDS) {
         let device = slot(sketch.devices.iter().rposition(|&is_open| is_open).unwrap_or(0));
         let (crypto, profile) = (CryptoType::default(), DecodeProfile::default());
         let create = Call::CreateSession { device, crypto, profile };
-        (0..SESSIONS).for_each(|_| next(create));
+        let alive = sketch.sessions.iter().filter(|session| session.is_alive).count();
+        (alive..SESSIONS).for_each(|_| push(create, sketch));
         return;
     }
-    let mut count = sketch.devices.len();
     for _ in 0..STEPS_MIN + dice::below(rng, STEPS_MAX - STEPS_MIN + 1) {
         match dice::below(rng, 16) {
             0..5 => {
-                next(Call::CreateDevice);
-                next(Call::DestroyDevice { device: slot(count) });
-                count += 1;
+                let device = slot(sketch.devices.len());
+                push(Call::CreateDevice, sketch);
+                push(Call::DestroyDevice { device }, sketch);
             }
-            5..9 => {
-                next(Call::CreateDevice);
-                count += 1;
-            }
-            9..14 => next(Call::DestroyDevice { device: slot(dice::index(rng, count)) }),
+            5..9 => push(Call::CreateDevice, sketch),
+            9..14 => push(destroy_any(rng, sketch), sketch),
             _ => {
-                next(Call::InjectAllocationFailure { after: 0 });
-                next(Call::CreateDevice);
-                count += 1;
+                push(Call::InjectAllocationFailure { after: 0 }, sketch);
+                push(Call::CreateDevice, sketch);
             }
         }
     }
-    (0..DEVICES).for_each(|_| next(Call::CreateDevice));
-    for _ in 0..OLD_HANDLES {
-        next(Call::DestroyDevice { device: slot(dice::index(rng, count)) });
-    }
+    let open = sketch.devices.iter().filter(|&&is_open| is_open).count();
+    (open..DEVICES).for_each(|_| push(Call::CreateDevice, sketch));
+    (0..OLD_HANDLES).for_each(|_| push(destroy_any(rng, sketch), sketch));
+}
+
+fn destroy_any(rng: &mut impl Rng, sketch: &Sketch) -> Call {
+    Call::DestroyDevice { device: slot(dice::index(rng, sketch.devices.len())) }
+}
+
+fn slot(index: usize) -> Slot {
+    Slot(u8::try_from(index).unwrap_or(u8::MAX))
 }
 
 /// One ending in so many is about sessions, the others are about devices.
 const SESSIONS_ODDS: u32 = 4;
 
-/// More than any table takes.
-const DEVICES: usize = 5;
-const SESSIONS: usize = 9;
+/// One more than a table takes.
+pub(super) const DEVICES: usize = 5;
+pub(super) const SESSIONS: usize = 9;
+
+/// How often devices come or go before their table is filled.
+const STEPS_MIN: u32 = 2;
+const STEPS_MAX: u32 = 6;
+
+/// How many handles are tried when the table is full: most are old ones.
+const OLD_HANDLES: usize = 2;
 
 /// Most calls of an ending.
 #[cfg(test)]
 pub(super) const ENDING_MAX: usize = 2 * STEPS_MAX as usize + DEVICES + OLD_HANDLES;
-
-/// How often devices come or go before their table is filled.
-const STEPS_MIN: u32 = 3;
-const STEPS_MAX: u32 = 8;
-
-/// How many old handles are tried when the table is full.
-const OLD_HANDLES: usize = 2;
-
-fn slot(index: usize) -> Slot {
-    Slot(u8::try_from(index).unwrap_or(u8::MAX))
-}

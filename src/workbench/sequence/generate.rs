@@ -6,7 +6,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 
 use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
 use super::cycle::cycle;
-use super::ending::ending;
+use super::ending::append_ending;
 use super::kind::CallKind;
 use super::options::SearchOptions;
 use super::sketch::Sketch;
@@ -38,7 +38,7 @@ pub fn generate(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut Call
     }
     extend(rng, options, &mut sketch, calls, count);
     if options.ending {
-        ending(rng, &sketch, |call| calls.push(call));
+        append_ending(rng, &mut sketch, calls);
     }
     calls.truncate(CALLS_MAX);
 }
