@@ -5,7 +5,7 @@
 pub struct SearchOptions {
     /// Fewest calls of a generated sequence.
     pub calls_min: u32,
-    /// Most calls of a generated sequence, not counting what repetition adds.
+    /// Most calls of a generated sequence, not counting what repetition and the ending add.
     pub calls_max: u32,
     /// Calls are also aimed at the dead and through foreign devices.
     pub misdirection: bool,
@@ -13,7 +13,8 @@ pub struct SearchOptions {
     pub boundaries: bool,
     /// The next call depends on what the earlier ones have led to.
     pub dependencies: bool,
-    /// A few calls are made over and over, so that bounds and the ends of counters are reached.
+    /// A few calls are made over and over, so that bounds and the ends of counters are reached, and
+    /// now and then one call twice.
     pub repetition: bool,
     /// Sequences end with devices that come and go and with tables that are filled, where what was
     /// kept or lost by mistake shows.
