@@ -218,7 +218,8 @@ impl Queue {
             sink.bytes(&counter.iv);
             sink.bytes(&counter.count);
             sink.count(len);
-            sink.number(fence << 1 | u64::from(is_lost));
+            sink.number(fence);
+            sink.flag(is_lost);
         }
         // Every home, because one that was not wiped may be read again.
         keys.iter().for_each(|key| sink.bytes(key.bytes()));
