@@ -7,6 +7,7 @@
 #[path = "../files/mod.rs"]
 mod files;
 mod forger;
+mod states;
 
 use std::thread;
 
@@ -50,6 +51,7 @@ fn main() {
     for backend in backends().into_iter().filter(|&one| promises_of(one) == Layers::ALL) {
         audit_the_seeds(&CoreOn { backend, entropy: Source::Seeded });
     }
+    states::what_is_written_is_enough();
     let mut judge = Judge::new();
     judge.replay_the_corpus(&Core, Layers::ALL);
     judge.replay_the_corpus(&Forged, Layers::FAST);
