@@ -23,13 +23,13 @@ pub(super) fn append_ending(rng: &mut impl Rng, sketch: &mut Sketch, calls: &mut
     }
     for _ in 0..STEPS_MIN + dice::below(rng, STEPS_MAX - STEPS_MIN + 1) {
         match dice::below(rng, 16) {
-            0..5 => {
+            0..6 => {
                 let device = slot(sketch.devices.len());
                 push(Call::CreateDevice, sketch);
                 push(Call::DestroyDevice { device }, sketch);
             }
-            5..9 => push(Call::CreateDevice, sketch),
-            9..14 => push(destroy_any(rng, sketch), sketch),
+            6..9 => push(Call::CreateDevice, sketch),
+            9..14 => push(destroy_one_of(rng, sketch.devices.len()), sketch),
             _ => {
                 push(Call::InjectAllocationFailure { after: 0 }, sketch);
                 push(Call::CreateDevice, sketch);
@@ -38,11 +38,13 @@ pub(super) fn append_ending(rng: &mut impl Rng, sketch: &mut Sketch, calls: &mut
     }
     let open = sketch.devices.iter().filter(|&&is_open| is_open).count();
     (open..DEVICES).for_each(|_| push(Call::CreateDevice, sketch));
-    (0..OLD_HANDLES).for_each(|_| push(destroy_any(rng, sketch), sketch));
+    let old = sketch.devices.len() - DEVICES;
+    (0..OLD_HANDLES).for_each(|_| push(destroy_one_of(rng, old), sketch));
 }
 
-fn destroy_any(rng: &mut impl Rng, sketch: &Sketch) -> Call {
-    Call::DestroyDevice { device: slot(dice::index(rng, sketch.devices.len())) }
+/// Destroys one of the first devices.
+fn destroy_one_of(rng: &mut impl Rng, count: usize) -> Call {
+    Call::DestroyDevice { device: slot(dice::index(rng, count)) }
 }
 
 fn slot(index: usize) -> Slot {
@@ -57,11 +59,11 @@ pub(super) const DEVICES: usize = 5;
 pub(super) const SESSIONS: usize = 9;
 
 /// How often devices come or go before their table is filled.
-const STEPS_MIN: u32 = 2;
-const STEPS_MAX: u32 = 6;
+const STEPS_MIN: u32 = 3;
+const STEPS_MAX: u32 = 7;
 
-/// How many handles are tried when the table is full: most are old ones.
-const OLD_HANDLES: usize = 2;
+/// How many old handles are tried when the table is full.
+const OLD_HANDLES: usize = 4;
 
 /// Most calls of an ending.
 #[cfg(test)]
