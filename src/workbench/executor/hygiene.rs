@@ -116,16 +116,16 @@ impl Recorded {
 
 impl<S: Subject> Run<'_, S> {
     /// Looks at what the call that has just returned left behind.
-    pub(super) fn look_for_leftovers(&mut self, seen: &Observation, index: usize) {
+    pub(super) fn look_for_leftovers(&mut self, index: usize) {
         if self.is_gated {
             self.look_at_stack_and_registers(index);
         }
         if !self.looks_around {
             return;
         }
-        if self.layers.are_thorough() || is_a_death(seen) {
+        if self.layers.are_thorough() || is_a_death(&self.seen) {
             self.look_around(index);
-        } else if self.layers.look_around() && seen.is_refused() {
+        } else if self.layers.look_around() && self.seen.is_refused() {
             self.look_around_if_changed(index);
         }
     }

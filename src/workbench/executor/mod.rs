@@ -32,9 +32,9 @@ use keysan::SecretSet;
 use keysan::heap;
 use keysan::text::{Encoding, Scratch, scan_text};
 
-use crate::observation::{Block, Layer, Layers, Place, Sighting, Trace};
-use crate::sequence::CallSequence;
+use crate::observation::{Block, Layer, Layers, Observation, Place, Sighting, Trace};
 use crate::sequence::expand::World;
+use crate::sequence::{Call, CallSequence};
 use audit::Taint;
 pub use audit::{Remnant, TaintedBlock};
 pub use cipher::{NotAes, prove_cipher};
@@ -199,8 +199,11 @@ impl Executor {
             looks_around,
             world,
             recording,
+            seen: Observation::new(Call::ResetEngine),
+            is_calling: false,
         };
         if let Err(message) = panic::catch(|| run.whole(sequence)) {
+            run.note_unanswered();
             let call = run.trace.calls.len().saturating_sub(1);
             if run.is_gated {
                 run.look_at_stack_and_registers(call);

@@ -103,7 +103,7 @@ impl<S: Subject> Run<'_, S> {
 
     #[cold]
     fn read_arguments_text(&mut self, text: &str) {
-        let index = self.trace.calls.len() - 1;
+        let index = self.trace.calls.len();
         if !is_legible(text) {
             self.trace.void.get_or_insert(Void { layer: Layer::Debug, call: narrow(index) });
         }

@@ -13,105 +13,113 @@ use super::outputs::arguments_text;
 use super::run::{Run, enter};
 use super::subject::{BOUNDS, Subject};
 use super::{narrow, seams, short};
-use crate::observation::{Layer, MARGIN_LEN, Observation, SecretKind, SecretName, UNTOUCHED};
+use crate::observation::{Layer, MARGIN_LEN, SecretKind, SecretName, UNTOUCHED};
 use crate::sequence::{Call, NullPointer, expand};
 
 impl<S: Subject> Run<'_, S> {
-    pub(super) fn create_device(&mut self, seen: &mut Observation) -> Hresult {
+    pub(super) fn create_device(&mut self) -> Hresult {
         let mut args = CreateDevice::default();
         let code = self.enter(|driver| driver.create_device(&mut args));
         self.read_arguments(arguments_text(self.layers, &args));
-        seen.scalar = args.device.0;
-        seen.device_slot = Some(short(self.executor.client.devices.len()));
+        self.seen.scalar = args.device.0;
+        self.seen.device_slot = Some(short(self.executor.client.devices.len()));
         self.executor.client.add_device(args.device, code);
         code
     }
 
-    pub(super) fn destroy_device(&mut self, seen: &Observation) -> Hresult {
-        let device = seen.device;
+    pub(super) fn destroy_device(&mut self) -> Hresult {
+        let device = self.seen.device;
         let code = self.enter(|driver| driver.destroy_device(device));
-        if let (Some(slot), true) = (seen.device_slot, code.is_ok()) {
+        if let (Some(slot), true) = (self.seen.device_slot, code.is_ok()) {
             self.executor.client.end_device(slot);
         }
         code
     }
 
-    pub(super) fn create_session(&mut self, seen: &mut Observation) -> Hresult {
-        let Call::CreateSession { crypto, profile, .. } = seen.call else { return Hresult::E_FAIL };
+    pub(super) fn create_session(&mut self) -> Hresult {
+        let Call::CreateSession { crypto, profile, .. } = self.seen.call else {
+            return Hresult::E_FAIL;
+        };
         let mut args = CreateCryptoSession {
             crypto_type: client::crypto_type(crypto),
             decode_profile: client::decode_profile(profile),
             session: SessionHandle::NULL,
         };
-        let device = seen.device;
+        let device = self.seen.device;
         let code = self.enter(|driver| driver.create_crypto_session(device, &mut args));
         self.read_arguments(arguments_text(self.layers, &args));
-        seen.scalar = args.session.0;
-        seen.session_slot = Some(short(self.executor.client.sessions.len()));
-        self.executor.client.add_session(args.session, seen.device_slot);
+        self.seen.scalar = args.session.0;
+        self.seen.session_slot = Some(short(self.executor.client.sessions.len()));
+        self.executor.client.add_session(args.session, self.seen.device_slot);
         code
     }
 
-    pub(super) fn destroy_session(&mut self, seen: &Observation) -> Hresult {
-        let (device, session) = (seen.device, seen.session);
+    pub(super) fn destroy_session(&mut self) -> Hresult {
+        let (device, session) = (self.seen.device, self.seen.session);
         let code = self.enter(|driver| driver.destroy_crypto_session(device, session));
-        if let (Some(session), true) = (self.executor.client.session_mut(seen), code.is_ok()) {
+        if let (Some(session), true) = (self.executor.client.session_mut(&self.seen), code.is_ok())
+        {
             session.is_alive = false;
         }
         code
     }
 
-    pub(super) fn exchange_key(&mut self, seen: &Observation) -> Hresult {
-        let Call::ExchangeKey { key: seed, blob, .. } = seen.call else { return Hresult::E_FAIL };
+    pub(super) fn exchange_key(&mut self) -> Hresult {
+        let Call::ExchangeKey { key: seed, blob, .. } = self.seen.call else {
+            return Hresult::E_FAIL;
+        };
         let mut key = [0; 16];
         self.executor.client.key_ring.session_key(self.world, seed, &mut key);
-        let secret = seen.session_slot.map(|slot| self.register_seed(seed, &key, slot));
+        let secret = self.seen.session_slot.map(|slot| self.register_seed(seed, &key, slot));
         let mut wrapped = [0; seams::BLOB_LEN + 1];
         let (bytes, blob_len) = seams::wrap(&key, blob, &mut wrapped);
         let wrapped_key = bytes.and_then(|bytes| bytes.get(16..)).unwrap_or_default();
         if self.executor.taint == Taint::Marked {
             valgrind::mark_secret(wrapped_key);
         }
-        let args = CryptoSessionKeyExchange { session: seen.session, blob: bytes, blob_len };
-        let device = seen.device;
+        let args = CryptoSessionKeyExchange { session: self.seen.session, blob: bytes, blob_len };
+        let device = self.seen.device;
         let code = self.enter(|driver| driver.crypto_session_key_exchange(device, &args));
         self.read_arguments(arguments_text(self.layers, &args));
         if self.executor.taint == Taint::Marked {
             valgrind::mark_public(wrapped_key);
         }
-        if let (Some(session), true) = (self.executor.client.session_mut(seen), code.is_ok()) {
+        if let (Some(session), true) = (self.executor.client.session_mut(&self.seen), code.is_ok())
+        {
             session.take_key(&key);
             session.key_secret = secret;
         }
         code
     }
 
-    pub(super) fn start_refresh(&mut self, seen: &mut Observation, index: usize) -> Hresult {
-        let Call::StartRefresh { size, null, .. } = seen.call else { return Hresult::E_FAIL };
+    pub(super) fn start_refresh(&mut self, index: usize) -> Hresult {
+        let Call::StartRefresh { size, null, .. } = self.seen.call else { return Hresult::E_FAIL };
         // The client owns what it claims and a margin; of absurd claims only the first bytes.
         let owned_len = (size as usize).min(OWNED_RANDOM_LEN_MAX) + MARGIN_LEN;
-        let restoring = self.executor.client.session_mut(seen).map(|session| session.restoring());
+        let restoring =
+            self.executor.client.session_mut(&self.seen).map(|session| session.restoring());
         let planned = self.executor.seams.plan_randoms(restoring.as_ref());
         let mut is_fresh = false;
         let planned = planned.map(|random| {
             // The second of the two is.
             let is_fresh = std::mem::replace(&mut is_fresh, true);
-            let (random, session) = (random?, seen.session_slot?);
-            let epoch = self.executor.client.session_mut(seen).map_or(0, |session| session.epoch);
+            let (random, session) = (random?, self.seen.session_slot?);
+            let epoch =
+                self.executor.client.session_mut(&self.seen).map_or(0, |session| session.epoch);
             let name = SecretName { kind: SecretKind::Random, session, epoch };
             Some((random, self.register_random(&random, is_fresh, name)?))
         });
 
         let start = self.next_buffer(owned_len);
-        seen.buffer = narrow(start)..narrow(start + owned_len);
+        self.seen.buffer = narrow(start)..narrow(start + owned_len);
         let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
         let owned = &mut self.trace.bytes[start..];
         let mut args = StartSessionKeyRefresh {
-            session: seen.session,
+            session: self.seen.session,
             random_number: (!null).then_some(&mut *owned),
             random_number_len: size,
         };
-        let device = seen.device;
+        let device = self.seen.device;
         let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
             driver.start_session_key_refresh(device, &mut args)
         });
@@ -123,7 +131,8 @@ impl<S: Subject> Run<'_, S> {
         }
         let random = owned.first_chunk::<RANDOM_NUMBER_LEN>().copied().unwrap_or_default();
         self.read_arguments(text);
-        if let (Some(session), true) = (self.executor.client.session_mut(seen), code.is_ok()) {
+        if let (Some(session), true) = (self.executor.client.session_mut(&self.seen), code.is_ok())
+        {
             session.random = Some(random);
             let mut drawn = planned.iter().flatten();
             session.random_secret =
@@ -141,18 +150,18 @@ impl<S: Subject> Run<'_, S> {
         code
     }
 
-    pub(super) fn finish_refresh(&mut self, seen: &Observation) -> Hresult {
+    pub(super) fn finish_refresh(&mut self) -> Hresult {
         // The key that finish is about to make is a secret from before the driver makes it.
-        let updated = self.executor.client.session_mut(seen).and_then(|session| {
+        let updated = self.executor.client.session_mut(&self.seen).and_then(|session| {
             session.random.is_some().then(|| (session.updated_key(), session.epoch + 1))
         });
-        let secret = match (updated, seen.session_slot) {
+        let secret = match (updated, self.seen.session_slot) {
             (Some((key, epoch)), Some(slot)) => self.register_updated_key(&key, slot, epoch),
             _ => None,
         };
-        let (device, session) = (seen.device, seen.session);
+        let (device, session) = (self.seen.device, self.seen.session);
         let code = self.enter(|driver| driver.finish_session_key_refresh(device, session));
-        if let (Some(session), true) = (self.executor.client.session_mut(seen), code.is_ok())
+        if let (Some(session), true) = (self.executor.client.session_mut(&self.seen), code.is_ok())
             && updated.is_some()
         {
             session.finish();
@@ -161,23 +170,23 @@ impl<S: Subject> Run<'_, S> {
         code
     }
 
-    pub(super) fn submit_buffer(&mut self, seen: &mut Observation, index: usize) -> Hresult {
-        let Call::SubmitBuffer { iv, count, len, null, .. } = seen.call else {
+    pub(super) fn submit_buffer(&mut self, index: usize) -> Hresult {
+        let Call::SubmitBuffer { iv, count, len, null, .. } = self.seen.call else {
             return Hresult::E_FAIL;
         };
         let start = self.trace.bytes.len();
         let owned_len = if len as usize <= OWNED_DATA_LEN_MAX { len as usize } else { 64 };
         self.trace.bytes.resize(start + owned_len, 0);
-        seen.buffer = narrow(start)..narrow(start + owned_len);
+        self.seen.buffer = narrow(start)..narrow(start + owned_len);
         self.note_what_is_foretold(iv, count);
         expand::payload(self.world, index, &mut self.trace.bytes[start..]);
         let mut key_secret = None;
-        if let Some(session) = self.executor.client.session_mut(seen) {
+        if let Some(session) = self.executor.client.session_mut(&self.seen) {
             session.encrypt(iv, count, &mut self.trace.bytes[start..]);
             key_secret = session.key_secret;
             if self.layers.has(Layer::Derived) {
                 let (keystream, epoch) = (session.first_keystream(iv, count), session.epoch);
-                if let (Some(keystream), Some(slot)) = (keystream, seen.session_slot) {
+                if let (Some(keystream), Some(slot)) = (keystream, self.seen.session_slot) {
                     self.register_keystream(&keystream, slot, epoch);
                 }
             }
@@ -186,46 +195,46 @@ impl<S: Subject> Run<'_, S> {
         let data = &self.trace.bytes[start..];
         let counter = CtrIv::new(iv, count);
         let mut args = SubmitBuffer {
-            session: seen.session,
+            session: self.seen.session,
             iv: (null != NullPointer::Iv).then_some(&counter),
             data: (null != NullPointer::Data).then_some(data),
             data_len: len,
             fence: u64::from_ne_bytes([UNTOUCHED; 8]),
         };
-        let device = seen.device;
+        let device = self.seen.device;
         let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
             driver.submit_buffer(device, &mut args)
         });
         let text = arguments_text(self.layers, &args);
-        seen.scalar = args.fence;
+        self.seen.scalar = args.fence;
         self.read_arguments(text);
         if code.is_ok() {
-            let fence = seen.scalar;
+            let fence = self.seen.scalar;
             let buffer = InFlight { len: owned_len, fence, key_secret, is_lost: false };
             self.executor.client.in_flight.push_back(buffer);
         }
         code
     }
 
-    pub(super) fn session_status(&mut self, seen: &mut Observation) -> Hresult {
+    pub(super) fn session_status(&mut self) -> Hresult {
         let mut args = CheckCryptoSessionStatus {
-            session: seen.session,
+            session: self.seen.session,
             status: SessionStatus(u32::from_ne_bytes([UNTOUCHED; 4])),
         };
-        let device = seen.device;
+        let device = self.seen.device;
         let code = self.enter(|driver| driver.check_crypto_session_status(device, &mut args));
         self.read_arguments(arguments_text(self.layers, &args));
-        seen.scalar = args.status.0.into();
+        self.seen.scalar = args.status.0.into();
         code
     }
 
-    pub(super) fn retire(&mut self, seen: &mut Observation, count: u32, index: usize) -> Hresult {
+    pub(super) fn retire(&mut self, count: u32, index: usize) -> Hresult {
         // Room for what should complete, and a margin for what should not.
         let in_flight = &self.executor.client.in_flight;
         let command_count = (count as usize).min(in_flight.len());
         let owed_len: usize = in_flight.iter().take(command_count).map(|buffer| buffer.len).sum();
         let start = self.next_buffer(owed_len + MARGIN_LEN);
-        seen.buffer = narrow(start)..narrow(start + owed_len + MARGIN_LEN);
+        self.seen.buffer = narrow(start)..narrow(start + owed_len + MARGIN_LEN);
         let first = self.trace.completions.len();
         self.trace.completions.resize(first + command_count + 2, Completion::EMPTY);
         let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
@@ -244,9 +253,9 @@ impl<S: Subject> Run<'_, S> {
             valgrind::mark_public(args.surface);
         }
         let completed = (args.completed_count as usize).min(command_count + 2);
-        seen.surface_len = args.surface_len;
+        self.seen.surface_len = args.surface_len;
         self.trace.completions.truncate(first + completed);
-        seen.completions = narrow(first)..narrow(first + completed);
+        self.seen.completions = narrow(first)..narrow(first + completed);
         self.read_arguments(text);
         for number in first..first + completed {
             self.read_arguments(arguments_text(self.layers, &self.trace.completions[number]));

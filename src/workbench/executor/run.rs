@@ -28,6 +28,10 @@ pub(super) struct Run<'a, S: Subject> {
     pub(super) world: World,
     /// What the differential compares, if this run is one of its three.
     pub(super) recording: Option<&'a mut RunRecord>,
+    /// The call under way, or the last one; it is added to the trace when it has returned.
+    pub(super) seen: Observation,
+    /// Whether a call is under way.
+    pub(super) is_calling: bool,
 }
 
 impl<S: Subject> Run<'_, S> {
@@ -57,10 +61,10 @@ impl<S: Subject> Run<'_, S> {
             if device.is_open {
                 // By its handle: a slot of the sequence names only the first 256.
                 let name = Slot(u8::try_from(slot).unwrap_or(u8::MAX));
-                let mut seen = Observation::new(Call::DestroyDevice { device: name });
-                seen.device_slot = Some(short(slot));
-                seen.device = device.handle;
-                self.make(&mut seen);
+                self.seen = Observation::new(Call::DestroyDevice { device: name });
+                self.seen.device_slot = Some(short(slot));
+                self.seen.device = device.handle;
+                self.make();
             }
         }
     }
@@ -95,32 +99,48 @@ impl<S: Subject> Run<'_, S> {
     }
 
     fn call(&mut self, call: Call) {
-        let mut seen = Observation::new(call);
-        self.resolve(&mut seen);
-        self.make(&mut seen);
+        self.seen = Observation::new(call);
+        self.resolve();
+        self.make();
     }
 
     /// Makes a call whose handles are known, and writes down what came of it.
-    fn make(&mut self, seen: &mut Observation) {
+    fn make(&mut self) {
         let index = self.trace.calls.len();
         self.begin_call(index);
         let first_draw = self.trace.draws.len();
-        // Written down first, so that a call that never returns is in the trace.
-        self.trace.calls.push(seen.clone());
-        seen.code = self.perform(seen, index);
+        self.is_calling = true;
+        self.seen.code = self.perform(index);
         self.executor.seams.end_call(&mut self.trace.draws);
-        seen.reservations = self.executor.seams.reservations();
-        seen.draws = narrow(first_draw)..narrow(self.trace.draws.len());
-        if !seen.call.is_injection() {
+        self.seen.reservations = self.executor.seams.reservations();
+        self.seen.draws = narrow(first_draw)..narrow(self.trace.draws.len());
+        if !self.seen.call.is_injection() {
             self.executor.note_freed(self.trace, index);
-            self.scan_scalar(seen.scalar, index);
-            seen.log = self.read_log(index);
-            self.look_for_leftovers(seen, index);
+            self.scan_scalar(self.seen.scalar, index);
+            self.seen.log = self.read_log(index);
+            self.look_for_leftovers(index);
             if self.layers.has(Layer::Debug) {
                 self.read_debug_text(index);
             }
         }
-        self.trace.calls[index].clone_from(seen);
+        self.trace.calls.push(self.seen.clone());
+        self.is_calling = false;
+    }
+
+    /// Adds the call that never returned to the trace, if there is one: as it was made, unanswered.
+    pub(super) fn note_unanswered(&mut self) {
+        if self.is_calling {
+            let Observation { call, device_slot, session_slot, device, session, .. } = self.seen;
+            self.trace.calls.push(Observation {
+                // What a call creates has no slot before it returns.
+                device_slot: device_slot.filter(|_| !matches!(call, Call::CreateDevice)),
+                session_slot: session_slot.filter(|_| call.session().is_some()),
+                device,
+                session,
+                ..Observation::new(call)
+            });
+            self.is_calling = false;
+        }
     }
 
     fn begin_call(&mut self, index: usize) {
@@ -131,7 +151,8 @@ impl<S: Subject> Run<'_, S> {
     }
 
     /// Finds the handles that the call's slots stand for.
-    fn resolve(&self, seen: &mut Observation) {
+    fn resolve(&mut self) {
+        let seen = &mut self.seen;
         let client = &self.executor.client;
         if let Some(SessionRef { slot, via }) = seen.call.session() {
             let session = slot.resolve(client.sessions.len());
@@ -152,18 +173,18 @@ impl<S: Subject> Run<'_, S> {
 
     /// Makes the call. `None` when it does not enter the driver.
     #[inline(always)]
-    fn perform(&mut self, seen: &mut Observation, index: usize) -> Option<Hresult> {
-        let code = match seen.call {
-            Call::CreateDevice => self.create_device(seen),
-            Call::DestroyDevice { .. } => self.destroy_device(seen),
-            Call::CreateSession { .. } => self.create_session(seen),
-            Call::DestroySession { .. } => self.destroy_session(seen),
-            Call::ExchangeKey { .. } => self.exchange_key(seen),
-            Call::StartRefresh { .. } => self.start_refresh(seen, index),
-            Call::FinishRefresh { .. } => self.finish_refresh(seen),
-            Call::SubmitBuffer { .. } => self.submit_buffer(seen, index),
-            Call::SessionStatus { .. } => self.session_status(seen),
-            Call::Retire { count } => self.retire(seen, count, index),
+    fn perform(&mut self, index: usize) -> Option<Hresult> {
+        let code = match self.seen.call {
+            Call::CreateDevice => self.create_device(),
+            Call::DestroyDevice { .. } => self.destroy_device(),
+            Call::CreateSession { .. } => self.create_session(),
+            Call::DestroySession { .. } => self.destroy_session(),
+            Call::ExchangeKey { .. } => self.exchange_key(),
+            Call::StartRefresh { .. } => self.start_refresh(index),
+            Call::FinishRefresh { .. } => self.finish_refresh(),
+            Call::SubmitBuffer { .. } => self.submit_buffer(index),
+            Call::SessionStatus { .. } => self.session_status(),
+            Call::Retire { count } => self.retire(count, index),
             Call::ResetEngine => self.reset_engine(),
             Call::InjectEntropy { fault, draws } => {
                 self.executor.seams.inject_entropy(fault, draws);
