@@ -1,5 +1,7 @@
 //! Says of most words at once that they are no needle.
 
+use super::masked::WINDOWS;
+
 /// Bits that choose a filter bit: 2^17 bits are 16 KiB, half of a first-level cache.
 const FILTER_BITS: u32 = 17;
 pub(super) const FILTER_WORDS: usize = 1 << (FILTER_BITS - 6);
@@ -12,8 +14,8 @@ pub(super) const PLAIN_BITS: u64 = !0 << 47;
 
 /// The bitmap in small, for eight words at once: two registers of the widest kind.
 ///
-/// The lowest ten bits of a masked word choose a bit. Windows of secrets are random bits under a
-/// mask, and so are the words that are not plain.
+/// The lowest ten bits of a masked word choose a bit, as the lowest seventeen do in the bitmap.
+/// Windows of secrets are random bits under a mask, and so are the words that are not plain.
 #[repr(align(64))]
 pub(super) struct Coarse(pub(super) [u64; 16]);
 
@@ -31,29 +33,37 @@ impl Filter {
         Filter { bits: super::zeroed_box(), coarse: Coarse([0; 16]), skips_plain: true }
     }
 
-    /// Lets a masked window through the bitmap; whether it did before is in the lowest bit of the
-    /// answer.
+    /// Lets a masked window through the bitmap; the answer is zero unless its bit was set before.
     #[inline(always)]
     pub(super) fn admit(&mut self, masked: u64) -> u64 {
-        let place = place_of(masked);
-        let before = self.bits[place.word];
-        self.bits[place.word] = before | 1 << place.bit;
-        self.coarse.0[(masked >> 6) as usize % 16] |= 1 << (masked % 64);
-        before >> place.bit
+        let (word, bit) = (word_of(masked), 1 << (masked % 64));
+        let before = self.bits[word];
+        self.bits[word] = before | bit;
+        self.coarse.0[word % 16] |= bit;
+        before & bit
     }
 
     /// Lets plain words through if one of these masked windows is.
     #[inline(always)]
-    pub(super) fn note_plain(&mut self, masked: impl Iterator<Item = u64>, mask: u64) {
-        let is_any = masked.fold(false, |is_any, word| is_any | is_plain(word, mask));
-        self.skips_plain &= !is_any;
+    pub(super) fn note_plain(&mut self, windows: &[u64], mask: u64) {
+        // In a plain window the two upper bytes are alike. Of a whole secret, each such pair stands
+        // one place apart in two of the last three windows, whose masks cancel out.
+        let may_be = match windows {
+            [.., first, second, third] if windows.len() == WINDOWS => {
+                has_zero_byte(first ^ second) || has_zero_byte(second ^ third)
+            }
+            _ => true,
+        };
+        if may_be {
+            self.skips_plain &= !windows.iter().any(|&masked| is_plain(masked, mask));
+        }
     }
 
     /// Empties the words of the bitmap that these masked windows were noted in, and all that is
     /// coarser. Windows that were not named have to be admitted again.
     #[inline(always)]
     pub(super) fn forget(&mut self, masked: impl Iterator<Item = u64>) {
-        masked.for_each(|masked| self.bits[place_of(masked).word] = 0);
+        masked.for_each(|masked| self.bits[word_of(masked)] = 0);
         (self.coarse, self.skips_plain) = (Coarse([0; 16]), true);
     }
 
@@ -79,14 +89,13 @@ impl Filter {
     /// stays in the nearest cache.
     #[inline(always)]
     pub(super) fn admits_new(&self, masked: u64) -> bool {
-        self.coarse.0[(masked >> 6) as usize % 16] >> (masked % 64) & 1 != 0 && self.admits(masked)
+        self.coarse.0[word_of(masked) % 16] >> (masked % 64) & 1 != 0 && self.admits(masked)
     }
 
     /// What [`admits`](Filter::admits) answers in the lowest bit, so that several answers can be combined without a branch.
     #[inline(always)]
     pub(super) fn says(&self, masked: u64) -> u64 {
-        let place = place_of(masked);
-        self.bits[place.word] >> place.bit
+        self.bits[word_of(masked)] >> (masked % 64)
     }
 
     #[cfg(test)]
@@ -102,18 +111,15 @@ pub(super) fn is_plain(masked: u64, mask: u64) -> bool {
     (masked ^ (mask & PLAIN_BITS)).wrapping_add(PLAIN_OFFSET) >> 48 == 0
 }
 
-/// Where a masked word belongs in the bitmap.
-struct Place {
-    word: usize,
-    bit: u64,
+/// Whether some byte of the word is zero.
+#[inline(always)]
+fn has_zero_byte(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    word.wrapping_sub(ONES) & !word & (ONES << 7) != 0
 }
 
-/// One multiplication moves every bit of the word into the upper ones, which choose the place.
+/// Which word of the bitmap a masked word has its bit in; which bit, say its lowest six.
 #[inline(always)]
-fn place_of(masked: u64) -> Place {
-    let spread = masked.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    Place {
-        word: (spread >> (64 - FILTER_BITS + 6)) as usize,
-        bit: (spread >> (64 - FILTER_BITS)) % 64,
-    }
+fn word_of(masked: u64) -> usize {
+    (masked >> 6) as usize % FILTER_WORDS
 }

@@ -39,29 +39,14 @@ pub(super) unsafe fn read_word(at: *const u8, mask: u64) -> u64 {
     }
 }
 
-/// The sixteen bytes of a secret, each half masked.
-#[inline(always)]
-pub(super) fn halves(secret: &[u8; 16], mask: u64) -> [u64; 2] {
-    let start = secret.as_ptr();
-    // SAFETY: both halves lie in the borrowed secret.
-    unsafe { [read_word(start, mask), read_word(start.add(8), mask)] }
-}
-
-/// The masked window at `offset`, made from masked halves without unmasking them.
+/// The window of a secret at `offset`, masked.
 ///
-/// A window straddles the halves, so that the mask on it is turned by as many bytes. Only masks
-/// are needed to put that right.
+/// # Panics
+///
+/// When the offset is none of a window.
 #[inline(always)]
-pub(super) fn window(halves: [u64; 2], offset: u8, mask: u64) -> u64 {
-    let whole = u128::from(halves[1]) << 64 | u128::from(halves[0]);
-    let shift = 8 * u32::from(offset);
-    #[expect(clippy::cast_possible_truncation, reason = "the lowest eight bytes are wanted")]
-    let turned = (whole >> shift) as u64;
-    turned ^ (mask.rotate_right(shift) ^ mask)
-}
-
-/// All windows of a secret, in order.
-#[inline(always)]
-pub(super) fn windows(halves: [u64; 2], mask: u64) -> [u64; WINDOWS] {
-    [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|offset| window(halves, offset, mask))
+pub(super) fn window(secret: &[u8; 16], offset: u8, mask: u64) -> u64 {
+    let window = &secret[usize::from(offset)..][..8];
+    // SAFETY: the window is eight bytes long.
+    unsafe { read_word(window.as_ptr(), mask) }
 }

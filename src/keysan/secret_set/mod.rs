@@ -13,8 +13,11 @@ pub use backend::Backend;
 
 use canary::Canary;
 use filter::Filter;
-use masked::{WINDOWS, halves, window, windows};
+use masked::{WINDOWS, window};
 use needles::{MANY, Needle, Needles};
+
+/// The offsets of all windows.
+const ALL_WINDOWS: [u8; WINDOWS] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 
 /// The offsets of the windows that [`SecretSet::register_words`] registers.
 const WORD_WINDOWS: [u8; 3] = [0, 4, 8];
@@ -155,15 +158,7 @@ impl SecretSet {
     /// share only a window keep both tags, and both are sighted.
     #[inline]
     pub fn register(&mut self, secret: &[u8; 16], tag: u32) -> Result<u32, SetIsFull> {
-        let halves = halves(secret, self.mask);
-        if let Some(known) = self.tag_of(halves, false) {
-            return Ok(known);
-        }
-        self.needles.make_room(WINDOWS)?;
-        let windows = windows(halves, self.mask);
-        self.add(windows.into_iter().zip(0..), tag);
-        self.len += 1;
-        Ok(tag)
+        self.register_windows(secret, ALL_WINDOWS, tag)
     }
 
     /// Adds only the windows at offsets 0, 4 and 8: for material that always lies on boundaries of
@@ -173,15 +168,7 @@ impl SecretSet {
     /// room and keep their first tag; the other way round, both registrations count.
     #[inline]
     pub fn register_words(&mut self, secret: &[u8; 16], tag: u32) -> Result<u32, SetIsFull> {
-        let halves = halves(secret, self.mask);
-        if let Some(known) = self.tag_of(halves, true) {
-            return Ok(known);
-        }
-        self.needles.make_room(WORD_WINDOWS.len())?;
-        let windows = WORD_WINDOWS.map(|offset| window(halves, offset, self.mask));
-        self.add(windows.into_iter().zip(WORD_WINDOWS), tag);
-        self.len += 1;
-        Ok(tag)
+        self.register_windows(secret, WORD_WINDOWS, tag)
     }
 
     /// Forgets every secret. Costs time for what was registered, not for the size of the set.
@@ -239,7 +226,7 @@ impl SecretSet {
         self.shares_canary = false;
         for &Needle { masked, .. } in self.needles.list() {
             self.filter.admit(masked);
-            self.filter.note_plain([masked].into_iter(), self.mask);
+            self.filter.note_plain(&[masked], self.mask);
             self.shares_canary |= self.canary.owns(masked);
         }
         self.admit_canary();
@@ -266,22 +253,34 @@ impl SecretSet {
         Some(needle(number).tag)
     }
 
-    /// Adds the windows of a secret, for which there is room.
+    /// Adds those windows of a secret unless it is known, and answers the name that it has now.
     #[inline(always)]
-    fn add(&mut self, windows: impl Iterator<Item = (u64, u8)> + Clone, tag: u32) {
-        let masked = windows.clone().map(|(masked, _)| masked);
-        self.filter.note_plain(masked.clone(), self.mask);
-        let was_admitted = masked.fold(0, |was, masked| was | self.filter.admit(masked));
-        if was_admitted & 1 != 0 {
-            self.note_shared(windows.clone().map(|(masked, _)| masked));
+    fn register_windows<const COUNT: usize>(
+        &mut self,
+        secret: &[u8; 16],
+        offsets: [u8; COUNT],
+        tag: u32,
+    ) -> Result<u32, SetIsFull> {
+        let windows = offsets.map(|offset| window(secret, offset, self.mask));
+        let halves = [windows[0], windows[COUNT - 1]];
+        if let Some(known) = self.tag_of(halves, COUNT < WINDOWS) {
+            return Ok(known);
         }
-        self.needles.push_all(windows.map(|(masked, window)| Needle { masked, tag, window }));
+        self.needles.make_room(COUNT)?;
+        self.filter.note_plain(&windows, self.mask);
+        let admit = |was, masked| was | self.filter.admit(masked);
+        if windows.into_iter().fold(0, admit) != 0 {
+            self.note_shared(&windows);
+        }
+        self.needles.push_all(windows, offsets, tag);
+        self.len += 1;
+        Ok(tag)
     }
 
     /// Sees whether the canary has one of these windows.
     #[cold]
-    fn note_shared(&mut self, mut masked: impl Iterator<Item = u64>) {
-        self.shares_canary |= masked.any(|masked| self.canary.owns(masked));
+    fn note_shared(&mut self, windows: &[u64]) {
+        self.shares_canary |= windows.iter().any(|&masked| self.canary.owns(masked));
     }
 
     fn admit_canary(&mut self) {

@@ -80,17 +80,21 @@ impl Needles {
         Ok(())
     }
 
-    /// Adds needles, for which there is room.
+    /// Adds the windows at these offsets of a secret, for which there is room.
     #[inline(always)]
-    pub(super) fn push_all(&mut self, needles: impl Iterator<Item = Needle>) {
-        let free = &mut self.numbered[usize::from(self.last) + 1..];
-        let mut last = self.last;
-        for (place, needle) in free.iter_mut().zip(needles) {
-            *place = needle;
-            last += 1;
+    pub(super) fn push_all<const COUNT: usize>(
+        &mut self,
+        windows: [u64; COUNT],
+        offsets: [u8; COUNT],
+        tag: u32,
+    ) {
+        let first = usize::from(self.last) + 1;
+        let free = &mut self.numbered[first..first + COUNT];
+        for ((place, masked), window) in free.iter_mut().zip(windows).zip(offsets) {
+            *place = Needle { masked, tag, window };
         }
-        self.last = last;
-        if last - self.placed >= UNPLACED_MAX {
+        self.last += u16::try_from(COUNT).expect("a secret has nine windows");
+        if self.last - self.placed >= UNPLACED_MAX {
             self.place_all();
         }
     }

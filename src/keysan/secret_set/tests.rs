@@ -211,6 +211,17 @@ fn a_plain_window_is_found_among_plain_words() {
 }
 
 #[test]
+fn a_plain_window_is_noticed_at_every_offset() {
+    for (upper, offset) in [0, !0].into_iter().flat_map(|upper| (0..=8).map(move |o| (upper, o))) {
+        let mut plain = secret(3);
+        plain[offset..][..8].copy_from_slice(&(upper << 47 | 0x1234_5678_9abc_u64).to_le_bytes());
+        let mut set = SecretSet::new();
+        set.register(&plain, 1).unwrap();
+        assert!(!set.filter.skips_plain, "{plain:02x?}");
+    }
+}
+
+#[test]
 fn paint_is_passed_over_like_a_pointer() {
     let mask = SecretSet::new().mask;
     for plain in [0, 1, PAINT_WORD, (1 << 47) - 1, !0, !0 << 47] {
