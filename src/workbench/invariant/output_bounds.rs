@@ -50,8 +50,8 @@ fn check_outputs(case: &Case<'_>, verdict: &mut Verdict) {
 /// How many bytes were written in all, if more than promised.
 fn excess(buffer: &[u8], promised_len: usize) -> Option<usize> {
     let behind = buffer.get(promised_len.min(buffer.len())..)?;
-    // The margin is compared as one block; only a difference is looked at byte by byte.
-    if behind.len() <= MARGIN.len() && behind == &MARGIN[..behind.len()] {
+    // Compared in blocks; only a difference is looked at byte by byte.
+    if behind.chunks(BLANK.len()).all(|part| part == &BLANK[..part.len()]) {
         return None;
     }
     let last = behind.iter().rposition(|&byte| byte != UNTOUCHED)?;
@@ -59,7 +59,7 @@ fn excess(buffer: &[u8], promised_len: usize) -> Option<usize> {
 }
 
 /// What lies behind a buffer that nobody overran.
-const MARGIN: [u8; 2 * MARGIN_LEN] = [UNTOUCHED; 2 * MARGIN_LEN];
+const BLANK: [u8; 4 * MARGIN_LEN] = [UNTOUCHED; 4 * MARGIN_LEN];
 
 fn violation(
     call: usize,

@@ -83,8 +83,8 @@ impl Lives {
     /// Whether the call names something dead, and which call killed it.
     fn dead_name_of(&self, seen: &Observation) -> Option<(usize, &'static str)> {
         let ended = |lives: &[Life], slot: Option<u16>| lives.get(usize::from(slot?))?.ended;
-        if seen.call.session().is_some()
-            && let Some(call) = ended(&self.sessions, seen.session_slot)
+        if let Some(call) = ended(&self.sessions, seen.session_slot)
+            && seen.call.session().is_some()
         {
             return Some((call, "session"));
         }

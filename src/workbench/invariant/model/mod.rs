@@ -127,7 +127,7 @@ impl Model {
     /// Replays the first `count` calls of a trace.
     pub fn replay_first(&mut self, trace: &Trace, count: usize) {
         self.clear();
-        for (index, seen) in trace.calls.iter().take(count).enumerate() {
+        for (index, seen) in trace.calls[..count.min(trace.calls.len())].iter().enumerate() {
             self.observe(trace, index, seen, Effect::AsAnswered);
         }
     }
