@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 /// Bytes of a page, as the pagemap counts them on x86-64. Larger pages of other machines are
 /// multiples and would only make the runs wrong, which the canaries would tell.
-const PAGE: usize = 4096;
+pub(super) const PAGE: usize = 4096;
 
 /// Pages asked about at a time.
 const PAGES: usize = 4096;
@@ -21,7 +21,23 @@ pub(super) struct Mapping {
 /// Every mapping that can be read and written, by address.
 pub(super) fn writable() -> io::Result<Vec<Mapping>> {
     let maps = fs::read_to_string("/proc/self/maps")?;
-    maps.lines().filter_map(|line| mapping(line).transpose()).collect()
+    let mut mappings = Vec::new();
+    for line in maps.lines() {
+        mappings.extend(mapping(line)?);
+    }
+    Ok(without_overlap(mappings))
+}
+
+/// The kernel gives the list in pieces. A mapping that grows between two of them, because another
+/// thread asks for memory, is in both; its second part begins where the first one ended.
+fn without_overlap(mut mappings: Vec<Mapping>) -> Vec<Mapping> {
+    let mut end = 0;
+    for Mapping { range, .. } in &mut mappings {
+        range.start = range.start.max(end);
+        end = end.max(range.end);
+    }
+    mappings.retain(|mapping| !mapping.range.is_empty());
+    mappings
 }
 
 /// Reads a line such as `7f1c2e000000-7f1c2e021000 rw-p 00000000 00:00 0    [heap]`.
@@ -109,11 +125,20 @@ impl Pages {
 
 #[cfg(test)]
 mod tests {
-    use super::mapping;
+    use super::{Mapping, mapping, without_overlap};
 
     fn named(line: &str) -> Option<(usize, usize, String)> {
         let mapping = mapping(line).expect("a line of maps");
         mapping.map(|mapping| (mapping.range.start, mapping.range.end, mapping.name))
+    }
+
+    #[test]
+    fn no_address_is_in_two_mappings() {
+        let of = |range| Mapping { range, name: String::new() };
+        let ranges = [1..3, 1..5, 5..6, 4..6, 8..9];
+        let parts = without_overlap(ranges.map(of).into());
+        let parts: Vec<_> = parts.into_iter().map(|mapping| mapping.range).collect();
+        assert_eq!(parts, [1..3, 3..5, 5..6, 8..9]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::secret_set::{SecretSet, Sighting};
 use canaries::{Canaries, Planted};
-use mappings::{Mapping, Pages, Touched};
+use mappings::{Mapping, PAGE, Pages, Touched};
 
 /// Looks at every offset of every writable page that was ever touched, except what is `exclude`d.
 ///
@@ -144,24 +144,45 @@ impl Auditor<'_> {
             let read_end = run.end.min(start + CHUNK);
             // Chunks begin at multiples of 16, so that no canary of the audit's is cut in two.
             let next = if read_end == run.end { run.end } else { (read_end - OVERLAP) & !15 };
-            self.look_at_chunk(mapping, start..read_end, next, sink);
+            if self.look_at_chunk(mapping, start..read_end, next, sink).is_err() {
+                self.look_at_pages(mapping, start..next, run.end, sink);
+            }
             start = next;
         }
     }
 
-    /// Looks at the windows that begin in the chunk before `next`.
+    /// Looks at a chunk page by page: one that cannot be read hides none of the others. Another
+    /// thread may just have given it back.
+    fn look_at_pages(
+        &mut self,
+        mapping: &Mapping,
+        chunk: Range<usize>,
+        run_end: usize,
+        sink: &mut dyn FnMut(AuditSighting<'_>),
+    ) {
+        let mut start = chunk.start;
+        while start < chunk.end {
+            let next = chunk.end.min((start / PAGE + 1) * PAGE);
+            // What straddles two pages can be seen if both can be read.
+            let read_ends = [run_end.min(next + OVERLAP), next];
+            let mut look = |end| self.look_at_chunk(mapping, start..end, next, sink);
+            if read_ends.into_iter().all(|end| look(end).is_err()) {
+                self.audited.unreadable += next - start;
+            }
+            start = next;
+        }
+    }
+
+    /// Looks at the windows that begin in the chunk before `next`, if it can be read.
     fn look_at_chunk(
         &mut self,
         mapping: &Mapping,
         chunk: Range<usize>,
         next: usize,
         sink: &mut dyn FnMut(AuditSighting<'_>),
-    ) {
+    ) -> io::Result<()> {
         let bytes = &mut self.buffer[..chunk.len()];
-        if self.pages.read(chunk.start, bytes).is_err() {
-            self.audited.unreadable += next - chunk.start;
-            return;
-        }
+        self.pages.read(chunk.start, bytes)?;
         let seen_until = bytes.len().min(next - chunk.start + 7);
         let in_mapping = chunk.start - mapping.range.start;
         let mut found = |Sighting { tag, window, position }| {
@@ -172,6 +193,7 @@ impl Auditor<'_> {
         self.canaries.note(chunk.start, &bytes[..next - chunk.start], looked.canaries);
         self.audited.canaries += looked.canaries;
         self.audited.bytes += next - chunk.start;
+        Ok(())
     }
 }
 
