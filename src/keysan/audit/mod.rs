@@ -242,7 +242,50 @@ impl std::error::Error for AuditError {
 mod tests {
     use std::ops::Range;
 
-    use super::without;
+    use super::*;
+
+    #[test]
+    #[expect(unsafe_code, reason = "only the kernel makes pages and takes one back")]
+    #[cfg_attr(miri, ignore = "reads its memory through the kernel")]
+    fn a_page_that_is_gone_hides_no_other() {
+        let secret: [u8; 16] = std::array::from_fn(|place| {
+            0xA5 ^ u8::try_from(place).expect("below 16").wrapping_mul(29)
+        });
+        let mut set = SecretSet::new();
+        set.register(&secret, 7).expect("a set with one secret has room");
+        let (rights, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: the kernel chooses a place of its own for four pages.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), 4 * PAGE, rights, flags, -1, 0) };
+        assert_ne!(start, libc::MAP_FAILED);
+        // In the first page, and across the last two.
+        for place in [100, 3 * PAGE - 8] {
+            // SAFETY: sixteen bytes at `place` lie in the mapping, and nobody else knows of it.
+            unsafe { start.byte_add(place).cast::<[u8; 16]>().write_unaligned(secret) };
+        }
+        // SAFETY: nothing lies in the second page.
+        assert_eq!(unsafe { libc::munmap(start.byte_add(PAGE), PAGE) }, 0);
+
+        let mut on_stack = Planted::new();
+        let mut auditor = Auditor {
+            set: &set,
+            pages: Pages::open().expect("can be read"),
+            buffer: Zeroizing::new(vec![0; CHUNK]),
+            canaries: Canaries::plant(&set, &mut on_stack),
+            audited: Audited::default(),
+        };
+        let range = start.addr()..start.addr() + 4 * PAGE;
+        let mapping = Mapping { range: range.clone(), name: String::new() };
+        let mut found = Vec::new();
+        auditor.look_at_run(&mapping, range, &mut |sighting| found.push(sighting.offset));
+        let expected = [100, 3 * PAGE - 8].map(|place| place..place + 9);
+        assert_eq!(found, expected.into_iter().flatten().collect::<Vec<_>>());
+        assert_eq!(auditor.audited.unreadable, PAGE);
+        for page in [0, 2, 3] {
+            // SAFETY: the page is the test's, and nobody looks at it any more.
+            unsafe { libc::munmap(start.byte_add(page * PAGE), PAGE) };
+        }
+    }
 
     #[test]
     fn what_is_left_of_a_range_is_outside_all_that_is_excluded() {
