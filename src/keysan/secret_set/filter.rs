@@ -85,13 +85,6 @@ impl Filter {
         self.says(masked) & 1 != 0
     }
 
-    /// The same of a word that nobody has asked anything yet. The coarse bitmap comes first: it
-    /// stays in the nearest cache.
-    #[inline(always)]
-    pub(super) fn admits_new(&self, masked: u64) -> bool {
-        self.coarse.0[word_of(masked) % 16] >> (masked % 64) & 1 != 0 && self.admits(masked)
-    }
-
     /// What [`admits`](Filter::admits) answers in the lowest bit, so that several answers can be combined without a branch.
     #[inline(always)]
     pub(super) fn says(&self, masked: u64) -> u64 {

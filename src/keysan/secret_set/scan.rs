@@ -60,13 +60,16 @@ impl<'set> Search<'set, '_> {
     #[inline(always)]
     unsafe fn lines_admitted(&self, block: *const u8, asked: u64) -> u64 {
         let (mask, filter) = (self.mask(), self.filter());
-        let mut admitted = 0;
-        for line in (0..64).step_by(8).filter(|line| asked >> line & 0xff != 0) {
-            let says = (line..line + 8).fold(0, |says, word| {
+        let (mut admitted, mut rest) = (0, asked);
+        while rest != 0 {
+            let line = rest.trailing_zeros() / 8 * 8;
+            let start = block.wrapping_add(8 * line as usize);
+            let says = (0..8).fold(0, |says, word| {
                 // SAFETY: a word of a line that is readable as the caller promises.
-                says | filter.says(unsafe { read_word(block.add(8 * word), mask) })
+                says | filter.says(unsafe { read_word(start.wrapping_add(8 * word), mask) })
             });
             admitted |= (says & 1).wrapping_neg() & 0xff << line;
+            rest &= !(0xff << line);
         }
         admitted
     }
@@ -109,7 +112,7 @@ impl<'set> Search<'set, '_> {
         for offset in (0..8 * count).step_by(8) {
             // SAFETY: one of the words that are readable as the caller promises.
             let masked = unsafe { read_word(start.add(offset), mask) };
-            if filter.admits_new(masked) {
+            if filter.admits(masked) {
                 self.confirm(masked, self.first_word + position + offset);
             }
         }
@@ -157,7 +160,7 @@ impl SecretSet {
         for (position, window) in bytes.windows(8).enumerate() {
             // SAFETY: the window is eight bytes long.
             let masked = unsafe { read_word(window.as_ptr(), self.mask) };
-            if self.filter.admits_new(masked) {
+            if self.filter.admits(masked) {
                 search.confirm(masked, position);
             }
         }

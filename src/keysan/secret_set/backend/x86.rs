@@ -187,8 +187,14 @@ unsafe fn masked_line(at: *const u8, mask: __m512i) -> __m512i {
 /// is left.
 #[inline(always)]
 fn blocks(start: *const u8, lines: usize) -> impl Iterator<Item = (*const u8, usize, usize)> {
-    (0..lines).step_by(BLOCK / LINE).map(move |line| {
-        (start.wrapping_add(LINE * line), LINE * line, (lines - line).min(BLOCK / LINE))
+    let (mut position, mut left) = (0_usize, lines);
+    std::iter::from_fn(move || {
+        let lines = left.min(BLOCK / LINE);
+        let block = (start.wrapping_add(position), position, lines);
+        left -= lines;
+        // Nothing in memory is long enough for it to wrap.
+        position = position.wrapping_add(BLOCK);
+        (lines > 0).then_some(block)
     })
 }
 
