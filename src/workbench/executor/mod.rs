@@ -233,9 +233,8 @@ impl Executor {
 
     #[inline]
     fn note_freed(&mut self, trace: &mut Trace, call: usize) {
-        let is_wanted = trace.layers.has(Layer::FreedHeap);
         heap::take_report(|freed| {
-            if is_wanted {
+            if trace.layers.has(Layer::FreedHeap) {
                 // Without an arena only the size of the block is known.
                 let unnumbered = Block {
                     number: u32::MAX,

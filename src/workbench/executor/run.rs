@@ -151,6 +151,7 @@ impl<S: Subject> Run<'_, S> {
     }
 
     /// Finds the handles that the call's slots stand for.
+    #[inline(always)]
     fn resolve(&mut self) {
         let seen = &mut self.seen;
         let client = &self.executor.client;
