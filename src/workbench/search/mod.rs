@@ -35,6 +35,9 @@ pub struct Search {
 /// in one of them.
 const FIRST: u64 = 128;
 
+/// After these, one sequence in so many that are made from nothing has an ending.
+const ENDING_ODDS: u32 = 8;
+
 impl Search {
     /// A search that has run nothing; the seed decides everything.
     #[must_use]
@@ -55,7 +58,8 @@ impl Search {
         self.proposed += 1;
         let is_early = self.proposed <= FIRST || ways.is_empty();
         if !options.feedback || is_early || dice::one_in(rng, 2) {
-            generate(rng, options, sequence);
+            let ending = options.ending && (is_early || dice::one_in(rng, ENDING_ODDS));
+            generate(rng, &SearchOptions { ending, ..*options }, sequence);
         } else {
             sequence.calls.clone_from(&ways.pick(rng).calls);
             go_on(rng, options, sequence);
