@@ -2,6 +2,9 @@
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code, reason = "stray writes are made on purpose")]
 
+mod borders;
+mod strays;
+
 use std::hint::black_box;
 
 use keysan::SecretSet;
@@ -151,65 +154,6 @@ fn a_block_held_over_a_reset_stays_as_it_is() {
 }
 
 #[test]
-fn a_write_after_free_is_found() {
-    let arena = Arena::attach().unwrap();
-    for place in [0, 7, 8, 99] {
-        let late = watched(|| {
-            drop(black_box(vec![1u8; 30]));
-            let mut block = black_box(vec![1u8; 100]);
-            let late = block.as_mut_ptr();
-            drop(block);
-            drop(black_box(vec![1u8; 30]));
-            late
-        });
-        assert_eq!(strays(&arena), []);
-        // SAFETY: the arena's memory stays mapped; nobody else's block lies there.
-        watched(|| unsafe { late.add(place).write_volatile(2) });
-        assert_eq!(strays(&arena), [(StrayKind::AfterFree, Some(1), 0)], "byte {place}");
-        arena.reset();
-        assert_eq!(strays(&arena), []);
-    }
-}
-
-#[test]
-fn words_that_changed_places_after_the_free_are_found() {
-    let arena = Arena::attach().unwrap();
-    let late = watched(|| {
-        let mut block = black_box((0..20_u64).collect::<Vec<_>>());
-        let late = block.as_mut_ptr();
-        drop(block);
-        late
-    });
-    // SAFETY: the arena's memory stays mapped; nobody else's block lies there.
-    unsafe { late.add(3).swap(late.add(4)) };
-    assert_eq!(strays(&arena).len(), 1);
-}
-
-#[test]
-fn a_write_into_a_gap_is_found() {
-    let arena = Arena::attach().unwrap();
-    let check = |len: usize, place: isize, number, offset| {
-        watched(|| {
-            let mut first = black_box(vec![1u8; 8]);
-            let mut block = black_box(vec![1u8; len]);
-            let start = if place < -32 { first.as_mut_ptr() } else { block.as_mut_ptr() };
-            let place = if place < -32 { place + 32 } else { place };
-            // SAFETY: the gaps are mapped and nobody's.
-            unsafe { start.offset(place).write_volatile(2) };
-        });
-        assert_eq!(strays(&arena), [(StrayKind::IntoGap, number, offset)], "{len} {place}");
-        arena.reset();
-    };
-    check(100, 100, Some(1), 100);
-    check(100, 115, Some(1), 115);
-    check(101, 103, Some(1), 103);
-    check(104, 104, Some(1), 104);
-    check(16, -1, Some(0), 31);
-    check(16, -33, None, 31);
-    check(16, -48, None, 16);
-}
-
-#[test]
 fn moving_a_block_leaves_the_old_place_to_be_seen() {
     let arena = Arena::attach().unwrap();
     let set = set_with_secret();
@@ -227,115 +171,6 @@ fn moving_a_block_leaves_the_old_place_to_be_seen() {
     assert_eq!(arena.block_count(), 3);
     let report = heap::take_report(|freed| assert_eq!(freed.block.unwrap().number, 0));
     assert_eq!((report.allocations, report.frees, report.sighted), (3, 3, 2));
-}
-
-#[test]
-fn a_pause_allocates_from_the_system() {
-    let arena = Arena::attach().unwrap();
-    let set = SecretSet::new();
-    let (outer, inner) = watched(|| {
-        let outer = heap::pause(|| block_with_secret(16, 0));
-        (outer, heap::watch(&set, || black_box(vec![1u8; 16])))
-    });
-    assert_eq!(arena.locate(outer.as_ptr()), None);
-    assert_eq!(arena.locate(inner.as_ptr()), Some((0, 0)));
-    assert_eq!(arena.block_count(), 1);
-}
-
-#[test]
-fn a_block_may_be_freed_and_moved_outside_the_watch() {
-    let arena = Arena::attach().unwrap();
-    let mut block = watched(|| block_with_secret(100, 40));
-    block.reserve_exact(1_000);
-    assert_eq!(arena.locate(block.as_ptr()), None, "moved to the system");
-    assert_eq!(block[40..56], SECRET);
-    assert_eq!((arena.live_count(), arena.block_count()), (0, 1));
-    assert_eq!(sightings(&arena).len(), 2);
-    assert_eq!(heap::take_report(|_| {}), Report { allocations: 1, ..live(1, 100) });
-}
-
-fn live(live_blocks: i64, live_bytes: i64) -> Report {
-    Report { live_blocks, live_bytes, ..Report::default() }
-}
-
-#[test]
-fn a_block_may_be_freed_on_another_thread() {
-    let arena = Arena::attach().unwrap();
-    for has_its_own in [false, true] {
-        let blocks = watched(|| (0..5).map(|_| block_with_secret(32, 0)).collect::<Vec<_>>());
-        arena.begin_call(9);
-        std::thread::spawn(move || {
-            let own = has_its_own.then(|| Arena::attach().unwrap());
-            watched(|| drop(blocks));
-            assert!(own.is_none_or(|own| own.block_count() == 0));
-        })
-        .join()
-        .unwrap();
-        assert_eq!(arena.live_count(), 0);
-        let freed_in = |s: &Sighted| s.place.block.unwrap().freed_in;
-        assert_eq!(sightings(&arena).iter().map(freed_in).collect::<Vec<_>>(), [Some(9); 10]);
-        arena.reset();
-        assert_eq!(arena.retained_len(), 0);
-    }
-}
-
-#[test]
-fn more_foreign_frees_than_can_be_noted_are_lost_and_not_handed_out_again() {
-    let arena = Arena::attach().unwrap();
-    let blocks = watched(|| (0..100).map(|_| Box::new([1u8; 16])).collect::<Vec<_>>());
-    std::thread::spawn(move || drop(blocks)).join().unwrap();
-    arena.reset();
-    assert_eq!(arena.live_count(), 101 - 64);
-    let floor = arena.retained_len();
-    assert!(floor > 100 * 32);
-    let younger = watched(|| black_box(vec![1u8; 16]));
-    assert_eq!(arena.locate(younger.as_ptr()), Some((0, 0)));
-}
-
-#[test]
-fn a_block_outlives_its_arena_and_its_thread() {
-    let held = std::thread::spawn(|| {
-        let _arena = Arena::attach().unwrap();
-        watched(|| black_box(vec![0x33u8; 10_000]))
-    })
-    .join()
-    .unwrap();
-    let arena = Arena::attach().unwrap();
-    let younger = watched(|| black_box(vec![0x44u8; 10_000]));
-    assert!(held.iter().all(|byte| *byte == 0x33));
-    assert!(younger.iter().all(|byte| *byte == 0x44));
-    drop(held);
-    assert_eq!(arena.live_count(), 1);
-}
-
-#[test]
-fn without_an_arena_the_thread_allocates_from_the_system() {
-    drop(Arena::attach().unwrap());
-    let block = watched(|| black_box(vec![1u8; 100]));
-    let arena = Arena::attach().unwrap();
-    assert_eq!(arena.locate(block.as_ptr()), None);
-    assert_eq!((arena.block_count(), arena.live_count()), (0, 0));
-}
-
-#[test]
-fn a_thread_may_end_with_its_arena_in_a_thread_local() {
-    struct Held(Option<Vec<u8>>, Arena);
-    impl Drop for Held {
-        fn drop(&mut self) {
-            watched(|| drop(self.0.take()));
-            assert_eq!(self.1.live_count(), 0);
-        }
-    }
-    thread_local! {
-        static HELD: std::cell::RefCell<Option<Held>> = const { std::cell::RefCell::new(None) };
-    }
-    std::thread::spawn(|| {
-        let arena = Arena::attach().unwrap();
-        let block = watched(|| black_box(vec![1u8; 100]));
-        HELD.set(Some(Held(Some(block), arena)));
-    })
-    .join()
-    .unwrap();
 }
 
 #[test]
@@ -427,49 +262,6 @@ fn scans_and_checks_allocate_nothing() {
     assert_eq!(heap::take_report(|_| {}), Report::default());
 }
 
-/// Runs one test of this file in a process of its own, and says whether it came to an end.
-fn ends_well(test: &str) -> (bool, String) {
-    let program = std::env::current_exe().expect("a test knows its own path");
-    let child = std::process::Command::new(program)
-        .args([test, "--exact", "--ignored", "--test-threads=1"])
-        .output()
-        .expect("a test can be started again");
-    (child.status.success(), String::from_utf8_lossy(&child.stderr).into_owned())
-}
-
-#[test]
-fn address_sanitizer_reports_reads_of_what_is_nobodys() {
-    // SAFETY: looks a name up among what the program has loaded.
-    let sanitizer =
-        unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"__asan_poison_memory_region".as_ptr()) };
-    for test in ["drill_a_read_after_the_free", "drill_a_read_of_the_gap"] {
-        let (ended_well, said) = ends_well(test);
-        assert_eq!(ended_well, sanitizer.is_null(), "{test}: {said}");
-        assert!(ended_well || said.contains("use-after-poison"), "{test}: {said}");
-    }
-}
-
-#[test]
-#[ignore = "run by address_sanitizer_reports_reads_of_what_is_nobodys"]
-fn drill_a_read_after_the_free() {
-    let arena = Arena::attach().unwrap();
-    let block = watched(|| black_box(vec![1u8; 100]));
-    let late = block.as_ptr();
-    drop(block);
-    assert_eq!(sightings(&arena), [], "a scan in between leaves the block forbidden");
-    // SAFETY: the arena's memory stays mapped.
-    assert_eq!(unsafe { late.add(50).read_volatile() }, 1);
-}
-
-#[test]
-#[ignore = "run by address_sanitizer_reports_reads_of_what_is_nobodys"]
-fn drill_a_read_of_the_gap() {
-    let _arena = Arena::attach().unwrap();
-    let block = watched(|| black_box(vec![1u8; 100]));
-    // SAFETY: the arena's memory stays mapped.
-    assert_ne!(unsafe { block.as_ptr().add(100).read_volatile() }, 1);
-}
-
 #[test]
 fn a_change_is_noticed_once() {
     let arena = Arena::attach().unwrap();
@@ -496,19 +288,4 @@ fn what_is_remembered_is_no_change() {
     arena.remember();
     assert!(!arena.has_changed());
     drop(held);
-}
-
-#[test]
-fn an_arena_that_does_not_serve_leaves_everything_to_the_system() {
-    let arena = Arena::attach().unwrap();
-    arena.serve(false);
-    let held = watched(|| black_box(vec![1u8; 10]));
-    assert_eq!((arena.block_count(), arena.outside_count()), (0, 0));
-    arena.serve(true);
-    watched(|| drop(held));
-    let held = watched(|| black_box(vec![1u8; 10]));
-    assert_eq!(arena.block_count(), 1);
-    arena.serve(false);
-    watched(|| drop(held));
-    assert_eq!(arena.live_count(), 0);
 }
