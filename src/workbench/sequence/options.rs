@@ -17,7 +17,7 @@ pub struct SearchOptions {
     /// now and then one call twice.
     pub repetition: bool,
     /// Sequences end with devices that come and go and with tables that are filled, where what was
-    /// kept or lost by mistake shows.
+    /// kept or lost by mistake shows. In a search the first ones do, and few later ones.
     pub ending: bool,
     /// Every other sequence goes on from the shortest way to a state, a transition or a depth that
     /// was reached before.
