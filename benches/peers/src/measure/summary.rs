@@ -111,8 +111,13 @@ pub struct Duel {
     pub calls: Option<f64>,
     /// The same for seconds.
     pub seconds: Option<f64>,
+    /// How many times more executions it needs at the least, over all faults that rekeylab catches:
+    /// each miss counts as if the next execution had caught the fault.
+    pub executions_at_least: Option<f64>,
     /// Faults on which rekeylab needs fewer executions, in the median.
     pub ahead: usize,
+    /// Those on which it would be ahead even if each miss of the other had ended so.
+    pub ahead_at_least: usize,
     /// Faults on which it needs more.
     pub behind: usize,
     /// Of those ahead, with p below 0.05.
@@ -142,6 +147,12 @@ impl<'a> Table<'a> {
 
     fn runs(&self, arm: &str, fault: Fault) -> &[&'a Run] {
         self.0.get(&(arm.to_owned(), fault.name())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Executions to the first violation, or one more than a miss has made.
+    fn executions_at_least(&self, arm: &str, fault: Fault) -> Vec<Option<f64>> {
+        let least = |run: &&Run| executions(run) + f64::from(run.outcome.rang.is_none());
+        self.runs(arm, fault).iter().map(|run| Some(least(run))).collect()
     }
 
     fn values(&self, arm: &str, fault: Fault, of: fn(&Run) -> f64) -> Vec<Option<f64>> {
@@ -283,6 +294,13 @@ fn duel(own: Arm, arm: Arm, table: &Table<'_>, faults: &[Fault]) -> Duel {
         });
         geometric_mean(&ratios.collect::<Vec<_>>())
     };
+    let at_least: Vec<f64> = faults
+        .iter()
+        .filter_map(|&fault| {
+            let theirs = median(&table.executions_at_least(&name, fault))?;
+            Some(theirs / median(&table.values(&own, fault, executions))?)
+        })
+        .collect();
     let mut duel = Duel {
         title: arm.title(),
         both: 0,
@@ -291,7 +309,9 @@ fn duel(own: Arm, arm: Arm, table: &Table<'_>, faults: &[Fault]) -> Duel {
         executions: ratio(executions),
         calls: ratio(calls),
         seconds: ratio(seconds),
+        executions_at_least: geometric_mean(&at_least),
         ahead: 0,
+        ahead_at_least: at_least.iter().filter(|&&ratio| ratio > 1.0).count(),
         behind: 0,
         surely_ahead: 0,
         surely_behind: 0,
@@ -359,6 +379,15 @@ mod tests {
         assert_eq!((duel.both, duel.only_rekeylab, duel.ahead), (0, 1, 1));
         assert_eq!(duel.executions, None);
         assert_eq!(summary.arm("indexed").unwrap().faults_never, 0);
+    }
+
+    #[test]
+    fn a_miss_is_at_least_one_execution_more_than_it_made() {
+        let summary = summary([3, 0, 0]);
+        let duel = &summary.duels[0];
+        let least = f64::from(1001) / 5.0;
+        assert!((duel.executions_at_least.unwrap() - least).abs() < 1e-9, "{duel:?}");
+        assert_eq!(duel.ahead_at_least, 1);
     }
 
     #[test]

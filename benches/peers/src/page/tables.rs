@@ -23,11 +23,13 @@ pub(super) fn arms(summary: &Summary) -> Markup {
                         th scope="colgroup" colspan="3" { "median to the first violation" }
                         th scope="col" rowspan="2" { "calls an execution" }
                         th scope="colgroup" colspan="3" { "× rekeylab, where both catch" }
+                        th scope="colgroup" colspan="2" { "over all, at least" }
                         th scope="colgroup" colspan="2" { "rekeylab is" }
                     }
                     tr {
                         @for head in ["always", "never", "executions", "calls", "seconds", "executions",
-                            "calls", "seconds", "ahead (surely)", "behind (surely)"] {
+                            "calls", "seconds", "executions", "ahead", "ahead (surely)",
+                            "behind (surely)"] {
                             th scope="col" { (head) }
                         }
                     }
@@ -35,6 +37,7 @@ pub(super) fn arms(summary: &Summary) -> Markup {
                 tbody { @for arm in arms { (arm_row(arm, duel(arm))) } }
             }
         }
+        p.hint { "“At least”: as if each miss had caught its fault in the next execution." }
     }
 }
 
@@ -57,6 +60,8 @@ fn arm_row(arm: &ArmSummary, duel: Option<&Duel>) -> Markup {
             td { (ratio(|duel| duel.executions)) }
             td { (ratio(|duel| duel.calls)) }
             td { (ratio(|duel| duel.seconds)) }
+            td { (ratio(|duel| duel.executions_at_least)) }
+            td { (duel.map_or("–".to_owned(), |duel| duel.ahead_at_least.to_string())) }
             td { (surely(|duel| (duel.ahead, duel.surely_ahead))) }
             td { (surely(|duel| (duel.behind, duel.surely_behind))) }
         }
