@@ -127,7 +127,11 @@ fn run_form(form: &Form, options: &Measurement) -> Result<(), Box<dyn Error>> {
     let tasks = plan.tasks();
     let todo: Vec<Task> =
         tasks.iter().copied().filter(|task| store.run_of(task).is_none()).collect();
-    tell(&format!("{}; {}", count(&tasks, &todo), duration(&todo, jobs)))?;
+    tell(&if todo.is_empty() {
+        format!("{} runs, all of them finished", tasks.len())
+    } else {
+        format!("{}; {}", count(&tasks, &todo), duration(&todo, jobs))
+    })?;
     let mut targets = PathBuf::new();
     if todo.iter().any(|task| task.arm.engine_target().is_some()) {
         tell("building the fuzz targets")?;

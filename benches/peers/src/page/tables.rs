@@ -23,13 +23,12 @@ pub(super) fn arms(summary: &Summary) -> Markup {
                         th scope="colgroup" colspan="3" { "median to the first violation" }
                         th scope="col" rowspan="2" { "calls an execution" }
                         th scope="colgroup" colspan="3" { "× rekeylab, where both catch" }
-                        th scope="colgroup" colspan="2" { "over all, at least" }
+                        th scope="col" rowspan="2" { "over all, at least" }
                         th scope="colgroup" colspan="2" { "rekeylab is" }
                     }
                     tr {
                         @for head in ["always", "never", "executions", "calls", "seconds", "executions",
-                            "calls", "seconds", "executions", "ahead", "ahead (surely)",
-                            "behind (surely)"] {
+                            "calls", "seconds", "ahead (surely)", "behind (surely)"] {
                             th scope="col" { (head) }
                         }
                     }
@@ -37,7 +36,9 @@ pub(super) fn arms(summary: &Summary) -> Markup {
                 tbody { @for arm in arms { (arm_row(arm, duel(arm))) } }
             }
         }
-        p.hint { "“At least”: as if each miss had caught its fault in the next execution." }
+        p.hint {
+            "“At least”: executions, as if each miss had caught its fault in the next one."
+        }
     }
 }
 
@@ -61,7 +62,6 @@ fn arm_row(arm: &ArmSummary, duel: Option<&Duel>) -> Markup {
             td { (ratio(|duel| duel.calls)) }
             td { (ratio(|duel| duel.seconds)) }
             td { (ratio(|duel| duel.executions_at_least)) }
-            td { (duel.map_or("–".to_owned(), |duel| duel.ahead_at_least.to_string())) }
             td { (surely(|duel| (duel.ahead, duel.surely_ahead))) }
             td { (surely(|duel| (duel.behind, duel.surely_behind))) }
         }
