@@ -56,8 +56,8 @@ impl Search {
     pub fn propose(&mut self) -> &CallSequence {
         let Self { rng, options, ways, sequence, .. } = self;
         self.proposed += 1;
-        let is_early = self.proposed <= FIRST || ways.is_empty();
-        if !options.feedback || is_early || dice::one_in(rng, 2) {
+        let is_early = self.proposed <= FIRST;
+        if !options.feedback || is_early || ways.is_empty() || dice::one_in(rng, 2) {
             let ending = options.ending && (is_early || dice::one_in(rng, ENDING_ODDS));
             generate(rng, &SearchOptions { ending, ..*options }, sequence);
         } else {
@@ -74,5 +74,28 @@ impl Search {
                 self.ways.note(reached, &self.sequence.calls, &mut self.rng);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sequence::Call;
+
+    #[test]
+    fn the_first_sequences_have_an_ending_and_few_later_ones() {
+        let mut search = Search::new(1, SearchOptions { feedback: false, ..Default::default() });
+        let mut share = |count: usize| {
+            let has_ending = |sequence: &CallSequence| {
+                let last = sequence.calls.iter().rev().take(4);
+                last.filter(|call| matches!(call, Call::DestroyDevice { .. })).count() == 4
+            };
+            let endings = (0..count).filter(|_| has_ending(search.propose())).count();
+            100 * endings / count
+        };
+        // Those with many sessions, one ending in four, are not counted.
+        let (first, later) = (share(128), share(2000));
+        assert!((60..90).contains(&first), "{first} %");
+        assert!((5..15).contains(&later), "{later} %");
     }
 }

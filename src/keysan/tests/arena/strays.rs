@@ -65,13 +65,15 @@ fn a_write_into_a_gap_is_found() {
     check(16, -48, None, 16);
 }
 
-/// Runs one test of this file in a process of its own, and says whether it came to an end.
+/// Runs one ignored test in a process of its own, and says whether it came to an end.
 fn ends_well(test: &str) -> (bool, String) {
     let program = std::env::current_exe().expect("a test knows its own path");
     let child = std::process::Command::new(program)
         .args([test, "--exact", "--ignored", "--test-threads=1"])
         .output()
         .expect("a test can be started again");
+    let heading = String::from_utf8_lossy(&child.stdout);
+    assert!(heading.contains("running 1 test\n"), "there is no test {test}");
     (child.status.success(), String::from_utf8_lossy(&child.stderr).into_owned())
 }
 
@@ -88,7 +90,7 @@ fn address_sanitizer_reports_reads_of_what_is_nobodys() {
 }
 
 #[test]
-#[ignore = "run by address_sanitizer_reports_reads_of_what_is_nobodys"]
+#[ignore = "AddressSanitizer ends the process; run by address_sanitizer_reports_reads_of_what_is_nobodys"]
 fn drill_a_read_after_the_free() {
     let arena = Arena::attach().unwrap();
     let block = watched(|| black_box(vec![1u8; 100]));
@@ -100,7 +102,7 @@ fn drill_a_read_after_the_free() {
 }
 
 #[test]
-#[ignore = "run by address_sanitizer_reports_reads_of_what_is_nobodys"]
+#[ignore = "AddressSanitizer ends the process; run by address_sanitizer_reports_reads_of_what_is_nobodys"]
 fn drill_a_read_of_the_gap() {
     let _arena = Arena::attach().unwrap();
     let block = watched(|| black_box(vec![1u8; 100]));
