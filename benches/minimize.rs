@@ -19,12 +19,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use instances::instances;
-use planted::{alone, shortest_reproducers, with_fault};
+use planted::{alone, shortest_of, shortest_reproducers, with_fault};
 use rekeylab::Workbench;
 use rekeylab::drill::layers_for;
 use rekeylab::report::Fingerprint;
 use rekeylab::sequence::{CallSequence, SequenceText};
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 
 #[global_allocator]
 static ALLOCATOR: keysan::heap::ScanningAllocator = keysan::heap::ScanningAllocator::new();
@@ -48,7 +48,9 @@ fn main() {
     for (fault, file) in shortest_reproducers() {
         if fault.name().contains(&name) {
             let known = file.parsed.sequence();
-            with_fault(fault, || row(&mut workbench, fault, &known, count, &mut owners));
+            with_fault(&mut workbench, fault, |workbench| {
+                row(workbench, fault, &known, count, &mut owners);
+            });
         }
     }
 }
@@ -83,12 +85,12 @@ fn row(
         "{:<34} {:>9} {:>12} {:>10.1} {:>10} {:>12}",
         fault.name(),
         found.len(),
-        format!("{least}-{most} ({})", fault.shortest()),
+        format!("{least}-{most} ({})", shortest_of(fault)),
         worst.0.as_secs_f64() * 1e3,
         worst.1,
         forms.len()
     );
-    let is_right = forms.len() == 1 && most == fault.shortest();
+    let is_right = forms.len() == 1 && most == shortest_of(fault);
     for (fingerprint, forms) in &forms {
         if let Some(other) = owners.insert(*fingerprint, fault.name())
             && other != fault.name()

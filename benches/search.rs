@@ -60,10 +60,11 @@ mod search {
 
     use rekeylab::Workbench;
     use rekeylab::drill::layers_for;
+    use rekeylab::executor::core_with;
     use rekeylab::observation::Layers;
     use rekeylab::search::Search;
     use rekeylab::sequence::{PARTS, SearchOptions};
-    use rekeylab_driver::{Fault, plant};
+    use rekeylab_faults::Fault;
 
     /// Most sequences of a search.
     const EXECUTIONS_MAX: u64 = 20_000;
@@ -155,7 +156,7 @@ mod search {
         seed: u64,
         options: SearchOptions,
     ) -> (u64, u64) {
-        plant(Some(fault));
+        workbench.drive(core_with(Some(fault)));
         let mut search = Search::new(seed, options);
         let (mut count, mut calls, mut is_clean) = (0, 0, true);
         while is_clean && count <= EXECUTIONS_MAX {
@@ -165,7 +166,6 @@ mod search {
             is_clean = workbench.run_with(sequence, layers_for(Some(fault))).is_clean();
             search.learn(workbench.trace());
         }
-        plant(None);
         (count, calls)
     }
 

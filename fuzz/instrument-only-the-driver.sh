@@ -17,7 +17,7 @@ for argument in "$@"; do
 done
 
 case $crate in
-rekeylab_driver | rekeylab_cipher | call_sequence | call_sequence_keysan | sequence_forms) is_instrumented=yes ;;
+rekeylab_driver | rekeylab_cipher | rekeylab_faults | call_sequence | call_sequence_keysan | sequence_forms) is_instrumented=yes ;;
 *) is_instrumented=no ;;
 esac
 

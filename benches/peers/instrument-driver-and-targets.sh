@@ -16,7 +16,7 @@ for argument in "$@"; do
 done
 
 case $crate in
-rekeylab_driver | rekeylab_cipher | rekeylab_peers | opaque | indexed | calls)
+rekeylab_driver | rekeylab_cipher | rekeylab_faults | rekeylab_peers | opaque | indexed | calls)
     set -- "$@" -Cpasses=sancov-module \
         -Cllvm-args=-sanitizer-coverage-level=4 \
         -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \

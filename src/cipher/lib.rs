@@ -46,9 +46,6 @@ mod aes_ni;
 #[path = "aes_ni_absent.rs"]
 mod aes_ni;
 
-#[cfg(feature = "faults")]
-pub mod planted;
-
 #[cfg(all(
     any(target_os = "linux", target_os = "macos"),
     any(target_arch = "x86_64", target_arch = "aarch64"),

@@ -1,9 +1,5 @@
 //! The adapter: every entry point of the interface, as the hardened profile answers it.
 
-#[cfg(feature = "faults")]
-#[path = "detours/adapter.rs"]
-mod detours;
-
 use core::fmt;
 
 use rekeylab_ddi::{
@@ -14,7 +10,6 @@ use rekeylab_ddi::{
 
 use crate::counter::CounterRange;
 use crate::device::{Devices, GENERATION_MAX, SessionPlace, session_handle};
-use crate::fault::fault;
 use crate::limits::{
     BLOCK_ALIGNMENT, Bounds, DEVICES_MAX, ENTROPY_DRAWS_MAX, QUEUE_COMMANDS_MAX, SESSIONS_MAX,
 };
@@ -34,8 +29,6 @@ pub struct Adapter {
     devices: Devices,
     queue: Queue,
     bounds: Bounds,
-    #[cfg(feature = "faults")]
-    sidetrack: crate::sidetracks::AdapterSidetrack,
 }
 
 impl Adapter {
@@ -47,8 +40,6 @@ impl Adapter {
         mechanism: impl KeyUnwrap + 'static,
         bounds: Bounds,
     ) -> Self {
-        #[cfg(feature = "faults")]
-        crate::keepsakes::forget();
         let generations_max = bounds.generations_max.clamp(1, GENERATION_MAX);
         let bounds = Bounds { generations_max, ..bounds };
         Self {
@@ -58,8 +49,6 @@ impl Adapter {
             devices: Devices::new(generations_max),
             queue: Queue::new(bounds.queue_len_max),
             bounds,
-            #[cfg(feature = "faults")]
-            sidetrack: crate::sidetracks::AdapterSidetrack::default(),
         }
     }
 
@@ -108,22 +97,10 @@ impl Adapter {
     #[cfg(feature = "homes")]
     pub fn write_state(&self, sink: &mut dyn FnMut(&[u8])) {
         // The seams have states of their own, which their owner knows. Bounds never change.
-        let Self {
-            entropy: _,
-            engine: _,
-            mechanism: _,
-            devices,
-            queue,
-            bounds: _,
-            #[cfg(feature = "faults")]
-            sidetrack,
-        } = self;
+        let Self { entropy: _, engine: _, mechanism: _, devices, queue, bounds: _ } = self;
         let mut sink = crate::observe::StateSink::new(sink);
         devices.write_state(&mut sink);
         queue.write_state(&mut sink);
-        // What planted faults keep in statics nobody reads back.
-        #[cfg(feature = "faults")]
-        sidetrack.write_state(&mut sink);
     }
 
     fn create_session(
@@ -145,37 +122,19 @@ impl Adapter {
         if !is_offered {
             return Err(Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO);
         }
-        #[cfg(feature = "faults")]
-        if fault!(NinthSessionEvictsFirst) && crate::sidetracks::evict_first(sessions) {
-            self.engine.release(SESSION_LEN + SECRETS_LEN);
-        }
         // Semantics decision: a session too many is refused as memory that ran out; the documents
         // name no bound.
         let session = sessions.vacancy().ok_or(Hresult::E_OUTOFMEMORY)?;
         if self.engine.reserve(SESSION_LEN).is_err() {
-            if fault!(FailedCreateReleasesTooMuch) {
-                self.engine.release(SESSION_LEN);
-            }
             return Err(Hresult::E_OUTOFMEMORY);
         }
         if self.engine.reserve(SECRETS_LEN).is_err() {
-            // Tried again behind the caller's back, and then forgotten.
-            if fault!(FailedCreateTakesSlot) && self.engine.reserve(SECRETS_LEN).is_ok() {
-                sessions.fill(session, Session::new());
-                return Err(Hresult::E_OUTOFMEMORY);
-            }
             // Nothing of a failed create stays (S-56).
-            if !fault!(FailedCreateKeepsMemory) {
-                self.engine.release(SESSION_LEN);
-            }
+            self.engine.release(SESSION_LEN);
             return Err(Hresult::E_OUTOFMEMORY);
         }
         let place = SessionPlace { device, session };
-        #[cfg(feature = "faults")]
-        let value = self.sidetrack.new_session(place);
-        #[cfg(not(feature = "faults"))]
-        let value = Session::new();
-        sessions.fill(session, value);
+        sessions.fill(session, Session::new());
         Ok(session_handle(place))
     }
 
@@ -190,11 +149,6 @@ impl Adapter {
         let blob_len = self.mechanism.blob_len();
         let blob = claimed(args.blob, args.blob_len).filter(|blob| blob.len() == blob_len);
         session.exchange_key(&mut *self.mechanism, blob.ok_or(Hresult::E_INVALIDARG)?)?;
-        #[cfg(feature = "faults")]
-        if fault!(KeyInLog) {
-            let key = session.secrets().key.bytes();
-            self.engine.log(format_args!("a session took its key: {key:02x?}"));
-        }
         Ok(())
     }
 
@@ -204,17 +158,11 @@ impl Adapter {
         session: SessionHandle,
         out: Option<&mut [u8; RANDOM_NUMBER_LEN]>,
     ) -> Result<(), Hresult> {
-        #[cfg(feature = "faults")]
-        if fault!(OneRefreshPerDevice) && self.is_sibling_refreshing(device, session) {
-            return Err(Hresult::D3DDDIERR_INVALIDCALL);
-        }
         let (_, found) = self.devices.find(device, session)?;
         let started = found.start_refresh(&mut *self.entropy, out.ok_or(Hresult::E_INVALIDARG)?);
         if started == Err(Hresult::E_FAIL) {
             self.engine.log(format_args!("no refresh started: the entropy source is broken"));
         }
-        #[cfg(feature = "faults")]
-        self.leave_after_start(device, session, started);
         started
     }
 
@@ -224,12 +172,9 @@ impl Adapter {
         let (data_len, counter) = (args.data_len, args.iv.copied());
         // Semantics decision: no data, no bytes, part of a block or too many bytes is an argument
         // error (S-15, S-40).
-        let len_max = self.bounds.buffer_len_max - u32::from(fault!(LongestBufferRefused))
-            + u32::from(fault!(LongerBufferAccepted)) * BLOCK_ALIGNMENT;
-        let is_len_allowed = (data_len != 0 || fault!(EmptyBufferPanics))
-            && (data_len.is_multiple_of(BLOCK_ALIGNMENT)
-                || fault!(PartialBlockAccepted) && data_len > BLOCK_ALIGNMENT)
-            && data_len <= len_max;
+        let len_max = self.bounds.buffer_len_max;
+        let is_len_allowed =
+            data_len != 0 && data_len.is_multiple_of(BLOCK_ALIGNMENT) && data_len <= len_max;
         let data = claimed(args.data, data_len).filter(|_| is_len_allowed);
         let data = data.ok_or(Hresult::E_INVALIDARG)?;
         // Semantics decision: without an IV there is no AES-CTR, and no IV of zero is made up
@@ -238,36 +183,21 @@ impl Adapter {
         let range = CounterRange::new(counter, data_len)?;
 
         session.admit_buffer(range)?;
-        let admitted = self.queue.admit(data.len());
-        #[cfg(feature = "faults")]
-        if fault!(FullQueueConsumesCounter) && admitted.is_err() {
-            session.use_up(range);
-        }
-        admitted?;
+        self.queue.admit(data.len())?;
         self.queue.make_room(data.len()).map_err(|_| Hresult::E_OUTOFMEMORY)?;
         self.engine.reserve(data.len()).map_err(|_| Hresult::E_OUTOFMEMORY)?;
         // From here on nothing fails, so that a refused buffer consumes no counter (S-37).
         let fence = self.queue.push(place, counter, data, |key| session.bind_buffer(range, key));
-        #[cfg(feature = "faults")]
-        self.bind_off_the_path(place, fence);
         Ok(fence)
     }
 
     fn destroy(&mut self, device: DeviceHandle, session: SessionHandle) -> Result<(), Hresult> {
         let (place, session) = self.devices.find(device, session)?;
         session.may_end()?;
-        if fault!(DestroyLeavesSessionAlive) {
-            return Ok(());
-        }
         // Semantics decision: the handle stops resolving at once, whatever is pending or in flight
         // (S-21, S-22); dropping the session erases its secrets (S-79). Submitted work carries its
         // own key and completes.
-        let ended = self.devices.remove(place);
-        #[cfg(feature = "faults")]
-        let ended = self.sidetrack.keep(place, ended, self.bounds.generations_max);
-        drop(ended);
-        #[cfg(feature = "faults")]
-        self.spoil_work_of(place);
+        drop(self.devices.remove(place));
         self.engine.release(SESSION_LEN + SECRETS_LEN);
         Ok(())
     }
@@ -278,9 +208,6 @@ impl CryptoSessionDdi for Adapter {
         args.device = DeviceHandle::NULL;
         let Some(place) = self.devices.vacancy() else { return Hresult::E_OUTOFMEMORY };
         if self.engine.reserve(DEVICE_LEN).is_err() {
-            if fault!(FailedCreateTakesDevice) {
-                self.devices.open(place);
-            }
             return Hresult::E_OUTOFMEMORY;
         }
         args.device = self.devices.open(place);
@@ -292,9 +219,6 @@ impl CryptoSessionDdi for Adapter {
         let closed = self.devices.close(device).map(|mut sessions| {
             let session_count = sessions.iter_mut().count();
             self.engine.release(DEVICE_LEN + session_count * (SESSION_LEN + SECRETS_LEN));
-            if fault!(ClosedDeviceForgotten) {
-                core::mem::forget(sessions);
-            }
         });
         code(closed)
     }
@@ -322,25 +246,16 @@ impl CryptoSessionDdi for Adapter {
         device: DeviceHandle,
         args: &mut StartSessionKeyRefresh<'_>,
     ) -> Hresult {
-        #[cfg(feature = "faults")]
-        if let Some(answer) = self.start_off_the_path(device, args) {
-            return answer;
-        }
         // Semantics decision: exactly 16 bytes, or nothing is written and no length is written
         // back (S-11). A short random number would refresh part of the key.
-        let is_len_right = args.random_number_len as usize == RANDOM_NUMBER_LEN
-            || fault!(SizeSeventeenAccepted) && args.random_number_len == 17;
+        let is_len_right = args.random_number_len as usize == RANDOM_NUMBER_LEN;
         let buffer = args.random_number.as_deref_mut().filter(|_| is_len_right);
         // Semantics decision: a buffer of the right size holds the random number or zeros, never
         // what lay there before (S-48), and no byte behind it is written (INV-09).
-        let zeroed_len = RANDOM_NUMBER_LEN + usize::from(fault!(StartWritesSeventeenBytes));
-        let mut out = buffer.and_then(|buffer| buffer.get_mut(..zeroed_len));
-        if let Some(out) = out.as_deref_mut()
-            && !fault!(FailedStartLeavesOutput)
-        {
+        let mut out = buffer.and_then(|buffer| buffer.first_chunk_mut());
+        if let Some(out) = &mut out {
             out.fill(0);
         }
-        let out = out.and_then(|out| out.first_chunk_mut());
         code(self.start_refresh(device, args.session, out))
     }
 
@@ -350,18 +265,12 @@ impl CryptoSessionDdi for Adapter {
         session: SessionHandle,
     ) -> Hresult {
         let found = self.devices.find(device, session);
-        let finished = found.and_then(|(_, session)| session.finish_refresh());
-        #[cfg(feature = "faults")]
-        self.leave_after_finish(device, session, finished);
-        code(finished)
+        code(found.and_then(|(_, session)| session.finish_refresh()))
     }
 
     fn submit_buffer(&mut self, device: DeviceHandle, args: &mut SubmitBuffer<'_>) -> Hresult {
         let submitted = self.submit(device, args);
-        let fence_of_refused = if fault!(RefusedSubmitLeavesFence) { args.fence } else { 0 };
-        args.fence = submitted.unwrap_or(fence_of_refused);
-        #[cfg(feature = "faults")]
-        self.leave_after_submit(device, args.session, submitted);
+        args.fence = submitted.unwrap_or(0);
         code(submitted)
     }
 
@@ -372,12 +281,7 @@ impl CryptoSessionDdi for Adapter {
     ) -> Hresult {
         let found = self.devices.find(device, args.session);
         let status = found.and_then(|(_, session)| session.status());
-        let answer_of_refused = if fault!(RefusedStatusSaysOk) {
-            SessionStatus::OK
-        } else {
-            SessionStatus::KEY_AND_CONTENT_LOST
-        };
-        args.status = status.unwrap_or(answer_of_refused);
+        args.status = status.unwrap_or(SessionStatus::KEY_AND_CONTENT_LOST);
         code(status)
     }
 
@@ -387,8 +291,7 @@ impl CryptoSessionDdi for Adapter {
 
     fn retire(&mut self, args: &mut Retire<'_>) -> Hresult {
         (args.completed_count, args.surface_len) = (0, 0);
-        let count = args.count - u32::from(fault!(RetireStopsOneShort) && args.count > 0);
-        while args.completed_count < count {
+        while args.completed_count < args.count {
             let Some(&command) = self.queue.front() else { break };
             let Some(entry) = args.completions.get_mut(args.completed_count as usize) else {
                 break;
@@ -397,18 +300,10 @@ impl CryptoSessionDdi for Adapter {
             let Some(buffer) = surface.and_then(|rest| rest.get_mut(..command.result_len())) else {
                 break;
             };
-            #[cfg(feature = "faults")]
-            if fault!(KeyBoundAtCompletion)
-                && let Some(session) = self.devices.at(command.session)
-            {
-                self.queue.bind_front(&session.secrets().key);
-            }
             *entry = self.queue.complete_front(&mut *self.engine, buffer);
             entry.offset = args.surface_len;
             args.surface_len += entry.len;
             args.completed_count += 1;
-            #[cfg(feature = "faults")]
-            self.spoil_completion(args, &command);
         }
         Hresult::S_OK
     }
@@ -416,9 +311,6 @@ impl CryptoSessionDdi for Adapter {
     fn reset_engine(&mut self) -> Hresult {
         let Self { devices, queue, engine, .. } = self;
         for (place, session) in devices.sessions_mut() {
-            if fault!(ResetSparesOtherDevices) && place.device.index != 0 {
-                continue;
-            }
             session.tear_down(queue.has_work_of(place));
         }
         let lost_count = queue.lose_everything(&mut **engine);
@@ -451,13 +343,6 @@ impl fmt::Debug for Adapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Adapter");
         out.field("devices", &self.devices).field("queue", &self.queue);
-        #[cfg(feature = "faults")]
-        if fault!(RandomInDebug) {
-            for (_, session) in self.devices.sessions() {
-                let random = u128::from_be_bytes(*session.secrets().random.bytes());
-                out.field("random", &random);
-            }
-        }
         out.finish_non_exhaustive()
     }
 }

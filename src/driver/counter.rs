@@ -2,7 +2,6 @@
 
 use rekeylab_ddi::{CtrIv, Hresult};
 
-use crate::fault::fault;
 use crate::limits::BLOCK_ALIGNMENT;
 
 /// The highest (IV, Count) that a session ever used.
@@ -35,14 +34,7 @@ impl CounterRange {
         // Both fields are big-endian in memory and are compared as numbers (R-31, S-32).
         let (iv, first) = (start.iv_number(), start.count_number());
         let block_count = u64::from(len / BLOCK_ALIGNMENT);
-        if fault!(CountOverflowPanics) {
-            return Ok(Self { iv, first, last: first + (block_count - 1) });
-        }
-        let last = match first.checked_add(block_count - 1) {
-            None if fault!(CountCarriesIntoIv) => u64::MAX,
-            Some(u64::MAX) if fault!(LastCountRefused) => return Err(Hresult::E_INVALIDARG),
-            last => last.ok_or(Hresult::E_INVALIDARG)?,
-        };
+        let last = first.checked_add(block_count - 1).ok_or(Hresult::E_INVALIDARG)?;
         Ok(Self { iv, first, last })
     }
 }
@@ -52,20 +44,6 @@ impl CounterTrack {
     pub(crate) fn admits(&self, range: CounterRange) -> Result<(), Hresult> {
         let is_above = match self.highest {
             None => true,
-            Some((iv, last)) if fault!(CounterOverlapsByOne) => {
-                (range.iv, range.first) >= (iv, last)
-            }
-            Some((iv, _))
-                if fault!(IvMayRiseInNativeOrder) && range.iv.swap_bytes() > iv.swap_bytes() =>
-            {
-                true
-            }
-            Some((iv, _))
-                if fault!(LowHalfOfIvCompared) && range.iv & 0xFFFF_FFFF > iv & 0xFFFF_FFFF =>
-            {
-                true
-            }
-            Some((iv, _)) if fault!(CountIgnoredWithinIv) && range.iv == iv => true,
             Some(highest) => (range.iv, range.first) > highest,
         };
         // Semantics decision: a counter that does not rise is refused as a call that the session's
@@ -78,8 +56,7 @@ impl CounterTrack {
     /// Only called once the buffer is accepted: a refused call consumes nothing (S-37). The IV
     /// 2^64-1 with Count 2^64-1 is the last there is; after it every buffer is refused (S-38).
     pub(crate) fn use_up(&mut self, range: CounterRange) {
-        let last = if fault!(FirstBlockAloneUsedUp) { range.first } else { range.last };
-        self.highest = Some((range.iv, last));
+        self.highest = Some((range.iv, range.last));
     }
 
     /// Writes what is remembered; see [`Adapter::write_state`](crate::Adapter::write_state).
@@ -90,17 +67,6 @@ impl CounterTrack {
         let (iv, count) = highest.unwrap_or_default();
         sink.number(iv);
         sink.number(count);
-    }
-
-    /// Forgets the history. No honest path does.
-    pub(crate) fn forget(&mut self) {
-        self.highest = None;
-    }
-
-    /// Takes another history for its own, if that one is lower. No honest path does.
-    #[cfg(feature = "faults")]
-    pub(crate) fn lower_to(&mut self, other: Self) {
-        self.highest = self.highest.min(other.highest);
     }
 }
 

@@ -2,7 +2,6 @@
 
 use rekeylab_ddi::{DeviceHandle, Hresult, SessionHandle};
 
-use crate::fault::fault;
 use crate::limits::{DEVICES_MAX, SESSIONS_MAX};
 use crate::session::Session;
 use crate::table::{Place, Table};
@@ -20,8 +19,7 @@ pub(crate) type Device = Table<Session, SESSIONS_MAX>;
 impl Devices {
     /// No device yet.
     pub(crate) fn new(generations_max: u32) -> Self {
-        let serves_once_less = u32::from(fault!(DeviceSlotRetiredEarly) && generations_max > 1);
-        Self { devices: Table::new(generations_max - serves_once_less), generations_max }
+        Self { devices: Table::new(generations_max), generations_max }
     }
 
     /// Where the next device would go, or `None` when there is no room for one.
@@ -31,8 +29,7 @@ impl Devices {
 
     /// Opens a device where [`vacancy`](Self::vacancy) said.
     pub(crate) fn open(&mut self, place: Place) -> DeviceHandle {
-        let serves_once_more = u32::from(fault!(SessionSlotServesOnceMore));
-        self.devices.fill(place, Device::new(self.generations_max + serves_once_more));
+        self.devices.fill(place, Device::new(self.generations_max));
         device_handle(place)
     }
 
@@ -63,11 +60,8 @@ impl Devices {
         session: SessionHandle,
     ) -> Result<(SessionPlace, &mut Session), Hresult> {
         let (device, _) = self.find_device(device)?;
-        let mut place = session_place(session).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?;
-        if fault!(DeviceGenerationIgnored) && place.device.index == device.index {
-            place.device = device;
-        }
-        if place.device != device && !fault!(ForeignDeviceAccepted) {
+        let place = session_place(session).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?;
+        if place.device != device {
             return Err(Hresult::D3DDDIERR_INVALIDHANDLE);
         }
         let session = self.at(place).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?;
@@ -85,7 +79,7 @@ impl Devices {
     }
 
     /// Every live session, in the order of the slots.
-    #[cfg(any(feature = "homes", feature = "faults"))]
+    #[cfg(feature = "homes")]
     pub(crate) fn sessions(&self) -> impl Iterator<Item = (SessionPlace, &Session)> {
         self.devices.iter().flat_map(|(device, sessions)| {
             let place = move |session| SessionPlace { device, session };

@@ -4,8 +4,6 @@ use core::fmt;
 
 use zeroize::Zeroize;
 
-use crate::fault::fault;
-
 /// A place for one secret, wiped when it is dropped.
 ///
 /// Nothing of a secret is left once its life is over (INV-06), and nothing of it is ever shown,
@@ -52,34 +50,18 @@ impl Home {
 
     /// Leaves zeros behind.
     pub(crate) fn wipe(&mut self) {
-        if fault!(WipeClearsHalf) {
-            return self.0[..8].zeroize();
-        }
-        if fault!(WipeClearsACopy) {
-            let mut copy = self.0;
-            return copy.zeroize();
-        }
         self.0.zeroize();
     }
 }
 
 impl Drop for Home {
     fn drop(&mut self) {
-        if !fault!(HomeDroppedUnwiped) {
-            self.wipe();
-        }
+        self.wipe();
     }
 }
 
 impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if fault!(KeyInDebug) {
-            return write!(f, "Home({:02x?})", self.0);
-        }
-        #[cfg(feature = "faults")]
-        if fault!(KeyInDebugAsBase64) {
-            return write!(f, "Home({})", crate::keepsakes::Base64(&self.0));
-        }
         f.write_str("Home(..)")
     }
 }

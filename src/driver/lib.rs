@@ -15,17 +15,12 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
-#[cfg(feature = "faults")]
-mod catalogue;
 mod counter;
 mod device;
 mod engine;
-mod fault;
 mod home;
 #[cfg(feature = "homes")]
 mod homes;
-#[cfg(feature = "faults")]
-mod keepsakes;
 mod limits;
 #[cfg(feature = "homes")]
 mod observe;
@@ -33,15 +28,11 @@ mod queue;
 mod seams;
 mod secrets;
 mod session;
-#[cfg(feature = "faults")]
-mod sidetracks;
 mod state;
 mod table;
 
 pub use adapter::Adapter;
 pub use engine::SoftwareEngine;
-#[cfg(feature = "faults")]
-pub use fault::{Fault, plant};
 #[cfg(feature = "homes")]
 pub use homes::HomeOf;
 pub use limits::{

@@ -1,16 +1,11 @@
 //! The submission queue: work that waits for the GPU, each with the key it was submitted under.
 
-#[cfg(feature = "faults")]
-#[path = "detours/queue.rs"]
-mod detours;
-
 use core::fmt;
 use std::collections::{TryReserveError, VecDeque};
 
 use rekeylab_ddi::{Completion, CtrIv, Hresult};
 
 use crate::device::SessionPlace;
-use crate::fault::fault;
 use crate::home::Home;
 use crate::limits::QUEUE_COMMANDS_MAX;
 use crate::seams::Engine;
@@ -30,8 +25,6 @@ pub(crate) struct Queue {
     data: VecDeque<u8>,
     len_max: u32,
     last_fence: u64,
-    #[cfg(feature = "faults")]
-    keepsakes: crate::keepsakes::QueueKeepsakes,
 }
 
 /// One submitted buffer.
@@ -54,8 +47,6 @@ impl Queue {
             data: VecDeque::with_capacity(FIRST_COMMANDS * 64),
             len_max,
             last_fence: 0,
-            #[cfg(feature = "faults")]
-            keepsakes: crate::keepsakes::QueueKeepsakes::default(),
         }
     }
 
@@ -64,24 +55,13 @@ impl Queue {
     /// Semantics decision: a full queue answers as a GPU that is still busy; the caller retries
     /// after time has passed.
     pub(crate) fn admit(&self, len: usize) -> Result<(), Hresult> {
-        let commands_max = QUEUE_COMMANDS_MAX + usize::from(fault!(QueueTakesOneMore))
-            - usize::from(fault!(QueueRefusesItsLast));
-        let len_max = self.len_max as usize + usize::from(fault!(QueueTakesABlockMore)) * 16
-            - usize::from(fault!(QueueRefusesItsLastByte));
-        let waiting_len = self.data.len();
-        #[cfg(feature = "faults")]
-        let waiting_len =
-            waiting_len + if fault!(LostBytesStillCount) { self.lost_len() } else { 0 };
-        let is_full = self.commands.len() == commands_max || waiting_len + len > len_max;
+        let is_full = self.commands.len() == QUEUE_COMMANDS_MAX
+            || self.data.len() + len > self.len_max as usize;
         if is_full { Err(Hresult::D3DDDIERR_WASSTILLDRAWING) } else { Ok(()) }
     }
 
     /// Gets the memory for a buffer of `len` bytes, so that [`push`](Self::push) needs none.
     pub(crate) fn make_room(&mut self, len: usize) -> Result<(), TryReserveError> {
-        assert!(
-            !fault!(SeventeenthCommandPanics) || self.commands.len() < 16,
-            "the table has sixteen places"
-        );
         self.commands.try_reserve(1)?;
         self.data.try_reserve(len)
     }
@@ -99,15 +79,6 @@ impl Queue {
         self.last_fence += 1;
         let fence = self.last_fence;
         bind(&mut self.keys[key_index(fence)]);
-        #[cfg(feature = "faults")]
-        self.keepsakes.note_submit(&self.keys[key_index(fence)]);
-        #[cfg(feature = "faults")]
-        if fault!(KeyBoundAtQueueBegin) {
-            self.bind_oldest_key(session, fence);
-        }
-        if fault!(FenceWrapsIntoEmptyHome) && fence > QUEUE_COMMANDS_MAX as u64 {
-            self.keys[key_index(fence)].wipe();
-        }
         self.commands.push_back(Command {
             session,
             counter,
@@ -116,9 +87,6 @@ impl Queue {
             is_lost: false,
         });
         self.data.extend(data);
-        if fault!(NinthCommandMovesData) && self.commands.len() == FIRST_COMMANDS + 1 {
-            self.data.rotate_right(data.len());
-        }
         fence
     }
 
@@ -147,18 +115,9 @@ impl Queue {
         tail.copy_from_slice(&back[..tail.len()]);
         self.data.drain(..command.len);
         let key = &mut self.keys[key_index(command.fence)];
-        #[cfg(feature = "faults")]
-        self.keepsakes.note_execution(engine, key, command.counter);
-        if fault!(KeyWipedBeforeUse) {
-            key.wipe();
-        }
-        if !fault!(DecryptionSkipped) {
-            engine.execute(key.bytes(), command.counter, buffer);
-        }
+        engine.execute(key.bytes(), command.counter, buffer);
         // The captured key has done its work (S-79).
-        if !fault!(CompletedKeyLeft) {
-            key.wipe();
-        }
+        key.wipe();
         engine.release(command.len);
         let len = u32::try_from(command.len).expect("bounded by the longest buffer");
         Completion { fence: command.fence, code: Hresult::S_OK, offset: 0, len }
@@ -170,22 +129,15 @@ impl Queue {
     pub(crate) fn lose_everything(&mut self, engine: &mut dyn Engine) -> usize {
         let mut lost_count = 0;
         for command in &mut self.commands {
-            if command.is_lost && !fault!(SecondResetReleasesAgain) {
+            if command.is_lost {
                 continue;
             }
             command.is_lost = true;
             lost_count += 1;
-            if !fault!(ResetLeavesBoundKeys) {
-                self.keys[key_index(command.fence)].wipe();
-            }
+            self.keys[key_index(command.fence)].wipe();
             engine.release(command.len);
         }
         self.data.clear();
-        if fault!(ResetRestartsFences) {
-            self.last_fence = 0;
-        }
-        #[cfg(feature = "faults")]
-        self.keepsakes.note_loss();
         lost_count
     }
 
@@ -205,8 +157,6 @@ impl Queue {
             data,
             len_max: _, // never changes
             last_fence,
-            #[cfg(feature = "faults")]
-            keepsakes,
         } = self;
         sink.count(commands.len());
         for command in commands {
@@ -230,18 +180,11 @@ impl Queue {
         sink.bytes(front);
         sink.bytes(back);
         sink.number(*last_fence);
-        #[cfg(feature = "faults")]
-        keepsakes.write_state(sink);
     }
 
     /// Whether the session has work in flight that can still be lost.
     pub(crate) fn has_work_of(&self, session: SessionPlace) -> bool {
-        #[cfg(feature = "faults")]
-        if fault!(ContentLossOutlivesSession) && self.has_work_of_slot(session) {
-            return true;
-        }
-        let is_its = |command: &Command| command.session == session || fault!(ContentLossIsShared);
-        self.commands.iter().any(|command| is_its(command) && !command.is_lost)
+        self.commands.iter().any(|command| command.session == session && !command.is_lost)
     }
 }
 
@@ -253,8 +196,7 @@ impl Command {
 }
 
 fn key_index(fence: u64) -> usize {
-    let home_count = QUEUE_COMMANDS_MAX as u64 - u64::from(fault!(TwoFencesShareAHome));
-    usize::try_from(fence % home_count).expect("below QUEUE_COMMANDS_MAX")
+    usize::try_from(fence % QUEUE_COMMANDS_MAX as u64).expect("below QUEUE_COMMANDS_MAX")
 }
 
 impl fmt::Debug for Queue {
@@ -262,9 +204,6 @@ impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Queue");
         out.field("commands", &self.commands.len()).field("bytes", &self.data.len());
-        if fault!(KeyInDebug) {
-            out.field("keys", &self.keys);
-        }
         out.finish_non_exhaustive()
     }
 }

@@ -3,7 +3,6 @@
 use rekeylab_cipher::encrypt_block;
 use rekeylab_ddi::Hresult;
 
-use crate::fault::fault;
 use crate::home::Home;
 use crate::limits::ENTROPY_DRAWS_MAX;
 use crate::seams::Entropy;
@@ -42,37 +41,24 @@ impl SessionSecrets {
         entropy: &mut dyn Entropy,
         out: &mut [u8; 16],
     ) -> Result<(), Hresult> {
-        let draws_max = ENTROPY_DRAWS_MAX + u32::from(fault!(FifthDrawMade))
-            - u32::from(fault!(FourthDrawSkipped));
-        for _ in 0..draws_max {
+        for _ in 0..ENTROPY_DRAWS_MAX {
             if entropy.fill(self.random.bytes_mut()).is_err() {
                 break;
             }
             mark(&self.random, &mut self.next_mark);
             // Zeros are known by their mark too, so that R itself is only ever read by the cipher.
-            let is_zero = !fault!(ZeroRandomAccepted) && self.next_mark.holds(&ZERO_MARK);
-            let is_repeated =
-                !fault!(RepeatedRandomAccepted) && self.next_mark.holds(self.last_mark.bytes());
-            let is_repeated =
-                fault!(MarkIsTheRandom) && self.random.holds(self.last_mark.bytes()) || is_repeated;
+            let is_zero = self.next_mark.holds(&ZERO_MARK);
+            let is_repeated = self.next_mark.holds(self.last_mark.bytes());
             if is_zero || is_repeated {
                 continue;
             }
             self.last_mark.copy_from(&self.next_mark);
             self.next_mark.wipe();
-            if fault!(MarkIsTheRandom) {
-                self.last_mark.copy_from(&self.random);
-            }
             rekeylab_cipher::copy_secret(self.random.bytes(), out);
             return Ok(());
         }
         self.next_mark.wipe();
-        if fault!(FailedStartForgetsLastRandom) {
-            self.last_mark.wipe();
-        }
-        if !fault!(FailedStartLeavesRandom) {
-            self.random.wipe();
-        }
+        self.random.wipe();
         Err(Hresult::E_FAIL)
     }
 
@@ -82,29 +68,7 @@ impl SessionSecrets {
     /// the key is the first one XOR all n random numbers (INV-02, INV-03).
     pub(crate) fn apply_random(&mut self) {
         self.key.xor_from(&self.random);
-        if fault!(FinishXorsHalfTheKey) {
-            let (half, random) = (self.key.bytes_mut(), self.random.bytes());
-            half[8..].iter_mut().zip(&random[8..]).for_each(|(byte, mask)| *byte ^= mask);
-        }
-        if fault!(FinishSkipsTheLastByte) {
-            self.key.bytes_mut()[15] ^= self.random.bytes()[15];
-        }
-        if fault!(FinishXorsBackwards) {
-            let (key, random) = (self.key.bytes_mut(), self.random.bytes());
-            let turned = random.iter().zip(random.iter().rev()).map(|(byte, other)| byte ^ other);
-            key.iter_mut().zip(turned).for_each(|(byte, mask)| *byte ^= mask);
-        }
-        if fault!(FinishKeepsRandom) {
-            return;
-        }
-        if !fault!(FinishLeavesRandom) {
-            self.random.wipe();
-        }
-    }
-
-    /// Whether a random number was ever drawn. Only a planted fault asks; the state says more.
-    pub(crate) fn has_drawn(&self) -> bool {
-        *self.last_mark.bytes() != [0; 16]
+        self.random.wipe();
     }
 
     /// Writes what every home holds; see [`Adapter::write_state`](crate::Adapter::write_state).
@@ -119,9 +83,7 @@ impl SessionSecrets {
     /// Forgets everything.
     pub(crate) fn wipe(&mut self) {
         self.key.wipe();
-        if !fault!(ResetLeavesRandom) {
-            self.random.wipe();
-        }
+        self.random.wipe();
         self.last_mark.wipe();
     }
 }

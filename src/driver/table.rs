@@ -2,9 +2,6 @@
 
 use core::fmt;
 
-use crate::fault::fault;
-use crate::limits::{DEVICES_MAX, SESSIONS_MAX};
-
 /// `N` slots for values, each named by index and generation.
 ///
 /// Semantics decision: a pair of index and generation is never reused, and a slot that has given
@@ -36,26 +33,9 @@ impl<T, const N: usize> Table<T, N> {
     /// Where the next value would go, or `None` when every slot is in use or worn out.
     pub(crate) fn vacancy(&self) -> Option<Place> {
         let is_worn_out = |slot: &Slot<T>| slot.generation >= self.generations_max;
-        if fault!(WornOutTableStartsOver)
-            && self.slots.iter().all(|slot| is_worn_out(slot) && slot.value.is_none())
-        {
-            return Some(Place { index: 0, generation: 1 });
-        }
-        let is_vacant = |slot: &Slot<T>| {
-            slot.value.is_none() && (!is_worn_out(slot) || fault!(WornOutSlotWraps))
-        };
+        let is_vacant = |slot: &Slot<T>| slot.value.is_none() && !is_worn_out(slot);
         let index = self.slots.iter().position(is_vacant)?;
-        if fault!(EighthSessionRefused) && index + 1 == N && N == SESSIONS_MAX {
-            return None;
-        }
-        if fault!(FourthDeviceRefused) && index + 1 == N && N == DEVICES_MAX {
-            return None;
-        }
-        let mut generation = self.slots[index].generation + 1;
-        if fault!(WornOutSlotWraps) && generation > self.generations_max {
-            generation = 1;
-        }
-        Some(Place { index, generation })
+        Some(Place { index, generation: self.slots[index].generation + 1 })
     }
 
     /// Puts a value where [`vacancy`](Self::vacancy) said.
@@ -66,9 +46,7 @@ impl<T, const N: usize> Table<T, N> {
     /// The live value of exactly this index and generation.
     pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut T> {
         let slot = self.slots.get_mut(place.index)?;
-        let is_parity_enough =
-            fault!(EverySecondGenerationLives) && slot.generation.abs_diff(place.generation) == 2;
-        if slot.generation != place.generation && !fault!(GenerationIgnored) && !is_parity_enough {
+        if slot.generation != place.generation {
             return None;
         }
         slot.value.as_mut()
@@ -81,7 +59,7 @@ impl<T, const N: usize> Table<T, N> {
     }
 
     /// Every live value, in the order of the slots.
-    #[cfg(any(feature = "homes", feature = "faults"))]
+    #[cfg(feature = "homes")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Place, &T)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let place = Place { index, generation: slot.generation };

@@ -1,6 +1,6 @@
 //! How the planted faults are drilled: where each must be heard, and which cannot share a process.
 
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 
 use crate::observation::{Layer, Layers};
 

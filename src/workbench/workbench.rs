@@ -4,16 +4,17 @@ use core::mem;
 
 use keysan::audit::{AuditError, Audited};
 
-use crate::executor::{Core, Executor, Remnant, Subject, TaintedBlock};
+use crate::executor::{AnyDut, Executor, Remnant, TaintedBlock};
 use crate::invariant::{ABOUT_KEYS, Model, SESSION_ISOLATION, Verdict, judge};
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::Aftermath;
 use crate::search::Search;
 use crate::sequence::{CallSequence, follow_ups, in_one_session, minimize_within, with_own_keys};
 
-/// Runs sequences against the driver core and judges them.
+/// Runs sequences against a driver under test and judges them.
 #[derive(Debug, Default)]
 pub struct Workbench {
+    dut: AnyDut,
     executor: Executor,
     trace: Trace,
     model: Model,
@@ -22,10 +23,27 @@ pub struct Workbench {
 }
 
 impl Workbench {
-    /// A workbench that has run nothing.
+    /// A workbench for the driver core that has run nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A workbench for this driver that has run nothing.
+    #[must_use]
+    pub fn on(dut: impl Into<AnyDut>) -> Self {
+        Self { dut: dut.into(), ..Self::default() }
+    }
+
+    /// Goes on with another driver under test; what the last run saw stays.
+    pub fn drive(&mut self, dut: impl Into<AnyDut>) {
+        self.dut = dut.into();
+    }
+
+    /// The driver under test.
+    #[must_use]
+    pub fn dut(&self) -> &AnyDut {
+        &self.dut
     }
 
     /// Runs a sequence with everything looked into, and says what did not hold.
@@ -35,18 +53,8 @@ impl Workbench {
 
     /// Runs a sequence, looking into these layers of those that can be looked into.
     pub fn run_with(&mut self, sequence: &CallSequence, layers: Layers) -> &Verdict {
-        self.run_on(&Core, sequence, layers)
-    }
-
-    /// Runs a sequence against another driver, or against the core on other seams.
-    pub fn run_on<S: Subject>(
-        &mut self,
-        subject: &S,
-        sequence: &CallSequence,
-        layers: Layers,
-    ) -> &Verdict {
         self.run_count += 1;
-        self.executor.execute(subject, sequence, layers, &mut self.trace);
+        self.dut.execute(&mut self.executor, sequence, layers, &mut self.trace);
         judge(&self.trace, &mut self.model, &mut self.verdict);
         &self.verdict
     }
@@ -81,12 +89,12 @@ impl Workbench {
         &mut self,
         sequence: &CallSequence,
     ) -> Result<(Audited, Vec<Remnant>), AuditError> {
-        self.executor.audit(&Core, sequence, &mut self.trace)
+        self.dut.audit(&mut self.executor, sequence, &mut self.trace)
     }
 
     /// Asks Valgrind which heap blocks hold bytes made of a secret; see [`Executor::taint`].
     pub fn taint(&mut self, sequence: &CallSequence) -> Option<Vec<TaintedBlock>> {
-        self.executor.taint(&Core, sequence, &mut self.trace)
+        self.dut.taint(&mut self.executor, sequence, &mut self.trace)
     }
 
     /// What the last run saw.
@@ -131,10 +139,11 @@ impl Workbench {
         aftermath
     }
 
-    /// What can be looked into in this program, on this machine; see [`Executor::layers`].
+    /// What can be looked into in this program, on this machine, of this driver; see
+    /// [`Executor::layers`] and [`AnyDut::missing_layers`].
     #[must_use]
     pub fn layers(&self) -> Layers {
-        self.executor.layers()
+        self.executor.layers().except(self.dut.missing_layers())
     }
 
     /// The shortest sequence found that still shows the bug which `sequence` shows first, or

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use rekeylab::Workbench;
 use rekeylab::drill::layers_for;
+use rekeylab::executor::core_with;
 use rekeylab::observation::{Layers, Trace};
 use rekeylab::sequence::{CALLS_MAX, CallSequence};
-use rekeylab_driver::{Fault, plant};
+use rekeylab_faults::Fault;
 use serde::{Deserialize, Serialize};
 
 /// When a run ends although nothing was found.
@@ -42,12 +43,11 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Plants the fault on this thread; time runs from here.
+    /// A judge of the core with this fault; time runs from here.
     #[must_use]
     pub fn new(fault: Fault, limits: Limits) -> Self {
-        plant(Some(fault));
         Self {
-            workbench: Workbench::new(),
+            workbench: Workbench::on(core_with(Some(fault))),
             layers: layers_for(Some(fault)),
             limits,
             started: Instant::now(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 use rekeylab_peers::arms::Arm;
 use rekeylab_peers::judge::{Judge, Limits};
 use rekeylab_peers::measure::run::{Programs, Task};

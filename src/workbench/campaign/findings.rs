@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Workbench;
 use crate::corpus::{CorpusError, Written, write_new};
+use crate::executor::AnyDut;
 use crate::fuzzing::symptom;
 use crate::observation::Layers;
 use crate::report::{Colour, Fingerprint, Subject, story};
@@ -71,13 +72,14 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// No findings; they will be stored below `directory`.
+    /// No findings of this driver; they will be stored below `directory`. A planted fault is named in
+    /// the commands that show them again.
     #[must_use]
-    pub fn new(directory: PathBuf, fault: Option<&'static str>) -> Self {
+    pub fn new(directory: PathBuf, dut: &AnyDut, fault: Option<&'static str>) -> Self {
         Self {
             directory,
             fault,
-            workbench: Workbench::new(),
+            workbench: Workbench::on(dut.clone()),
             by_fingerprint: BTreeMap::new(),
             found: Vec::new(),
             raw: Vec::new(),
@@ -286,7 +288,8 @@ mod tests {
     fn an_artifact_that_breaks_nothing_is_kept_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
         let path = artifact(directory.path(), "crash-1", CLEAN);
-        let mut findings = Findings::new(directory.path().join("findings"), None);
+        let mut findings =
+            Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
         assert!(!findings.triage(&path, None));
         assert!(findings.found.is_empty());
         let raw = &findings.raw[0];
@@ -299,7 +302,8 @@ mod tests {
     fn a_timeout_is_a_finding_and_is_not_run_again() {
         let directory = tempfile::tempdir().unwrap();
         let path = artifact(directory.path(), "timeout-1", CLEAN);
-        let mut findings = Findings::new(directory.path().join("findings"), None);
+        let mut findings =
+            Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
         assert!(findings.triage(&path, None));
         assert_eq!(findings.raw[0].kind, "timeout");
     }
@@ -310,7 +314,7 @@ mod tests {
         let path = artifact(directory.path(), "oom-1", CLEAN);
         // A directory cannot be made below a file, whoever asks.
         let blocked = artifact(directory.path(), "file", "").join("findings");
-        let mut findings = Findings::new(blocked, None);
+        let mut findings = Findings::new(blocked, &AnyDut::default(), None);
         findings.triage(&path, None);
         assert!(findings.is_storing_broken);
         assert!(findings.troubles[0].contains("file/findings"), "{:?}", findings.troubles);
@@ -320,23 +324,26 @@ mod tests {
     #[cfg(feature = "faults")]
     #[test]
     fn a_bug_is_minimised_stored_once_and_told_with_the_answer_that_was_due() {
-        let fault = rekeylab_driver::Fault::FinishWithoutStart;
-        rekeylab_driver::plant(Some(fault));
+        let fault = rekeylab_faults::Fault::FinishWithoutStart;
+        let dut = crate::executor::core_with(Some(fault));
         let directory = tempfile::tempdir().unwrap();
         let text = "# rekeylab sequence 1\nd0 = create-device\nd1 = create-device\n\
                     s0 = create-session d0\nexchange-key s0 key=3\nsession-status s0\n\
                     finish-refresh s0\nretire 4\n";
-        let mut findings = Findings::new(directory.path().join("findings"), Some(fault.name()));
+        let mut findings =
+            Findings::new(directory.path().join("findings"), &dut, Some(fault.name()));
         let path = artifact(directory.path(), "crash-1", text);
         assert!(findings.triage(&path, None));
         assert!(!path.exists(), "it is stored as a reproducer");
         let again = artifact(directory.path(), "crash-2", text);
         assert!(!findings.triage(&again, None), "the same bug is nothing new");
         let [finding] = &findings.found[..] else { panic!("{:?}", findings.found) };
-        assert_eq!((finding.invariant, finding.call_count), (fault.rings(), fault.shortest()));
+        assert_eq!(
+            (finding.invariant, finding.call_count),
+            (fault.rings(), fault.shortest().unwrap())
+        );
         let stored = fs::read_to_string(finding.path.as_ref().unwrap()).unwrap();
         assert!(stored.contains("# double-finish: "), "{stored}");
         assert!(stored.trim_end().ends_with("-> D3DDDIERR_INVALIDCALL"), "{stored}");
-        rekeylab_driver::plant(None);
     }
 }

@@ -21,6 +21,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::executor::AnyDut;
+
 pub use engine::{EngineError, Sanitizer};
 pub use findings::{Finding, RawFinding};
 pub use place::{Place, workspace_root};
@@ -48,6 +50,8 @@ pub struct Plan {
     pub target: String,
     /// The sanitizer that it is built with.
     pub sanitizer: Sanitizer,
+    /// The driver that the target drives, for minimising what it finds.
+    pub dut: AnyDut,
     /// The planted fault, by name.
     pub fault: Option<&'static str>,
     /// Seed of the first worker; the others count up from it.
@@ -114,7 +118,7 @@ pub fn search(
 ) -> Result<Outcome, EngineError> {
     let started = Instant::now();
     let deadline = started + plan.time;
-    let mut findings = Findings::new(plan.findings.clone(), plan.fault);
+    let mut findings = Findings::new(plan.findings.clone(), &plan.dut, plan.fault);
     for artifact in place.left_behind() {
         findings.triage(&artifact, None);
     }

@@ -54,8 +54,8 @@ struct Document {
 }
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    fault::plant(fault::by_name(options.fault.as_deref(), "audit")?);
-    let mut workbench = Workbench::new();
+    let fault = fault::by_name(options.fault.as_deref(), "audit")?;
+    let mut workbench = Workbench::on(fault::core_with(fault));
     console.warn_of_blind_spots(workbench.layers());
     let found = find(&paths_or(&options.paths, "corpus"));
     let mut document = Document { version: 1, ..Document::default() };

@@ -51,7 +51,7 @@ mod drill {
     use std::thread;
     use std::time::Instant;
 
-    use rekeylab_driver::Fault;
+    use rekeylab_faults::Fault;
     use serde::Serialize;
 
     use crate::Workbench;
@@ -98,7 +98,7 @@ mod drill {
         seconds: f64,
         /// How many calls the minimised form has.
         shortest: Option<usize>,
-        /// How many calls the known shortest form has.
+        /// How many calls the shortest form has that is stored, if one is.
         known_shortest: Option<usize>,
         /// Whether all is as it must be.
         is_right: bool,
@@ -195,7 +195,8 @@ mod drill {
         let mut seconds: Vec<f64> = drills.iter().map(|rung| rung.seconds).collect();
         seconds.sort_by(f64::total_cmp);
         let (median, slowest) = (seconds[seconds.len() / 2], seconds[seconds.len() - 1]);
-        let is_shortest = |rung: &&&Rung| rung.shortest <= rung.known_shortest;
+        let is_shortest =
+            |rung: &&&Rung| rung.known_shortest.is_none_or(|known| rung.shortest <= Some(known));
         let shortest = drills.iter().filter(is_shortest).count();
         format!(
             "\n{caught} of {} drills caught their fault, after {mean:.1} sequences in the geometric \
@@ -237,8 +238,7 @@ mod drill {
 
     fn run_one(drill: Drill, plan: Plan) -> Rung {
         let started = Instant::now();
-        fault::plant(drill.fault);
-        let mut workbench = Workbench::new();
+        let mut workbench = Workbench::on(fault::core_with(drill.fault));
         let layers = layers_for(drill.fault);
         let mut search = Search::new(drill.seed, plan.options);
         let executions_max = match drill.fault {
@@ -263,7 +263,6 @@ mod drill {
             .as_ref()
             .and_then(|sequence| crate::campaign::reproducer(sequence, &mut workbench))
             .map(|found| found.text.to_string());
-        fault::plant(None);
         Rung {
             fault: drill.fault.map(Fault::name),
             seed: drill.seed,
@@ -273,7 +272,7 @@ mod drill {
             executions,
             seconds: started.elapsed().as_secs_f64(),
             shortest: shortest.map(|sequence| sequence.calls.len()),
-            known_shortest: drill.fault.map(Fault::shortest),
+            known_shortest: drill.fault.and_then(Fault::shortest),
             is_right,
             text,
         }

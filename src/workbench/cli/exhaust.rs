@@ -13,7 +13,6 @@ use serde::Serialize;
 use crate::campaign::findings::Findings;
 use crate::campaign::{Finding, StopSignal, grouped, workspace_root};
 use crate::corpus::write_over;
-use crate::executor::Core;
 use crate::exhaust::{self, Alphabet, Identity, Outcome, Plan, Pulse, Search, Watch};
 
 use super::Format;
@@ -77,10 +76,8 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     };
     let fault = fault::by_name(options.fault.as_deref(), "exhaust")?;
     let stop = stop_on_signals()?;
-    let prepare = move || fault::plant(fault);
-    prepare();
-    let plan =
-        Plan { prepare: &prepare, ..Plan::new(alphabet, options.depth.into(), jobs(options.jobs)) };
+    let dut = fault::core_with(fault);
+    let plan = Plan::new(&dut, alphabet, options.depth.into(), jobs(options.jobs));
     let name = fault.map(|fault| fault.name());
     let identity = Identity::new(&plan, &this_program()?, name);
     let path = options
@@ -101,7 +98,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         trouble: None,
         plan: &plan,
     };
-    let outcome = search.run(&plan, &Core, &mut keeper);
+    let outcome = search.run(&plan, &mut keeper);
     keeper.display.end();
     if outcome.is_interrupted {
         keeper.store(&search);
@@ -124,7 +121,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let root = workspace_root().unwrap_or_default();
     let findings = options.findings.clone();
     let findings = findings.unwrap_or_else(|| relative(&root.join("fuzz/findings")));
-    let mut findings = Findings::new(findings, name);
+    let mut findings = Findings::new(findings, &dut, name);
     for broken in &outcome.broken {
         findings.take(&broken.sequence);
     }

@@ -31,9 +31,11 @@ pub(super) fn by_name(name: Option<&str>, command: &str) -> Result<Option<Plante
     }
 }
 
-/// Does nothing: there is nothing to plant.
+/// The driver core: there is nothing to plant.
 #[cfg(not(feature = "faults"))]
-pub(super) fn plant(_fault: Option<Planted>) {}
+pub(super) fn core_with(_fault: Option<Planted>) -> crate::executor::AnyDut {
+    crate::executor::AnyDut::default()
+}
 
 /// Says that this build has no faults, and how to get one that has.
 #[cfg(not(feature = "faults"))]
@@ -43,7 +45,7 @@ pub(super) fn absent(command: &str) -> Failure {
 
 #[cfg(feature = "faults")]
 mod planted {
-    use rekeylab_driver::Fault;
+    use rekeylab_faults::Fault;
 
     use super::super::failure::Failure;
 
@@ -63,8 +65,5 @@ mod planted {
         }
     }
 
-    /// Plants it on this thread.
-    pub(in super::super) fn plant(fault: Option<Planted>) {
-        rekeylab_driver::plant(fault);
-    }
+    pub(in super::super) use crate::executor::core_with;
 }

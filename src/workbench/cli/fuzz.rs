@@ -123,11 +123,11 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         jobs: jobs(options.jobs),
         target: options.target.clone(),
         sanitizer: options.sanitizer,
+        dut: fault::core_with(fault),
         fault: fault.map(|fault| fault.name()),
         seed: options.seed,
         findings,
     };
-    fault::plant(fault);
     let outcome = search(&plan, &place, binary, &stop, &mut |pulse, said| {
         display.line(|| pulse_line(pulse), console);
         match said {

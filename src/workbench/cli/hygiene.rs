@@ -44,8 +44,8 @@ struct Document {
 }
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    fault::plant(fault::by_name(options.fault.as_deref(), "hygiene FILE")?);
-    let mut workbench = Workbench::new();
+    let fault = fault::by_name(options.fault.as_deref(), "hygiene FILE")?;
+    let mut workbench = Workbench::on(fault::core_with(fault));
     console.warn_of_blind_spots(workbench.layers());
     let mut exit = Exit::Held;
     let mut files = Vec::new();

@@ -105,7 +105,7 @@ fn faults() -> Result<Listing, Failure> {
             fault.name().to_owned(),
             fault.rings().to_owned(),
             fault.breaks().to_owned(),
-            fault.shortest().to_string(),
+            fault.shortest().map_or_else(|| "-".to_owned(), |calls| calls.to_string()),
             fault.summary().to_owned(),
         ]
     };

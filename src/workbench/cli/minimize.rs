@@ -56,9 +56,9 @@ struct Minimized {
 }
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    fault::plant(fault::by_name(options.fault.as_deref(), "minimize FILE")?);
+    let fault = fault::by_name(options.fault.as_deref(), "minimize FILE")?;
     let stored = read(&options.file)?;
-    let mut workbench = Workbench::new();
+    let mut workbench = Workbench::on(fault::core_with(fault));
     let Some(shortest) = workbench.minimize(&stored.sequence) else {
         return Err(Failure::usage(format!(
             "{} breaks no invariant: there is nothing to minimize",

@@ -11,6 +11,7 @@ use clap::Args;
 
 use crate::Workbench;
 use crate::corpus::{CorpusError, find};
+use crate::executor::AnyDut;
 
 use super::Format;
 use super::console::Console;
@@ -47,8 +48,9 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let found = find(&paths_or(&options.paths, "corpus"));
     let wanted =
         Wanted { colour: console.colour(), json: false, fault: fault.map(|fault| fault.name()) };
-    console.warn_of_blind_spots(Workbench::new().layers());
-    let results = judge_all(&found.files, wanted, fault, jobs(options.jobs));
+    let dut = fault::core_with(fault);
+    console.warn_of_blind_spots(Workbench::on(dut.clone()).layers());
+    let results = judge_all(&found.files, wanted, &dut, jobs(options.jobs));
 
     let mut exit = Exit::Held;
     let file_count = results.len();
@@ -96,14 +98,13 @@ pub(super) fn jobs(wanted: Option<NonZero<usize>>) -> usize {
 fn judge_all(
     files: &[PathBuf],
     wanted: Wanted,
-    fault: Option<fault::Planted>,
+    dut: &AnyDut,
     jobs: usize,
 ) -> Vec<Result<Judged, CorpusError>> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(files.len()));
     let work = || {
-        fault::plant(fault);
-        let mut workbench = Workbench::new();
+        let mut workbench = Workbench::on(dut.clone());
         let mut mine = Vec::new();
         while let index = next.fetch_add(1, Ordering::Relaxed)
             && let Some(path) = files.get(index)

@@ -34,8 +34,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "run FILE")?;
-    fault::plant(fault);
-    let mut workbench = Workbench::new();
+    let mut workbench = Workbench::on(fault::core_with(fault));
     console.warn_of_blind_spots(workbench.layers());
     let wanted = Wanted {
         colour: console.colour(),

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::Workbench;
 use crate::corpus::{Form, Stored, read, write_new, write_over};
+use crate::executor::AnyDut;
 use crate::sequence::{SequenceText, wire};
 
 use super::Format;
@@ -75,7 +76,8 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     if options.answers && options.form == As::Wire {
         return Err(Failure::usage("wire has no place for answers").way_out("--as text --answers"));
     }
-    fault::plant(fault::by_name(options.fault.as_deref(), "show --answers FILE")?);
+    let fault = fault::by_name(options.fault.as_deref(), "show --answers FILE")?;
+    let asked = options.answers.then(|| fault::core_with(fault));
     let stored = read(&options.file)?;
     let mut bytes = Vec::new();
     wire::encode_into(&stored.sequence, &mut bytes);
@@ -84,7 +86,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
             let shown = Shown {
                 version: 1,
                 calls: stored.sequence.calls.len(),
-                text: text(&stored, options.answers).to_string(),
+                text: text(&stored, asked).to_string(),
                 wire: hex(&bytes).replace('\n', ""),
             };
             if options.output.is_none() {
@@ -97,7 +99,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         (Format::Human, As::Text) if options.hex => {
             return Err(Failure::usage("--hex is for wire").way_out("--as wire --hex"));
         }
-        (Format::Human, As::Text) => text(&stored, options.answers).to_string().into_bytes(),
+        (Format::Human, As::Text) => text(&stored, asked).to_string().into_bytes(),
         (Format::Human, As::Wire) if options.hex => hex(&bytes).into_bytes(),
         (Format::Human, As::Wire) => bytes,
     };
@@ -116,13 +118,14 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     Ok(Exit::Held)
 }
 
-fn text(stored: &Stored, answers: bool) -> SequenceText {
+/// With what a driver answers, if one is asked.
+fn text(stored: &Stored, asked: Option<AnyDut>) -> SequenceText {
     let mut text = match &stored.form {
         Form::Text(text) => text.clone(),
         Form::Wire => SequenceText::from(&stored.sequence),
     };
-    if answers {
-        let mut workbench = Workbench::new();
+    if let Some(dut) = asked {
+        let mut workbench = Workbench::on(dut);
         workbench.run(&stored.sequence);
         let trace = workbench.trace();
         let answered = trace.calls.iter().take(trace.sequence_len).map(|seen| seen.code);

@@ -5,8 +5,8 @@ use keysan::heap::Block;
 use keysan::valgrind;
 
 use super::Executor;
+use super::dut::Dut;
 use super::hygiene::Instruments;
-use super::subject::Subject;
 use crate::observation::{Draw, Layer, Layers, SecretName, Trace};
 use crate::sequence::CallSequence;
 use crate::sequence::expand::World;
@@ -57,16 +57,16 @@ impl Executor {
     /// # Errors
     ///
     /// When memory cannot be read, or the audit did not find its canaries.
-    pub fn audit<S: Subject>(
+    pub fn audit<D: Dut>(
         &mut self,
-        subject: &S,
+        dut: &D,
         sequence: &CallSequence,
         trace: &mut Trace,
     ) -> Result<(Audited, Vec<Remnant>), AuditError> {
         let layers = Layers::GATED.with(Layer::Derived).and(self.layers);
         let mut instruments = Instruments::take();
         for world in [WARM_UP, World::default()] {
-            self.run(&mut instruments, subject, sequence, layers, world, None, trace);
+            self.run(&mut instruments, dut, sequence, layers, world, None, trace);
         }
         self.wipe_own_copies(trace);
         let is_gated = instruments.gate.is_some();
@@ -86,9 +86,9 @@ impl Executor {
     /// which blocks of the driver's heap hold bytes made of one when the driver is gone.
     ///
     /// `None` when this process does not run under Valgrind's memcheck, or without an arena.
-    pub fn taint<S: Subject>(
+    pub fn taint<D: Dut>(
         &mut self,
-        subject: &S,
+        dut: &D,
         sequence: &CallSequence,
         trace: &mut Trace,
     ) -> Option<Vec<TaintedBlock>> {
@@ -99,40 +99,33 @@ impl Executor {
         instruments.arena.as_ref()?;
         // Padding that nobody ever wrote counts as undefined too, so a run without marks comes first.
         let mut undefined = Vec::new();
-        self.run_for_taint(&mut instruments, subject, sequence, trace, false, &mut |_, count| {
+        self.run_for_taint(&mut instruments, dut, sequence, trace, false, &mut |_, count| {
             undefined.push(count);
         });
         let (mut tainted, mut undefined) = (Vec::new(), undefined.into_iter());
-        self.run_for_taint(
-            &mut instruments,
-            subject,
-            sequence,
-            trace,
-            true,
-            &mut |block, count| {
-                let byte_count = count - undefined.next().unwrap_or_default().min(count);
-                if byte_count > 0 {
-                    tainted.push(TaintedBlock { block, byte_count });
-                }
-            },
-        );
+        self.run_for_taint(&mut instruments, dut, sequence, trace, true, &mut |block, count| {
+            let byte_count = count - undefined.next().unwrap_or_default().min(count);
+            if byte_count > 0 {
+                tainted.push(TaintedBlock { block, byte_count });
+            }
+        });
         instruments.put_back();
         Some(tainted)
     }
 
     /// Runs with the heap kept and nothing searched, since a search reads what is marked; then
     /// counts the undefined bytes of each block.
-    fn run_for_taint<S: Subject>(
+    fn run_for_taint<D: Dut>(
         &mut self,
         instruments: &mut Instruments,
-        subject: &S,
+        dut: &D,
         sequence: &CallSequence,
         trace: &mut Trace,
         is_marked: bool,
         sink: &mut dyn FnMut(Block, usize),
     ) {
         self.taint = if is_marked { Taint::Marked } else { Taint::Kept };
-        self.run(instruments, subject, sequence, Layers::NONE, World::default(), None, trace);
+        self.run(instruments, dut, sequence, Layers::NONE, World::default(), None, trace);
         self.taint = Taint::Off;
         let Some(arena) = &instruments.arena else { return };
         arena.each_block(&mut |block, start| {

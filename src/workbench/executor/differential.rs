@@ -5,8 +5,8 @@ use keysan::differential::{Cause, Recording, compare_repeated};
 use keysan::gate::Gate;
 
 use super::Executor;
+use super::dut::Dut;
 use super::hygiene::{Instruments, Recorded, place_of};
-use super::subject::Subject;
 use crate::observation::{Following, Layer, Layers, Place, Trace, Void};
 use crate::sequence::CallSequence;
 use crate::sequence::expand::World;
@@ -73,10 +73,10 @@ const WORLDS: [World; 4] = [
 
 impl Executor {
     /// Runs the sequence four times more and notes the words that follow the key.
-    pub(super) fn compare_runs<S: Subject>(
+    pub(super) fn compare_runs<D: Dut>(
         &mut self,
         instruments: &mut Instruments,
-        subject: &S,
+        dut: &D,
         sequence: &CallSequence,
         trace: &mut Trace,
     ) {
@@ -84,7 +84,7 @@ impl Executor {
         for (world, run) in WORLDS.into_iter().zip(&mut differential.runs) {
             run.clear();
             let scratch = &mut differential.trace;
-            self.run(instruments, subject, sequence, Layers::NONE, world, Some(run), scratch);
+            self.run(instruments, dut, sequence, Layers::NONE, world, Some(run), scratch);
         }
         let [base, other_key, other_payload, again] = &differential.runs;
         if differential.runs.iter().any(|run| run.floor != base.floor) {
@@ -98,7 +98,7 @@ impl Executor {
             [base, again, other_key, other_payload].map(|run| &run.recording);
         let note = &mut |following: keysan::differential::Following| {
             let (shown, call) = shown[following.record as usize];
-            let place = place_of_word(instruments, subject, shown, following.word as usize);
+            let place = place_of_word(instruments, dut, shown, following.word as usize);
             // Between blocks there is nothing to name; it is told all the same.
             let place = place.unwrap_or(Place::Shape);
             followings.push(Following { call, place, word_count: following.words });
@@ -124,9 +124,9 @@ impl Executor {
     }
 }
 
-fn place_of_word<S: Subject>(
+fn place_of_word<D: Dut>(
     instruments: &Instruments,
-    subject: &S,
+    dut: &D,
     shown: Recorded,
     word: usize,
 ) -> Option<Place> {
@@ -137,7 +137,7 @@ fn place_of_word<S: Subject>(
             Some(Place::Heap { block: place.block?, offset: place.offset })
         }
         Recorded::Statics => {
-            let (region, offset) = subject.statics()?.place_of_word(word)?;
+            let (region, offset) = dut.statics()?.place_of_word(word)?;
             let (name, offset) = (region.name(), super::narrow(offset));
             Some(Place::Static { name, offset })
         }

@@ -7,12 +7,11 @@ use keysan::gate::{CopiedLeftovers, Gate, GateLayers, LeftoverPlace};
 use keysan::heap::{self, Arena};
 use keysan::statics::{RegionKind, StaticSighting, Statics};
 use rekeylab_ddi::SessionHandle;
-use rekeylab_driver::HomeOf;
 
 use super::client::{Client, ClientSession, InFlight};
 use super::differential::RunRecord;
+use super::dut::{DeclaredHome, Dut};
 use super::run::Run;
-use super::subject::Subject;
 use crate::observation::{
     EmptyHome, Home, Layer, Layers, Observation, Place, Sighting, Stay, StrayWrite, Void,
 };
@@ -114,7 +113,7 @@ impl Recorded {
     }
 }
 
-impl<S: Subject> Run<'_, S> {
+impl<D: Dut> Run<'_, D> {
     /// Looks at what the call that has just returned left behind.
     pub(super) fn look_for_leftovers(&mut self, index: usize) {
         if self.is_gated {
@@ -190,7 +189,7 @@ impl<S: Subject> Run<'_, S> {
     }
 
     fn look_at_statics(&mut self, call: u32) {
-        let Some(statics) = self.subject.statics() else { return };
+        let Some(statics) = self.dut.statics() else { return };
         if let Some(recording) = &mut self.recording {
             let word_count = statics.word_count();
             recording.record(Recorded::Statics, call, word_count, |words| statics.words(words));
@@ -206,7 +205,7 @@ impl<S: Subject> Run<'_, S> {
 
     /// Looks for parts of secrets too, which need not lie on a word.
     pub(super) fn look_at_every_byte_of_statics(&mut self, index: usize) {
-        let Some(statics) = self.subject.statics() else { return };
+        let Some(statics) = self.dut.statics() else { return };
         if self.layers.has(Layer::Statics) {
             let (call, trace) = (super::narrow(index), &mut *self.trace);
             let mut note = |seen| trace.sightings.push(in_static(statics, seen, call));
@@ -222,7 +221,7 @@ impl<S: Subject> Run<'_, S> {
         homes.clear();
         if let Some(driver) = &self.driver {
             let mut lodger = Lodger::new(client);
-            self.subject.for_each_home(driver, &mut |home, bytes| {
+            self.dut.for_each_home(driver, &mut |home, bytes| {
                 if let Some((home, expected)) = lodger.of(home)
                     && let Some(position) = arena.position_of(bytes.as_ptr())
                 {
@@ -237,7 +236,7 @@ impl<S: Subject> Run<'_, S> {
             return;
         }
 
-        let (layers, declares_homes) = (self.layers, self.subject.declares_homes());
+        let (layers, declares_homes) = (self.layers, self.dut.declares_homes());
         let sightings = &mut self.trace.sightings;
         // The second half of a secret follows the first.
         let mut last_spot = 0;
@@ -358,18 +357,20 @@ impl<'a> Lodger<'a> {
         Self { client, session: None, next_bound: Some(0), last_fence: 0 }
     }
 
-    fn of(&mut self, home: HomeOf) -> Option<(Home, Option<u32>)> {
+    fn of(&mut self, home: DeclaredHome) -> Option<(Home, Option<u32>)> {
         Some(match home {
-            HomeOf::Key(handle) => {
+            DeclaredHome::Key(handle) => {
                 let (session, live) = self.session(handle)?;
                 (Home::Key { session }, live.and_then(|live| live.key_secret))
             }
-            HomeOf::Random(handle) => {
+            DeclaredHome::Random(handle) => {
                 let (session, live) = self.session(handle)?;
                 (Home::Random { session }, live.and_then(ClientSession::waiting_random))
             }
-            HomeOf::LastMark(handle) => (Home::LastMark { session: self.session(handle)?.0 }, None),
-            HomeOf::BoundKey { fence } => {
+            DeclaredHome::LastMark(handle) => {
+                (Home::LastMark { session: self.session(handle)?.0 }, None)
+            }
+            DeclaredHome::BoundKey { fence } => {
                 let home = Home::BoundKey { fence };
                 let bound = match self.next_in_flight(fence) {
                     Some(buffer) => buffer.bound_secret(),

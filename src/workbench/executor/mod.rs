@@ -14,8 +14,11 @@
 mod audit;
 mod cipher;
 mod client;
-mod core_on;
 mod differential;
+mod dut;
+#[cfg(feature = "faults")]
+mod faulty_core;
+mod honest_core;
 mod hygiene;
 mod outputs;
 mod panic;
@@ -24,7 +27,6 @@ mod run;
 mod seams;
 mod secrets;
 mod state;
-mod subject;
 
 use std::rc::Rc;
 
@@ -39,12 +41,14 @@ use audit::Taint;
 pub use audit::{Remnant, TaintedBlock};
 pub use cipher::{NotAes, prove_cipher};
 use client::Client;
-pub use core_on::{CoreOn, Source};
 use differential::{Differential, RunRecord};
+pub use dut::{AnyDut, DeclaredHome, Dut};
+#[cfg(feature = "faults")]
+pub use faulty_core::{FaultyCore, core_with};
+pub use honest_core::{Core, CoreOn, Source};
 use hygiene::Instruments;
 use run::Run;
 pub use seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
-pub use subject::{Core, Subject};
 
 /// Runs sequences; keeps its memory from one to the next.
 pub struct Executor {
@@ -129,25 +133,23 @@ impl Executor {
     /// After the last call comes the epilogue: the GPU drains and every device is destroyed, so
     /// that whatever stays behind shows. Of `layers`, those are looked into that can be;
     /// [`Trace::layers`] says which.
-    pub fn execute<S: Subject>(
+    pub fn execute<D: Dut>(
         &mut self,
-        subject: &S,
+        dut: &D,
         sequence: &CallSequence,
         layers: Layers,
         trace: &mut Trace,
     ) {
         let mut layers = layers.and(self.layers);
-        if layers.has(Layer::Statics) && subject.statics().is_none() {
-            layers = layers.without(Layer::Statics);
-        }
-        if !subject.declares_homes() {
-            layers = layers.without(Layer::Homes);
+        // Asked only where it matters: the fast lane looks into nothing that a driver declares.
+        if layers != Layers::FAST {
+            layers = layers.except(dut::missing_layers(dut));
         }
         let mut instruments = Instruments::take();
-        self.run(&mut instruments, subject, sequence, layers, World::default(), None, trace);
+        self.run(&mut instruments, dut, sequence, layers, World::default(), None, trace);
         if trace.layers.has(Layer::Differential) {
             if trace.panic.is_none() {
-                self.compare_runs(&mut instruments, subject, sequence, trace);
+                self.compare_runs(&mut instruments, dut, sequence, trace);
             } else {
                 // A run that did not end cannot be compared.
                 trace.layers = trace.layers.without(Layer::Differential);
@@ -157,10 +159,10 @@ impl Executor {
     }
 
     #[expect(clippy::too_many_arguments, reason = "what one run is made of; there are two callers")]
-    fn run<S: Subject>(
+    fn run<D: Dut>(
         &mut self,
         instruments: &mut Instruments,
-        subject: &S,
+        dut: &D,
         sequence: &CallSequence,
         layers: Layers,
         world: World,
@@ -191,8 +193,9 @@ impl Executor {
         let mut run = Run {
             executor: self,
             instruments,
-            subject,
+            dut,
             trace,
+            limits: dut.limits(),
             driver,
             layers,
             is_gated,

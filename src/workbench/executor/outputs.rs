@@ -3,13 +3,13 @@
 use core::fmt::{self, Write as _};
 use core::ops::Range;
 
+use super::dut::Dut;
 use super::perform::OWNED_RANDOM_LEN_MAX;
 use super::run::{Run, enter};
-use super::subject::Subject;
 use super::{Executor, narrow, sighting};
 use crate::observation::{Layer, Layers, MARGIN_LEN, Place, Trace, UNTOUCHED, Void};
 
-impl<S: Subject> Run<'_, S> {
+impl<D: Dut> Run<'_, D> {
     /// Looks at every word of a long output.
     pub(super) fn scan_output(&mut self, range: Range<usize>, index: usize) {
         if !self.layers.has(Layer::Outputs) {

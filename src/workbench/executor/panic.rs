@@ -41,15 +41,18 @@ pub(super) fn install_hook() {
                 return before(panic);
             }
             let text = text_of(panic.payload());
-            // The path below `src/` only: a trace is the same wherever it was built.
-            let place = panic.location().map(|at| {
-                let file = at.file().replace('\\', "/");
-                let file = file.rsplit_once("src/").map_or(&*file, |(_, rest)| rest).to_owned();
-                format!("{file}:{}", at.line())
-            });
+            let place = panic.location().map(|at| format!("{}:{}", place_of(at.file()), at.line()));
             MESSAGE.set(Some(format!("{text} at {}", place.as_deref().unwrap_or("?"))));
         }));
     });
+}
+
+/// The path below `src/`, or below where a build script writes: a trace is the same wherever it was
+/// built.
+fn place_of(file: &str) -> String {
+    let file = file.replace('\\', "/");
+    let below = ["src/", "/out/"].iter().filter_map(|folder| file.rsplit_once(folder));
+    below.map(|(_, rest)| rest).min_by_key(|rest| rest.len()).unwrap_or(&file).to_owned()
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> &str {
@@ -58,4 +61,18 @@ fn text_of(payload: &(dyn Any + Send)) -> &str {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place_of;
+
+    #[test]
+    fn a_place_is_the_same_wherever_the_program_was_built() {
+        assert_eq!(place_of("/home/a/src/driver/queue.rs"), "driver/queue.rs");
+        assert_eq!(place_of("src\\driver\\queue.rs"), "driver/queue.rs");
+        let woven = "/home/a/src/x/target/debug/build/faults-1f/out/woven/driver/queue.rs";
+        assert_eq!(place_of(woven), "woven/driver/queue.rs");
+        assert_eq!(place_of("elsewhere.rs"), "elsewhere.rs");
+    }
 }

@@ -9,14 +9,14 @@ use rekeylab_ddi::{
 
 use super::audit::Taint;
 use super::client::{self, InFlight};
+use super::dut::Dut;
 use super::outputs::arguments_text;
 use super::run::{Run, enter};
-use super::subject::{BOUNDS, Subject};
 use super::{narrow, seams, short};
 use crate::observation::{Layer, MARGIN_LEN, SecretKind, SecretName, UNTOUCHED};
-use crate::sequence::{Call, NullPointer, expand};
+use crate::sequence::{Blob, CryptoType, DecodeProfile, NullPointer, expand};
 
-impl<S: Subject> Run<'_, S> {
+impl<D: Dut> Run<'_, D> {
     pub(super) fn create_device(&mut self) -> Hresult {
         let mut args = CreateDevice::default();
         let code = self.enter(|driver| driver.create_device(&mut args));
@@ -36,10 +36,7 @@ impl<S: Subject> Run<'_, S> {
         code
     }
 
-    pub(super) fn create_session(&mut self) -> Hresult {
-        let Call::CreateSession { crypto, profile, .. } = self.seen.call else {
-            return Hresult::E_FAIL;
-        };
+    pub(super) fn create_session(&mut self, crypto: CryptoType, profile: DecodeProfile) -> Hresult {
         let mut args = CreateCryptoSession {
             crypto_type: client::crypto_type(crypto),
             decode_profile: client::decode_profile(profile),
@@ -64,10 +61,7 @@ impl<S: Subject> Run<'_, S> {
         code
     }
 
-    pub(super) fn exchange_key(&mut self) -> Hresult {
-        let Call::ExchangeKey { key: seed, blob, .. } = self.seen.call else {
-            return Hresult::E_FAIL;
-        };
+    pub(super) fn exchange_key(&mut self, seed: u32, blob: Blob) -> Hresult {
         let mut key = [0; 16];
         self.executor.client.key_ring.session_key(self.world, seed, &mut key);
         let secret = self.seen.session_slot.map(|slot| self.register_seed(seed, &key, slot));
@@ -92,8 +86,7 @@ impl<S: Subject> Run<'_, S> {
         code
     }
 
-    pub(super) fn start_refresh(&mut self, index: usize) -> Hresult {
-        let Call::StartRefresh { size, null, .. } = self.seen.call else { return Hresult::E_FAIL };
+    pub(super) fn start_refresh(&mut self, size: u32, null: bool, index: usize) -> Hresult {
         // The client owns what it claims and a margin; of absurd claims only the first bytes.
         let owned_len = (size as usize).min(OWNED_RANDOM_LEN_MAX) + MARGIN_LEN;
         let restoring =
@@ -170,12 +163,18 @@ impl<S: Subject> Run<'_, S> {
         code
     }
 
-    pub(super) fn submit_buffer(&mut self, index: usize) -> Hresult {
-        let Call::SubmitBuffer { iv, count, len, null, .. } = self.seen.call else {
-            return Hresult::E_FAIL;
-        };
+    pub(super) fn submit_buffer(
+        &mut self,
+        (iv, count): (u64, u64),
+        len: u32,
+        null: NullPointer,
+        index: usize,
+    ) -> Hresult {
         let start = self.trace.bytes.len();
-        let owned_len = if len as usize <= OWNED_DATA_LEN_MAX { len as usize } else { 64 };
+        // Up to a block more than the longest buffer the client owns what it claims, and of more
+        // only a few bytes: a driver must refuse absurd claims by the claim alone.
+        let owned_len_max = self.limits.buffer_len_max.saturating_add(self.limits.block_alignment);
+        let owned_len = if len <= owned_len_max { len as usize } else { 64 };
         self.trace.bytes.resize(start + owned_len, 0);
         self.seen.buffer = narrow(start)..narrow(start + owned_len);
         self.note_what_is_foretold(iv, count);
@@ -311,7 +310,3 @@ impl<S: Subject> Run<'_, S> {
 
 /// Of a claimed random-number buffer, the client really owns at most this much, in bytes.
 pub(super) const OWNED_RANDOM_LEN_MAX: usize = 64;
-
-/// Up to this many bytes of data the client owns what it claims, and of more only a few: a driver
-/// must refuse absurd claims by the claim alone.
-const OWNED_DATA_LEN_MAX: usize = BOUNDS.buffer_len_max as usize + 16;

@@ -2,24 +2,26 @@
 
 use keysan::SecretSet;
 use keysan::heap;
-use rekeylab_ddi::{CryptoSessionDdi, Hresult};
+use rekeylab_ddi::{CryptoSessionDdi, Hresult, Limits};
 
 use super::differential::RunRecord;
+use super::dut::Dut;
 use super::hygiene::Instruments;
-use super::subject::Subject;
 use super::{Executor, narrow, panic, short};
 use crate::observation::{Layer, Layers, Observation, Trace};
 use crate::sequence::expand::World;
 use crate::sequence::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
 
 /// One execution under way.
-pub(super) struct Run<'a, S: Subject> {
+pub(super) struct Run<'a, D: Dut> {
     pub(super) executor: &'a mut Executor,
     pub(super) instruments: &'a mut Instruments,
-    pub(super) subject: &'a S,
+    pub(super) dut: &'a D,
     pub(super) trace: &'a mut Trace,
+    /// The bounds that the driver keeps.
+    pub(super) limits: Limits,
     /// `None` before it is opened and after it is gone.
-    pub(super) driver: Option<S::Driver>,
+    pub(super) driver: Option<D::Driver>,
     pub(super) layers: Layers,
     /// Whether calls go through the gate, as layers or the recording ask.
     pub(super) is_gated: bool,
@@ -34,16 +36,15 @@ pub(super) struct Run<'a, S: Subject> {
     pub(super) is_calling: bool,
 }
 
-impl<S: Subject> Run<'_, S> {
+impl<D: Dut> Run<'_, D> {
     /// The whole life of a driver: opened, called, drained, closed and gone.
     pub(super) fn whole(&mut self, sequence: &CallSequence) {
-        let (subject, seams) = (self.subject, &self.executor.seams);
+        let (dut, seams) = (self.dut, &self.executor.seams);
         let seams = std::rc::Rc::clone(seams);
         self.begin_call(0);
-        self.aside(|driver| *driver = Some(subject.open(&seams)));
+        self.aside(|driver| *driver = Some(dut.open(&seams)));
         self.look_at_aside(0);
-        let driver = self.driver.as_ref().expect("it was just opened");
-        self.trace.limits = Some(panic::in_driver(|| subject.limits(driver)));
+        self.trace.limits = Some(self.limits);
         for &call in &sequence.calls[..sequence.calls.len().min(CALLS_MAX)] {
             self.call(call);
         }
@@ -178,12 +179,14 @@ impl<S: Subject> Run<'_, S> {
         let code = match self.seen.call {
             Call::CreateDevice => self.create_device(),
             Call::DestroyDevice { .. } => self.destroy_device(),
-            Call::CreateSession { .. } => self.create_session(),
+            Call::CreateSession { crypto, profile, .. } => self.create_session(crypto, profile),
             Call::DestroySession { .. } => self.destroy_session(),
-            Call::ExchangeKey { .. } => self.exchange_key(),
-            Call::StartRefresh { .. } => self.start_refresh(index),
+            Call::ExchangeKey { key, blob, .. } => self.exchange_key(key, blob),
+            Call::StartRefresh { size, null, .. } => self.start_refresh(size, null, index),
             Call::FinishRefresh { .. } => self.finish_refresh(),
-            Call::SubmitBuffer { .. } => self.submit_buffer(index),
+            Call::SubmitBuffer { iv, count, len, null, .. } => {
+                self.submit_buffer((iv, count), len, null, index)
+            }
             Call::SessionStatus { .. } => self.session_status(),
             Call::Retire { count } => self.retire(count, index),
             Call::ResetEngine => self.reset_engine(),
@@ -200,13 +203,13 @@ impl<S: Subject> Run<'_, S> {
     }
 
     /// Enters the driver with a call.
-    pub(super) fn enter<T>(&mut self, call: impl FnOnce(&mut S::Driver) -> T) -> T {
+    pub(super) fn enter<T>(&mut self, call: impl FnOnce(&mut D::Driver) -> T) -> T {
         let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
         enter(&mut self.driver, self.instruments, secrets, is_gated, call)
     }
 
     /// Runs what belongs to the driver and is no call of it, such as opening and dropping it.
-    fn aside(&mut self, work: impl FnOnce(&mut Option<S::Driver>)) {
+    fn aside(&mut self, work: impl FnOnce(&mut Option<D::Driver>)) {
         let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
         let driver = &mut self.driver;
         let inside = || panic::in_driver(|| work(driver));

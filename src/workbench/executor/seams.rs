@@ -74,6 +74,51 @@ impl core::fmt::Debug for EntropyState {
 }
 
 impl Seams {
+    /// Draws a random number, which is the same in every run unless the sequence says otherwise; as
+    /// an entropy source fails, it may fail and leave bytes behind that must not be used.
+    ///
+    /// A driver may only draw during `start-refresh`.
+    ///
+    /// # Errors
+    ///
+    /// [`EntropyError`] when the sequence wants the source to be broken.
+    #[inline]
+    pub fn draw(&self, random: &mut [u8; 16]) -> Result<(), EntropyError> {
+        // What this source keeps for itself is none of the driver's memory.
+        keysan::heap::pause(|| self.entropy.borrow_mut().answer(random))
+    }
+
+    /// Grants `len` bytes for what the driver is about to keep, or refuses them; a driver that does
+    /// not ask cannot be shown to give back what it got, nor to survive a refusal (S-56).
+    pub fn reserve(&self, len: usize) -> bool {
+        let mut reservations = self.reservations.get();
+        let is_refused = self.fail_after.get() == Some(u32::from(reservations.count));
+        reservations.count = reservations.count.saturating_add(1);
+        reservations.is_refused |= is_refused;
+        self.reservations.set(reservations);
+        if !is_refused {
+            // Wraps back when more was given back than granted, which is the driver's fault and no
+            // panic.
+            self.reserved_len.set(self.reserved_len.get().wrapping_add(len as u64));
+        }
+        !is_refused
+    }
+
+    /// Takes back `len` bytes of what was granted.
+    pub fn release(&self, len: usize) {
+        // Giving back more than was granted shows as an absurd rest.
+        self.reserved_len.set(self.reserved_len.get().wrapping_sub(len as u64));
+    }
+
+    /// Takes a line for the driver's log, without a line feed. No line may say anything of a secret.
+    pub fn log(&self, message: core::fmt::Arguments<'_>) {
+        // What the log needs is none of the driver's memory.
+        keysan::heap::pause(|| {
+            let mut log = self.log.borrow_mut();
+            writeln!(log, "{message}").expect("a log takes any text");
+        });
+    }
+
     pub(super) fn clear(&self, world: World, is_tainting: bool) {
         let mut entropy = self.entropy.borrow_mut();
         let mut draws = core::mem::take(&mut entropy.draws);
@@ -259,12 +304,19 @@ impl EntropyState {
 
 /// The entropy source: the same numbers in every run, unless told otherwise (INV-14).
 #[derive(Clone, Debug)]
-pub struct SeededEntropy(pub(super) Rc<Seams>);
+pub struct SeededEntropy(Rc<Seams>);
+
+impl SeededEntropy {
+    /// The source behind these seams.
+    #[must_use]
+    pub fn new(seams: &Rc<Seams>) -> Self {
+        Self(Rc::clone(seams))
+    }
+}
 
 impl Entropy for SeededEntropy {
     fn fill(&mut self, random: &mut [u8; 16]) -> Result<(), EntropyError> {
-        // What this source keeps for itself is none of the driver's memory.
-        keysan::heap::pause(|| self.0.entropy.borrow_mut().answer(random))
+        self.0.draw(random)
     }
 }
 
@@ -273,28 +325,23 @@ const DRAWS_AT_ONCE: usize = 8;
 
 /// The software engine, with a count of what it granted and an allocation failure to inject.
 #[derive(Clone, Debug)]
-pub struct CountingEngine(pub(super) Rc<Seams>);
+pub struct CountingEngine(Rc<Seams>);
+
+impl CountingEngine {
+    /// The engine behind these seams.
+    #[must_use]
+    pub fn new(seams: &Rc<Seams>) -> Self {
+        Self(Rc::clone(seams))
+    }
+}
 
 impl Engine for CountingEngine {
     fn reserve(&mut self, len: usize) -> Result<(), OutOfMemory> {
-        let seams = &self.0;
-        let mut reservations = seams.reservations.get();
-        let is_refused = seams.fail_after.get() == Some(u32::from(reservations.count));
-        reservations.count = reservations.count.saturating_add(1);
-        reservations.is_refused |= is_refused;
-        seams.reservations.set(reservations);
-        if is_refused {
-            return Err(OutOfMemory);
-        }
-        // Wraps back when more was given back than granted, which is the driver's fault and no panic.
-        seams.reserved_len.set(seams.reserved_len.get().wrapping_add(len as u64));
-        Ok(())
+        if self.0.reserve(len) { Ok(()) } else { Err(OutOfMemory) }
     }
 
     fn release(&mut self, len: usize) {
-        let reserved_len = self.0.reserved_len.get();
-        // Giving back more than was granted shows as an absurd rest.
-        self.0.reserved_len.set(reserved_len.wrapping_sub(len as u64));
+        self.0.release(len);
     }
 
     fn execute(&mut self, key: &[u8; 16], counter: CtrIv, buffer: &mut [u8]) {
@@ -302,11 +349,7 @@ impl Engine for CountingEngine {
     }
 
     fn log(&mut self, message: core::fmt::Arguments<'_>) {
-        // What the log needs is none of the driver's memory.
-        keysan::heap::pause(|| {
-            let mut log = self.0.log.borrow_mut();
-            writeln!(log, "{message}").expect("a log takes any text");
-        });
+        self.0.log(message);
     }
 }
 
@@ -316,7 +359,20 @@ impl Engine for CountingEngine {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlainTestMechanism;
 
-/// Length of a blob of [`PlainTestMechanism`], in bytes.
+impl PlainTestMechanism {
+    /// Length of a blob, in bytes.
+    pub const BLOB_LEN: usize = BLOB_LEN;
+
+    /// Unwraps `blob` into `key`; says whether it did. Bytes may be left in `key` also when it did
+    /// not, and must not be used.
+    pub fn unwrap(blob: &[u8], key: &mut [u8; 16]) -> bool {
+        let Some((tag, wrapped)) = blob.split_at_checked(BLOB_TAG.len()) else { return false };
+        let Some(wrapped) = wrapped.first_chunk() else { return false };
+        copy_secret(wrapped, key);
+        tag == BLOB_TAG
+    }
+}
+
 pub(super) const BLOB_LEN: usize = 32;
 
 const BLOB_TAG: &[u8; 16] = b"plain test key: ";
@@ -327,9 +383,7 @@ impl KeyUnwrap for PlainTestMechanism {
     }
 
     fn unwrap_key(&mut self, blob: &[u8], key: &mut [u8; 16]) -> Result<(), UnwrapError> {
-        let (tag, wrapped) = blob.split_at_checked(BLOB_TAG.len()).ok_or(UnwrapError)?;
-        copy_secret(wrapped.first_chunk().ok_or(UnwrapError)?, key);
-        if tag == BLOB_TAG { Ok(()) } else { Err(UnwrapError) }
+        if Self::unwrap(blob, key) { Ok(()) } else { Err(UnwrapError) }
     }
 }
 

@@ -3,11 +3,11 @@
 use keysan::SecretSet;
 
 use super::Run;
-use super::subject::Subject;
+use super::dut::Dut;
 use crate::observation::{Layer, SecretKind, SecretName};
 use crate::sequence::CALLS_MAX;
 
-impl<S: Subject> Run<'_, S> {
+impl<D: Dut> Run<'_, D> {
     /// Registers a key, and what is made of it if that is searched for; answers which secret it is.
     ///
     /// It must look like nothing else: zeros or a counter would raise false alarms.

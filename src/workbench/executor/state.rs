@@ -1,7 +1,7 @@
 //! Which state a run was in after the last call of its sequence, before the epilogue.
 
 use super::run::Run;
-use super::{Executor, Subject};
+use super::{Dut, Executor};
 use crate::observation::{Layers, StateHash, Trace};
 use crate::sequence::CallSequence;
 use crate::sequence::expand::World;
@@ -23,21 +23,21 @@ pub(super) enum Wanted {
 
 impl Executor {
     /// Makes every call of `sequence`, as [`execute`](Self::execute) does in the fast lane, and
-    /// writes the state behind the last of them: all that the subject, the client, the seams and
+    /// writes the state behind the last of them: all that the dut, the client, the seams and
     /// the search for secrets let the future depend on.
     ///
-    /// `None` when the subject does not know its state, or the run did not get that far. What the
+    /// `None` when the dut does not know its state, or the run did not get that far. What the
     /// judges remember is not in it, since they have not seen the trace yet.
-    pub fn execute_to_state<S: Subject>(
+    pub fn execute_to_state<D: Dut>(
         &mut self,
-        subject: &S,
+        dut: &D,
         sequence: &CallSequence,
         trace: &mut Trace,
     ) -> Option<StateHash> {
-        if subject.declares_state() {
+        if dut.declares_state() {
             self.wanted = Wanted::State { watched: 0, hash: None };
         }
-        self.execute(subject, sequence, Layers::FAST, trace);
+        self.execute(dut, sequence, Layers::FAST, trace);
         match core::mem::take(&mut self.wanted) {
             Wanted::State { hash, .. } => hash,
             Wanted::Nothing => None,
@@ -54,14 +54,14 @@ impl Executor {
     }
 }
 
-impl<S: Subject> Run<'_, S> {
+impl<D: Dut> Run<'_, D> {
     /// The last call of the sequence has returned.
     pub(super) fn note_state(&mut self) {
         let Executor { seams, client, is_foretold, wanted, .. } = &mut *self.executor;
         let Wanted::State { watched, hash } = wanted else { return };
         let Some(driver) = &self.driver else { return };
         let mut state = StateHash::default();
-        self.subject.write_state(driver, &mut |value| state.bytes(value));
+        self.dut.write_state(driver, &mut |value| state.bytes(value));
         client.write_state(&mut state);
         seams.write_state(&mut state);
         state.bytes(&watched.to_le_bytes());

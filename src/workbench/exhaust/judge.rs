@@ -1,6 +1,6 @@
 //! One run, judged, and the state that it led to.
 
-use crate::executor::{Executor, Subject};
+use crate::executor::{AnyDut, Executor};
 use crate::invariant::{Model, Verdict, judge, write_memory};
 use crate::observation::{Layers, StateId, Trace};
 use crate::sequence::{Call, CallSequence};
@@ -12,8 +12,8 @@ pub(super) const AT_THE_END: &str = "the end";
 
 /// Runs and judges sequences in the fast lane; keeps its memory from one to the next.
 #[derive(Debug)]
-pub(super) struct Judge<'a, S> {
-    subject: &'a S,
+pub(super) struct Judge<'a> {
+    dut: &'a AnyDut,
     executor: Executor,
     trace: Trace,
     model: Model,
@@ -21,10 +21,10 @@ pub(super) struct Judge<'a, S> {
     sequence: CallSequence,
 }
 
-impl<'a, S: Subject> Judge<'a, S> {
-    pub(super) fn new(subject: &'a S) -> Self {
+impl<'a> Judge<'a> {
+    pub(super) fn new(dut: &'a AnyDut) -> Self {
         Self {
-            subject,
+            dut,
             executor: Executor::new(),
             trace: Trace::default(),
             model: Model::default(),
@@ -42,16 +42,16 @@ impl<'a, S: Subject> Judge<'a, S> {
     /// Runs the prefix and one call more.
     pub(super) fn run(&mut self, call: Call) -> &Verdict {
         self.sequence.calls.push(call);
-        self.executor.execute(self.subject, &self.sequence, Layers::FAST, &mut self.trace);
+        self.dut.execute(&mut self.executor, &self.sequence, Layers::FAST, &mut self.trace);
         self.sequence.calls.pop();
         judge(&self.trace, &mut self.model, &mut self.verdict);
         &self.verdict
     }
 
-    /// The same, and the state that it led to, if nothing was broken and the subject knows it.
+    /// The same, and the state that it led to, if nothing was broken and the driver declares it.
     pub(super) fn run_to_state(&mut self, call: Call) -> (&Verdict, Option<StateId>) {
         self.sequence.calls.push(call);
-        let state = self.executor.execute_to_state(self.subject, &self.sequence, &mut self.trace);
+        let state = self.dut.execute_to_state(&mut self.executor, &self.sequence, &mut self.trace);
         let created = Created::by(&self.sequence.calls);
         self.sequence.calls.pop();
         judge(&self.trace, &mut self.model, &mut self.verdict);

@@ -13,7 +13,7 @@
 //!
 //! There are too many sequences to run them all, but most lead to a state that another has led to
 //! before. A *state* is everything that the future depends on: the driver's complete state, which
-//! the driver writes field by field ([`Subject::write_state`](crate::executor::Subject)), that of
+//! the driver writes field by field ([`Dut::write_state`](crate::executor::Dut)), that of
 //! the client and of the seams, the secrets that are searched for, what the model and the
 //! invariants remember, and what the alphabet lets follow. All of it is deterministic. So when two
 //! prefixes *of the same length* end in the same state, whatever follows both is answered and

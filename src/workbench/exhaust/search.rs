@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::executor::{Core, Subject};
+use crate::executor::AnyDut;
 use crate::observation::StateId;
 use crate::sequence::Call;
 
@@ -17,36 +17,37 @@ use super::level::{Broken, Level, LevelCount, PART, Prefixes, Reached, States, T
 /// What is to be searched.
 #[derive(Clone, Copy)]
 pub struct Plan<'a> {
+    /// Against which driver.
+    pub dut: &'a AnyDut,
     /// Over which letters.
     pub alphabet: &'a Alphabet,
     /// Up to how many calls.
     pub depth: usize,
     /// On how many threads.
     pub jobs: usize,
-    /// Called on each thread before its first run: here a fault is planted.
-    pub prepare: &'a (dyn Fn() + Sync),
-    /// Whether one prefix is extended for all that end in the same state, where the subject knows
+    /// Whether one prefix is extended for all that end in the same state, where the driver declares
     /// its state. Without it every sequence is run, which is for small depths.
     pub merges: bool,
 }
 
 impl core::fmt::Debug for Plan<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { alphabet, depth, jobs, prepare: _, merges } = self;
+        let Self { dut, alphabet, depth, jobs, merges } = self;
         f.debug_struct("Plan")
+            .field("dut", dut)
             .field("alphabet", &alphabet.name)
             .field("depth", depth)
             .field("jobs", jobs)
             .field("merges", merges)
-            .finish_non_exhaustive()
+            .finish()
     }
 }
 
 impl<'a> Plan<'a> {
     /// Every sequence of up to `depth` letters, on so many threads.
     #[must_use]
-    pub fn new(alphabet: &'a Alphabet, depth: usize, jobs: usize) -> Self {
-        Self { alphabet, depth, jobs, prepare: &|| {}, merges: true }
+    pub fn new(dut: &'a AnyDut, alphabet: &'a Alphabet, depth: usize, jobs: usize) -> Self {
+        Self { dut, alphabet, depth, jobs, merges: true }
     }
 }
 
@@ -125,7 +126,7 @@ impl Default for Search {
     }
 }
 
-/// Searches the driver core of this repository.
+/// Searches from the beginning.
 ///
 /// The counts, and what is found, are the same for any number of threads.
 ///
@@ -133,26 +134,20 @@ impl Default for Search {
 ///
 /// When the workbench does; a panic of the driver is something broken.
 pub fn run(plan: &Plan<'_>, watch: &mut dyn Watch) -> Outcome {
-    Search::default().run(plan, &Core, watch)
+    Search::default().run(plan, watch)
 }
 
 impl Search {
-    /// Goes on until every sequence is covered, something is broken or `watch` ends it; with
-    /// another subject than the driver core, if need be.
+    /// Goes on until every sequence is covered, something is broken or `watch` ends it.
     ///
     /// # Panics
     ///
     /// When the workbench does.
-    pub fn run<S: Subject + Sync>(
-        &mut self,
-        plan: &Plan<'_>,
-        subject: &S,
-        watch: &mut dyn Watch,
-    ) -> Outcome {
+    pub fn run(&mut self, plan: &Plan<'_>, watch: &mut dyn Watch) -> Outcome {
         let letters = plan.alphabet.letters();
         let mut outcome = Outcome::default();
         while self.levels.len() < plan.depth {
-            let is_complete = self.search_level(plan, &letters, subject, watch);
+            let is_complete = self.search_level(plan, &letters, watch);
             let tally = &self.level.tally;
             if !is_complete || !tally.broken.is_empty() {
                 // A level that was broken off is told as far as it got.
@@ -171,13 +166,7 @@ impl Search {
     }
 
     /// Searches what is left of the level; says whether it is complete.
-    fn search_level<S: Subject + Sync>(
-        &mut self,
-        plan: &Plan<'_>,
-        letters: &[Call],
-        subject: &S,
-        watch: &mut dyn Watch,
-    ) -> bool {
+    fn search_level(&mut self, plan: &Plan<'_>, letters: &[Call], watch: &mut dyn Watch) -> bool {
         let is_last = self.levels.len() + 1 == plan.depth;
         let todo: Vec<usize> =
             (0..self.level.done.len()).filter(|&part| !self.level.done[part]).collect();
@@ -187,8 +176,7 @@ impl Search {
         // The threads look at the prefixes, and this one changes all the rest.
         let prefixes = prefixes.clone();
         let work = |results: Sender<Part>| {
-            (plan.prepare)();
-            let mut judge = Judge::new(subject);
+            let mut judge = Judge::new(plan.dut);
             while !is_over.load(Ordering::Relaxed)
                 && let Some(&part) = todo.get(next.fetch_add(1, Ordering::Relaxed))
             {
@@ -247,10 +235,10 @@ struct Part {
     states: States,
 }
 
-fn search_part<S: Subject>(
+fn search_part(
     plan: &Plan<'_>,
     letters: &[Call],
-    judge: &mut Judge<'_, S>,
+    judge: &mut Judge<'_>,
     prefixes: &Prefixes,
     number: usize,
     is_last: bool,

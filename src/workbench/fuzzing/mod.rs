@@ -15,6 +15,7 @@ use rand::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::Workbench;
+use crate::executor::AnyDut;
 use crate::invariant::Violation;
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::{Colour, Subject, abort_with, sanitizer_line, story};
@@ -26,13 +27,28 @@ pub use forms::sequence_forms;
 /// The target `call_sequence`, the fast lane: runs the input and ends the process if an invariant
 /// is broken.
 pub fn call_sequence(input: &[u8]) {
-    FAST.with_borrow_mut(|target| target.run_or_abort(input));
+    call_sequence_on(core_from_environment, input);
 }
 
 /// The target `call_sequence_keysan`, the gated lane: the same, and every call leaves its stack,
 /// its registers and the heap to be looked into.
 pub fn call_sequence_keysan(input: &[u8]) {
-    GATED.with_borrow_mut(|target| target.run_or_abort(input));
+    call_sequence_keysan_on(core_from_environment, input);
+}
+
+/// The same as [`call_sequence`] for a target of another driver, which is made before the first input.
+pub fn call_sequence_on(make: impl FnOnce() -> AnyDut, input: &[u8]) {
+    FAST.with_borrow_mut(|target| {
+        target.get_or_insert_with(|| Target::new(Layers::FAST, make())).run_or_abort(input);
+    });
+}
+
+/// The same as [`call_sequence_keysan`] for a target of another driver, which is made before the first
+/// input.
+pub fn call_sequence_keysan_on(make: impl FnOnce() -> AnyDut, input: &[u8]) {
+    GATED.with_borrow_mut(|target| {
+        target.get_or_insert_with(|| Target::new(Layers::GATED, make())).run_or_abort(input);
+    });
 }
 
 /// The engine's mutator: one input in eight goes to the engine's own, the others change by calls.
@@ -79,8 +95,8 @@ fn read(input: &[u8], sequence: &mut CallSequence) {
 }
 
 thread_local! {
-    static FAST: RefCell<Target> = RefCell::new(Target::new(Layers::FAST));
-    static GATED: RefCell<Target> = RefCell::new(Target::new(Layers::GATED));
+    static FAST: RefCell<Option<Target>> = const { RefCell::new(None) };
+    static GATED: RefCell<Option<Target>> = const { RefCell::new(None) };
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
@@ -120,12 +136,11 @@ const FIRST: u64 = 256;
 const PROGRESS_INTERVAL: u64 = 1 << 16;
 
 impl Target {
-    fn new(lane: Layers) -> Self {
+    fn new(lane: Layers, dut: AnyDut) -> Self {
         let list = std::env::var("REKEYLAB_KNOWN").unwrap_or_default();
-        plant_from_environment();
         Self {
             lane,
-            workbench: Workbench::new(),
+            workbench: Workbench::on(dut),
             sequence: CallSequence::default(),
             known: list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
             is_reporting: std::env::var_os("REKEYLAB_PROGRESS").is_some(),
@@ -216,14 +231,15 @@ fn share_of(input: &[u8]) -> u64 {
     mixed.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 40
 }
 
-/// Plants the fault that the environment names, if the build has faults.
-fn plant_from_environment() {
+/// The driver core; with the fault that the environment names, if the build has faults.
+fn core_from_environment() -> AnyDut {
     #[cfg(feature = "faults")]
     if let Ok(name) = std::env::var("REKEYLAB_FAULT") {
-        let fault = rekeylab_driver::Fault::from_name(&name);
+        let fault = rekeylab_faults::Fault::from_name(&name);
         assert!(fault.is_some(), "REKEYLAB_FAULT: there is no fault {name:?}");
-        rekeylab_driver::plant(fault);
+        return crate::executor::core_with(fault);
     }
+    AnyDut::default()
 }
 
 #[cfg(test)]
@@ -282,6 +298,7 @@ mod tests {
         }
         (0..50).for_each(|seed| call_sequence(&wire_of(seed)));
         FAST.with_borrow(|target| {
+            let target = target.as_ref().unwrap();
             assert_eq!(target.execution_count, 54);
             assert!(target.call_count > 50 * 24);
         });

@@ -110,6 +110,12 @@ impl Layers {
         self.0 & layers.0 != 0
     }
 
+    /// What is in this set and not in the other.
+    #[must_use]
+    pub const fn except(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// What is in both sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

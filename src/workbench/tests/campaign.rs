@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rekeylab::campaign::{Outcome, Place, Plan, Sanitizer, StopSignal, search};
+use rekeylab::executor::AnyDut;
 
 /// What libFuzzer prints while it is well.
 const WELL: &str = "\
@@ -37,6 +38,7 @@ impl Bench {
         std::fs::write(&engine, format!("#!/bin/sh\n{find}\n{script}")).unwrap();
         std::fs::set_permissions(&engine, PermissionsExt::from_mode(0o755)).unwrap();
         let plan = Plan {
+            dut: AnyDut::default(),
             time: Duration::from_secs(20),
             jobs: 2,
             target: "call_sequence".to_owned(),
@@ -150,13 +152,14 @@ fn garbage_on_the_engines_error_stream_is_no_trouble() {
 
 #[cfg(feature = "faults")]
 mod with_faults {
-    use rekeylab_driver::{Fault, plant};
+    use rekeylab::executor::core_with;
+    use rekeylab_faults::Fault;
 
     use super::*;
 
     fn planted(script: &str) -> Bench {
-        plant(Some(Fault::FinishWithoutStart));
         let mut bench = Bench::new(script);
+        bench.plan.dut = core_with(Some(Fault::FinishWithoutStart));
         bench.plan.fault = Some(Fault::FinishWithoutStart.name());
         bench
     }

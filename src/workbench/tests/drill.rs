@@ -8,14 +8,14 @@ mod planted;
 use std::collections::BTreeSet;
 
 use keysan::heap::ScanningAllocator;
-use planted::{alone, fault_of, shortest_reproducers, with_fault};
+use planted::{alone, fault_of, shortest_of, shortest_reproducers, with_fault};
 use rekeylab::Workbench;
 use rekeylab::drill::layers_for;
 use rekeylab::invariant;
 use rekeylab::observation::{Layer, Layers};
 use rekeylab::search::Search;
 use rekeylab::sequence::{CallSequence, SearchOptions, SequenceText, generate_from_seed};
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 
 #[global_allocator]
 static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
@@ -78,7 +78,8 @@ fn a_reproducer_rings_its_invariant_and_no_other_under_its_fault_and_is_silent_w
         let Some(fault) = fault_of(&file) else { continue };
         let sequence = file.parsed.sequence();
         let layers = layers_for(Some(fault));
-        let rung = with_fault(fault, || rings(&mut workbench, layers, &sequence));
+        let rung =
+            with_fault(&mut workbench, fault, |workbench| rings(workbench, layers, &sequence));
         if rung != BTreeSet::from([fault.rings()]) {
             problems.push(format!("{} rings {rung:?} under {}", file.path, fault.name()));
         }
@@ -97,13 +98,13 @@ fn the_shortest_reproducer_of_a_fault_is_as_short_as_the_fault_says_and_can_be()
     let mut problems = Vec::new();
     for (fault, shortest) in shortest_reproducers() {
         let len = shortest.parsed.entries.len();
-        if len != fault.shortest() {
-            problems.push(format!("{} has {len} calls, not {}", shortest.path, fault.shortest()));
+        if len != shortest_of(fault) {
+            problems.push(format!("{} has {len} calls, not {}", shortest.path, shortest_of(fault)));
         }
         let sequence = shortest.parsed.sequence();
         let layers = layers_for(Some(fault));
-        let minimize = || workbench.minimize_with(&sequence, layers);
-        let minimized = with_fault(fault, minimize).unwrap();
+        let minimize = |workbench: &mut Workbench| workbench.minimize_with(&sequence, layers);
+        let minimized = with_fault(&mut workbench, fault, minimize).unwrap();
         if minimized.calls.len() < len {
             problems.push(format!("{} can be shorter:\n{}", shortest.path, text(&minimized)));
         }
@@ -118,7 +119,9 @@ fn with_everything_looked_into_every_fault_still_rings() {
     let mut problems = Vec::new();
     for (fault, file) in shortest_reproducers() {
         let sequence = file.parsed.sequence();
-        with_fault(fault, || workbench.run(&sequence));
+        with_fault(&mut workbench, fault, |workbench| {
+            workbench.run(&sequence);
+        });
         let first = workbench.verdict().first().map(|violation| violation.invariant);
         // What goes wrong between calls may be seen as a secret in the wrong place before it shows
         // in an answer.
@@ -138,7 +141,9 @@ fn a_short_search_finds_every_fault_and_minimises_it_to_its_invariant() {
     let mut workbench = Workbench::new();
     let mut problems = Vec::new();
     for &fault in Fault::ALL {
-        let shown = with_fault(fault, || search(&mut workbench, layers_for(Some(fault))));
+        let shown = with_fault(&mut workbench, fault, |workbench| {
+            search(workbench, layers_for(Some(fault)))
+        });
         if shown.len() as u64 != SEARCHES {
             problems.push(format!("only {} searches find {}", shown.len(), fault.name()));
         }

@@ -5,9 +5,10 @@
 mod sulky;
 
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use keysan::heap::ScanningAllocator;
-use rekeylab::executor::{Core, Seams, Subject};
+use rekeylab::executor::{AnyDut, Core, Dut, Seams};
 use rekeylab::exhaust::{
     Alphabet, Broken, Identity, LevelCount, Outcome, Plan, Search, Watch, run,
 };
@@ -19,22 +20,28 @@ use sulky::Sulky;
 static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
 
 /// The driver core, as a driver that says nothing of its state.
+#[derive(Debug)]
 struct Silent;
 
-impl Subject for Silent {
+impl Dut for Silent {
     type Driver = Adapter;
+
+    fn name(&self) -> String {
+        "silent".to_owned()
+    }
 
     fn open(&self, seams: &Rc<Seams>) -> Adapter {
         Core.open(seams)
     }
 
-    fn limits(&self, driver: &Adapter) -> Limits {
-        Core.limits(driver)
+    fn limits(&self) -> Limits {
+        Core.limits()
     }
 }
 
 fn plan(alphabet: &str, depth: usize) -> Plan<'static> {
-    Plan::new(Alphabet::by_name(alphabet).unwrap(), depth, 2)
+    static CORE: LazyLock<AnyDut> = LazyLock::new(AnyDut::default);
+    Plan::new(&CORE, Alphabet::by_name(alphabet).unwrap(), depth, 2)
 }
 
 /// What merging must not change: how many sequences there are at each level and how many of them
@@ -45,12 +52,8 @@ fn essence(outcome: &Outcome) -> (Vec<(u128, u128)>, &[Broken]) {
 }
 
 fn check_merging(plan: &Plan<'_>) -> Outcome {
-    check_merging_of(&Core, plan)
-}
-
-fn check_merging_of<S: Subject + Sync>(subject: &S, plan: &Plan<'_>) -> Outcome {
-    let merged = Search::default().run(plan, subject, &mut ());
-    let all = Search::default().run(&Plan { merges: false, ..*plan }, subject, &mut ());
+    let merged = run(plan, &mut ());
+    let all = run(&Plan { merges: false, ..*plan }, &mut ());
     let total = all.total();
     assert_eq!(total.sequences, total.runs.into(), "{plan:?}");
     assert_eq!(essence(&merged), essence(&all), "{plan:?}");
@@ -70,7 +73,7 @@ fn with_and_without_merging_the_honest_core_holds_over_equally_many_sequences() 
 #[test]
 fn nothing_is_merged_for_a_driver_that_does_not_know_its_state() {
     let plan = plan("lifecycle", 4);
-    let outcome = Search::default().run(&plan, &Silent, &mut ());
+    let outcome = run(&Plan { dut: &Silent.into(), ..plan }, &mut ());
     assert_eq!(outcome.total().sequences, outcome.total().runs.into());
     assert_eq!(essence(&outcome), essence(&run(&plan, &mut ())));
 }
@@ -78,7 +81,7 @@ fn nothing_is_merged_for_a_driver_that_does_not_know_its_state() {
 #[test]
 fn a_driver_that_remembers_what_no_answer_shows_is_found_out() {
     let plan = plan("lifecycle", 5);
-    let outcome = check_merging_of(&Sulky { declares: true }, &plan);
+    let outcome = check_merging(&Plan { dut: &Sulky { declares: true }.into(), ..plan });
     assert_eq!(outcome.levels.len(), 4, "two creations, a question, and an exchange refused");
     assert_eq!(outcome.broken[0].invariant, "wrong-answer");
 }
@@ -87,8 +90,9 @@ fn a_driver_that_remembers_what_no_answer_shows_is_found_out() {
 fn a_driver_that_declares_its_state_and_leaves_something_out_deceives_the_search() {
     // So it does not depend on luck that the test above holds.
     let plan = plan("lifecycle", 5);
-    let deceived = Search::default().run(&plan, &Sulky { declares: false }, &mut ());
-    let honest = Search::default().run(&plan, &Sulky { declares: true }, &mut ());
+    let deceiving = Sulky { declares: false }.into();
+    let deceived = run(&Plan { dut: &deceiving, ..plan }, &mut ());
+    let honest = run(&Plan { dut: &Sulky { declares: true }.into(), ..plan }, &mut ());
     assert!(deceived.total().broken < honest.total().broken);
 }
 
@@ -111,7 +115,7 @@ fn a_search_that_is_broken_off_again_and_again_comes_to_the_same() {
     let mut search = Search::default();
     let mut times = 0;
     let outcome = loop {
-        let outcome = search.run(&plan, &Core, &mut Impatient { looks: 3 });
+        let outcome = search.run(&plan, &mut Impatient { looks: 3 });
         if !outcome.is_interrupted {
             break outcome;
         }
@@ -157,15 +161,14 @@ fn the_number_of_threads_changes_nothing() {
 
 #[cfg(feature = "faults")]
 mod with_faults {
+    use rekeylab::executor::{FaultyCore, core_with};
     use rekeylab::sequence::CallKind;
-    use rekeylab_driver::{Fault, plant};
+    use rekeylab_faults::Fault;
 
     use super::*;
 
     fn check_fault(fault: Fault, alphabet: &str, depth: usize) {
-        let prepare = move || plant(Some(fault));
-        let plan = Plan { prepare: &prepare, ..plan(alphabet, depth) };
-        check_merging(&plan);
+        check_merging(&Plan { dut: &core_with(Some(fault)), ..plan(alphabet, depth) });
     }
 
     /// Few enough letters to run every sequence of six calls.
@@ -195,9 +198,8 @@ mod with_faults {
             Fault::FinishKeepsRandom,
             Fault::FinishXorsHalfTheKey,
         ] {
-            let prepare = move || plant(Some(fault));
-            let plan = Plan { prepare: &prepare, ..Plan::new(&FEW, 6, 2) };
-            let outcome = check_merging(&plan);
+            let dut = core_with(Some(fault));
+            let outcome = check_merging(&Plan::new(&dut, &FEW, 6, 2));
             assert!(outcome.total().broken > 0, "{}: {outcome:?}", fault.name());
         }
     }
@@ -226,18 +228,23 @@ mod with_faults {
         }
     }
 
-    /// The driver core, as a driver that declares its state and then writes nothing.
-    struct Mute;
+    /// A core with a fault, as a driver that declares its state and then writes nothing.
+    #[derive(Debug)]
+    struct Mute(FaultyCore);
 
-    impl Subject for Mute {
-        type Driver = Adapter;
+    impl Dut for Mute {
+        type Driver = rekeylab_faults::Adapter;
 
-        fn open(&self, seams: &Rc<Seams>) -> Adapter {
-            Core.open(seams)
+        fn name(&self) -> String {
+            "mute".to_owned()
         }
 
-        fn limits(&self, driver: &Adapter) -> Limits {
-            Core.limits(driver)
+        fn open(&self, seams: &Rc<Seams>) -> rekeylab_faults::Adapter {
+            self.0.open(seams)
+        }
+
+        fn limits(&self) -> Limits {
+            self.0.limits()
         }
 
         fn declares_state(&self) -> bool {
@@ -247,10 +254,13 @@ mod with_faults {
 
     #[test]
     fn what_the_judges_remember_keeps_states_apart_by_itself() {
-        let prepare = || plant(Some(Fault::IvMayRiseInNativeOrder));
-        let plan = Plan { prepare: &prepare, ..plan("counters", 5) };
-        let outcome = check_merging_of(&Mute, &plan);
+        let mute = Mute(FaultyCore(Some(Fault::IvMayRiseInNativeOrder))).into();
+        let outcome = check_merging(&Plan { dut: &mute, ..plan("counters", 5) });
         assert_eq!(outcome.broken[0].invariant, "keystream-reuse");
+    }
+
+    fn shortest_of(fault: Fault) -> usize {
+        fault.shortest().unwrap_or_else(|| panic!("no reproducer shows {}", fault.name()))
     }
 
     /// Why exhaustive search does not find a fault; the other commands do.
@@ -285,9 +295,9 @@ mod with_faults {
     /// calls for a test.
     fn alphabet_for(fault: Fault) -> Option<&'static str> {
         match fault {
-            _ if fault.shortest() <= 5 => Some("full"),
+            _ if shortest_of(fault) <= 5 => Some("full"),
             Fault::FinishForgetsCounters | Fault::RefusedSubmitConsumesCounter => Some("counters"),
-            _ if fault.shortest() == 6 && fault.rings() == "wrong-key-epoch" => Some("refresh"),
+            _ if shortest_of(fault) == 6 && fault.rings() == "wrong-key-epoch" => Some("refresh"),
             _ => None,
         }
     }
@@ -297,9 +307,8 @@ mod with_faults {
         let mut problems = Vec::new();
         for &fault in Fault::ALL {
             let Some(alphabet) = alphabet_for(fault) else { continue };
-            let prepare = move || plant(Some(fault));
-            let plan = Plan { prepare: &prepare, ..plan(alphabet, fault.shortest()) };
-            let outcome = run(&plan, &mut ());
+            let dut = core_with(Some(fault));
+            let outcome = run(&Plan { dut: &dut, ..plan(alphabet, shortest_of(fault)) }, &mut ());
             let rung = outcome.broken.iter().any(|broken| broken.invariant == fault.rings());
             let len = outcome.levels.len();
             let name = fault.name();
@@ -308,7 +317,7 @@ mod with_faults {
                     problems.push(format!("{name}: not with {alphabet}: {:?}", outcome.broken));
                 }
                 (Some(why), true) => problems.push(format!("{name} is found, although {why}")),
-                (None, true) if len != fault.shortest() => {
+                (None, true) if len != shortest_of(fault) => {
                     problems.push(format!("{name}: {len} calls are enough"));
                 }
                 _ => {}

@@ -13,14 +13,15 @@ use std::fmt::Write as _;
 use files::File;
 use instances::instances;
 use keysan::heap::ScanningAllocator;
-use planted::{alone, shortest_reproducers, with_fault};
+use planted::{alone, shortest_of, shortest_reproducers, with_fault};
 use rekeylab::Workbench;
 use rekeylab::campaign::findings::Findings;
 use rekeylab::drill::layers_for;
+use rekeylab::executor::core_with;
 use rekeylab::observation::Trace;
 use rekeylab::report::Fingerprint;
 use rekeylab::sequence::{CallSequence, SequenceText};
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 
 #[global_allocator]
 static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
@@ -62,10 +63,10 @@ fn twins_look_the_same_to_the_last_byte_and_are_told_apart_by_what_follows() {
     let known: BTreeMap<Fault, File> = shortest_reproducers().into_iter().collect();
     for &(one, other) in TWINS {
         let mut shown = |fault: Fault| -> (Trace, Fingerprint) {
-            with_fault(fault, || {
+            with_fault(&mut workbench, fault, |workbench| {
                 let sequence = known[&fault].parsed.sequence();
                 let shortest = workbench.minimize_with(&sequence, layers_for(Some(fault))).unwrap();
-                let fingerprint = fingerprint_of(&mut workbench, &shortest);
+                let fingerprint = fingerprint_of(workbench, &shortest);
                 (workbench.trace().clone(), fingerprint)
             })
         };
@@ -120,8 +121,10 @@ fn no_form_of_a_fault_is_a_dead_end() {
         let text = format!("# rekeylab sequence 1\n{calls}");
         let dead_end = SequenceText::parse(&text).unwrap().sequence();
         let mut shortest = |sequence: &CallSequence| {
-            let minimize = || workbench.minimize_with(sequence, layers_for(Some(fault))).unwrap();
-            SequenceText::from(&with_fault(fault, minimize)).to_string()
+            let shortest = with_fault(&mut workbench, fault, |workbench| {
+                workbench.minimize_with(sequence, layers_for(Some(fault))).unwrap()
+            });
+            SequenceText::from(&shortest).to_string()
         };
         let expected = shortest(&known[&fault].parsed.sequence());
         assert_eq!(shortest(&dead_end), expected, "{}", fault.name());
@@ -143,14 +146,17 @@ fn a_campaign_ends_in_the_form_that_minimising_ends_in() {
     let known: BTreeMap<Fault, File> = shortest_reproducers().into_iter().collect();
     for fault in SEVERAL_SYMPTOMS {
         let known = known[&fault].parsed.sequence();
-        let found = with_fault(fault, || instances(&mut workbench, fault, &known, 4, 0));
+        let found = with_fault(&mut workbench, fault, |workbench| {
+            instances(workbench, fault, &known, 4, 0)
+        });
         for instance in &found {
             let directory = tempfile::tempdir().unwrap();
-            let mut findings = Findings::new(directory.path().to_owned(), None);
-            let minimized = with_fault(fault, || {
-                assert!(findings.take(instance));
+            let dut = core_with(Some(fault));
+            let mut findings = Findings::new(directory.path().to_owned(), &dut, None);
+            assert!(findings.take(instance));
+            let minimized = with_fault(&mut workbench, fault, |workbench| {
                 let shortest = workbench.minimize(instance).unwrap();
-                fingerprint_of(&mut workbench, &shortest)
+                fingerprint_of(workbench, &shortest)
             });
             assert_eq!(findings.found[0].fingerprint, minimized, "{}", findings.found[0].text);
         }
@@ -169,21 +175,24 @@ fn check(count: usize, hunt_count: u64) {
         let layers = layers_for(Some(fault));
         let mut fingerprints = Vec::new();
         let mut tell = |problem: &str| writeln!(problems, "{}: {problem}", fault.name()).unwrap();
-        let found =
-            with_fault(fault, || instances(&mut workbench, fault, &known, count, hunt_count));
+        let found = with_fault(&mut workbench, fault, |workbench| {
+            instances(workbench, fault, &known, count, hunt_count)
+        });
         if found.len() < count {
             tell(&format!("only {} instances were found", found.len()));
         }
         for instance in &found {
             let before = workbench.run_count();
-            let shortest = with_fault(fault, || workbench.minimize_with(instance, layers)).unwrap();
+            let minimize = |workbench: &mut Workbench| workbench.minimize_with(instance, layers);
+            let shortest = with_fault(&mut workbench, fault, minimize).unwrap();
             let runs = workbench.run_count() - before;
-            let fingerprint = with_fault(fault, || fingerprint_of(&mut workbench, &shortest));
+            let fingerprint =
+                with_fault(&mut workbench, fault, |workbench| fingerprint_of(workbench, &shortest));
             let first = workbench.verdict().first().unwrap();
             if runs > RUNS_MAX {
                 tell(&format!("{runs} runs"));
             }
-            if first.invariant != fault.rings() || shortest.calls.len() != fault.shortest() {
+            if first.invariant != fault.rings() || shortest.calls.len() != shortest_of(fault) {
                 tell(&format!("{} with\n{}", first.invariant, SequenceText::from(&shortest)));
             }
             if !fingerprints.contains(&fingerprint) {

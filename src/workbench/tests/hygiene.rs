@@ -16,7 +16,7 @@ use rekeylab::observation::Layer::{
 };
 use rekeylab::observation::{Layer, Layers, Trace};
 use rekeylab::sequence::{CallSequence, SearchOptions, SequenceText, generate_from_seed};
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 
 #[global_allocator]
 static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
@@ -179,7 +179,9 @@ fn check(layers: Layers, expected: impl Fn(&Row) -> Layers) -> Vec<String> {
     let Some(mut workbench) = workbench() else { return Vec::new() };
     let mut problems = Vec::new();
     for (row, sequence) in drills() {
-        with_fault(row.fault, || workbench.run_with(&sequence, layers));
+        with_fault(&mut workbench, row.fault, |workbench| {
+            workbench.run_with(&sequence, layers);
+        });
         let trace = workbench.trace();
         let (name, saw) = (row.fault.name(), layers_that_saw(trace));
         if less(saw, row.perhaps) != expected(&row) {
@@ -238,7 +240,7 @@ fn twenty_runs_see_the_same() {
     let _alone = alone();
     let Some(mut workbench) = workbench() else { return };
     for (row, sequence) in drills() {
-        with_fault(row.fault, || {
+        with_fault(&mut workbench, row.fault, |workbench| {
             workbench.run(&sequence);
             let first = workbench.trace().clone();
             for _ in 1..20 {

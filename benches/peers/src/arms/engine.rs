@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 
 use rekeylab::sequence::CallSequence;
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{Judge, Limits};

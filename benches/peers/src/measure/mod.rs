@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 
 use crate::arms::Arm;
 use crate::judge::Limits;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 use serde::{Deserialize, Serialize};
 
 use crate::arms::Arm;

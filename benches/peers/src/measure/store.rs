@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::arms::Arm;
     use crate::judge::{Limits, Outcome};
-    use rekeylab_driver::Fault;
+    use rekeylab_faults::Fault;
 
     const LIMITS: Limits = Limits { executions: 10, seconds: 0.5 };
 

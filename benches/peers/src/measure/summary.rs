@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rekeylab::sequence::PARTS;
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 use serde::Serialize;
 
 use super::goals::{Goal, goals};
@@ -73,7 +73,7 @@ pub struct FaultSummary {
     pub name: &'static str,
     /// What goes wrong.
     pub summary: &'static str,
-    /// Calls of the shortest sequence that shows it.
+    /// Calls of the shortest stored sequence that shows it; 0 if none is stored.
     pub shortest: usize,
     /// What each whole arm needed, in the order of the arms that were run.
     pub cells: BTreeMap<String, Cell>,
@@ -275,7 +275,7 @@ fn fault_summary(fault: Fault, arms: &[Arm], table: &Table<'_>) -> FaultSummary 
     FaultSummary {
         name: fault.name(),
         summary: fault.summary(),
-        shortest: fault.shortest(),
+        shortest: fault.shortest().unwrap_or_default(),
         cells: arms.iter().map(cell).collect(),
     }
 }
@@ -332,7 +332,7 @@ fn duel(own: Arm, arm: Arm, table: &Table<'_>, faults: &[Fault]) -> Duel {
         duel.behind += usize::from(ours > theirs);
         duel.surely_ahead += usize::from(ours < theirs && p < 0.05);
         duel.surely_behind += usize::from(ours > theirs && p < 0.05);
-        if fault.shortest() >= LONG && ours >= theirs {
+        if fault.shortest() >= Some(LONG) && ours >= theirs {
             duel.long_not_ahead.push(fault.name());
         }
     }

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::judge::Outcome;
     use crate::measure::run::Run;
-    use rekeylab_driver::Fault;
+    use rekeylab_faults::Fault;
 
     const LIMITS: Limits = Limits { executions: 1000, seconds: 1.0 };
 

@@ -1,5 +1,7 @@
 //! A core on seams that never fail, and the calls that the tests make on it.
 
+#![allow(dead_code, reason = "each test that uses this module uses another part of it")]
+
 use rekeylab_ddi::{
     Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi, CryptoSessionKeyExchange,
     CtrIv, DeviceHandle, Guid, Hresult, Retire, SessionHandle, StartSessionKeyRefresh,
@@ -10,7 +12,7 @@ use rekeylab_driver::{
 };
 
 /// Answers the same number every time, which is enough for one refresh.
-struct OneRandom;
+pub(crate) struct OneRandom;
 
 pub(crate) const RANDOM: [u8; 16] =
     *b"\x90\x1f\xc7\x22\xa8\x6d\x35\xfe\x0b\xe4\x51\x7c\xd9\x83\x46\xba";
@@ -23,7 +25,7 @@ impl Entropy for OneRandom {
 }
 
 /// The blob is the key; one of zeros does not unwrap, and leaves half of something behind.
-struct Unwrapped;
+pub(crate) struct Unwrapped;
 
 impl KeyUnwrap for Unwrapped {
     fn blob_len(&self) -> usize {
@@ -40,19 +42,26 @@ impl KeyUnwrap for Unwrapped {
     }
 }
 
-pub(crate) fn adapter() -> Adapter {
-    let bounds = Bounds { generations_max: 3, ..Bounds::default() };
-    Adapter::new(OneRandom, SoftwareEngine, Unwrapped, bounds)
+/// Few generations, so that a test can reach the last.
+pub(crate) fn bounds() -> Bounds {
+    Bounds { generations_max: 3, ..Bounds::default() }
 }
 
-pub(crate) fn device(adapter: &mut Adapter) -> DeviceHandle {
+pub(crate) fn adapter() -> Adapter {
+    Adapter::new(OneRandom, SoftwareEngine, Unwrapped, bounds())
+}
+
+pub(crate) fn device(adapter: &mut impl CryptoSessionDdi) -> DeviceHandle {
     let mut args = CreateDevice::default();
     assert_eq!(adapter.create_device(&mut args), Hresult::S_OK);
     args.device
 }
 
 /// A new session without a key.
-pub(crate) fn new_session(adapter: &mut Adapter, device: DeviceHandle) -> SessionHandle {
+pub(crate) fn new_session(
+    adapter: &mut impl CryptoSessionDdi,
+    device: DeviceHandle,
+) -> SessionHandle {
     let mut args = CreateCryptoSession {
         crypto_type: Guid::CRYPTO_TYPE_AES128_CTR,
         decode_profile: Guid::NULL,
@@ -64,7 +73,7 @@ pub(crate) fn new_session(adapter: &mut Adapter, device: DeviceHandle) -> Sessio
 
 /// A new session, which has taken `key`.
 pub(crate) fn keyed_session(
-    adapter: &mut Adapter,
+    adapter: &mut impl CryptoSessionDdi,
     device: DeviceHandle,
     key: &[u8; 16],
 ) -> SessionHandle {
@@ -74,7 +83,11 @@ pub(crate) fn keyed_session(
     session
 }
 
-pub(crate) fn start(adapter: &mut Adapter, device: DeviceHandle, session: SessionHandle) {
+pub(crate) fn start(
+    adapter: &mut impl CryptoSessionDdi,
+    device: DeviceHandle,
+    session: SessionHandle,
+) {
     let mut random = [0; 16];
     let mut args =
         StartSessionKeyRefresh { session, random_number: Some(&mut random), random_number_len: 16 };
@@ -83,7 +96,7 @@ pub(crate) fn start(adapter: &mut Adapter, device: DeviceHandle, session: Sessio
 
 /// Submits one block and answers its fence.
 pub(crate) fn submit(
-    adapter: &mut Adapter,
+    adapter: &mut impl CryptoSessionDdi,
     device: DeviceHandle,
     session: SessionHandle,
     iv: u64,
@@ -95,8 +108,7 @@ pub(crate) fn submit(
     args.fence
 }
 
-#[allow(dead_code, reason = "each test that uses this module uses another part of it")]
-pub(crate) fn retire(adapter: &mut Adapter, count: u32) {
+pub(crate) fn retire(adapter: &mut impl CryptoSessionDdi, count: u32) {
     let (mut completions, mut surface) = ([Completion::EMPTY; 4], [0; 64]);
     let mut args = Retire {
         count,

@@ -6,7 +6,7 @@ use rekeylab::Workbench;
 use rekeylab::drill::layers_for;
 use rekeylab::search::Search;
 use rekeylab::sequence::{CallSequence, SearchOptions, dice, generate_from_seed, renumber};
-use rekeylab_driver::Fault;
+use rekeylab_faults::Fault;
 
 /// Sequences that show a planted fault, each found from another seed: those of the generator's
 /// first [`GENERATED_MAX`] that do or, if `hunt_count` is not 0, what so many searches find; and when

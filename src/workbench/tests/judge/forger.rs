@@ -3,33 +3,38 @@
 use std::rc::Rc;
 
 use keysan::statics::Statics;
-use rekeylab::executor::{Core, Seams, Subject};
+use rekeylab::executor::{Core, DeclaredHome, Dut, Seams};
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
     CryptoSessionKeyExchange, DeviceHandle, Hresult, Limits, Retire, SessionHandle, SessionStatus,
     StartSessionKeyRefresh, SubmitBuffer,
 };
-use rekeylab_driver::{Adapter, HomeOf};
+use rekeylab_driver::Adapter;
 
 /// The driver core, whose client tries every handle that differs from a given one in one bit.
+#[derive(Debug)]
 pub(crate) struct Forged;
 
-impl Subject for Forged {
+impl Dut for Forged {
     type Driver = Forger;
+
+    fn name(&self) -> String {
+        "forged".to_owned()
+    }
 
     fn open(&self, seams: &Rc<Seams>) -> Forger {
         Forger { core: Core.open(seams), given: Vec::new() }
     }
 
-    fn limits(&self, driver: &Forger) -> Limits {
-        Core.limits(&driver.core)
+    fn limits(&self) -> Limits {
+        Core.limits()
     }
 
     fn declares_homes(&self) -> bool {
         Core.declares_homes()
     }
 
-    fn for_each_home(&self, driver: &Forger, sink: &mut dyn FnMut(HomeOf, &[u8; 16])) {
+    fn for_each_home(&self, driver: &Forger, sink: &mut dyn FnMut(DeclaredHome, &[u8; 16])) {
         Core.for_each_home(&driver.core, sink);
     }
 

@@ -15,10 +15,10 @@ use files::File;
 use forger::Forged;
 use keysan::heap::ScanningAllocator;
 use rekeylab::Workbench;
-use rekeylab::executor::{Core, CoreOn, Executor, Source, Subject, prove_cipher};
+use rekeylab::executor::{AnyDut, Core, CoreOn, Dut, Executor, Source, prove_cipher};
 use rekeylab::exhaust::{Alphabet, Plan, run};
 use rekeylab::observation::{Layers, Trace};
-use rekeylab::report::{Aftermath, Colour, Subject as Told, story};
+use rekeylab::report::{Aftermath, Colour, Subject, story};
 use rekeylab::search::Search;
 use rekeylab::sequence::{Call, CallSequence, SearchOptions, SequenceText, generate_from_seed};
 use rekeylab_cipher::Backend;
@@ -53,8 +53,9 @@ fn main() {
     }
     states::what_is_written_is_enough();
     let mut judge = Judge::new();
-    judge.replay_the_corpus(&Core, Layers::ALL);
-    judge.replay_the_corpus(&Forged, Layers::FAST);
+    judge.replay_the_corpus(Core, Layers::ALL);
+    judge.replay_the_corpus(Forged, Layers::FAST);
+    judge.workbench.drive(Core);
     for (alphabet, depth) in DEPTHS {
         every_sequence(Alphabet::by_name(alphabet).unwrap(), depth);
     }
@@ -63,12 +64,12 @@ fn main() {
     judge.campaign(SEEDS_LOOKED_INTO, Layers::ALL);
     judge.search(SEARCH_RUNS);
     for backend in backends() {
-        judge.replay_the_corpus(&CoreOn { backend, entropy: Source::Seeded }, promises_of(backend));
+        judge.replay_the_corpus(CoreOn { backend, entropy: Source::Seeded }, promises_of(backend));
     }
     // Nobody can tell the system's source to fail.
     judge.corpus.retain(|file| !file.parsed.entries.iter().any(|entry| is_injection(&entry.call)));
     let product = CoreOn { backend: rekeylab_cipher::backend(), entropy: Source::System };
-    judge.replay_the_corpus(&product, Layers::NONE);
+    judge.replay_the_corpus(product, Layers::NONE);
     backends().into_iter().for_each(threads_give_their_memory_back);
 }
 
@@ -95,10 +96,10 @@ fn promises_of(backend: Backend) -> Layers {
 }
 
 /// In all memory of the process nothing is left of any secret of some of the sequences.
-fn audit_the_seeds(subject: &impl Subject) {
+fn audit_the_seeds(dut: &impl Dut) {
     let (mut executor, mut trace) = (Executor::new(), Trace::default());
     for file in files::sequences("corpus/seeds").iter().step_by(8) {
-        let audited = executor.audit(subject, &file.parsed.sequence(), &mut trace);
+        let audited = executor.audit(dut, &file.parsed.sequence(), &mut trace);
         let (_, remnants) = audited.unwrap();
         let count = remnants.len();
         assert!(remnants.is_empty(), "{}: {count}, such as {:?}", file.path, remnants[0]);
@@ -108,7 +109,8 @@ fn audit_the_seeds(subject: &impl Subject) {
 /// Every sequence of a few calls holds, and the core says enough of its state for as many of them to
 /// be counted when one run stands for several.
 fn every_sequence(alphabet: &Alphabet, depth: usize) {
-    let merged = Plan::new(alphabet, depth, 1);
+    let core = AnyDut::default();
+    let merged = Plan::new(&core, alphabet, depth, 1);
     let outcomes = [merged, Plan { merges: false, ..merged }].map(|plan| run(&plan, &mut ()));
     for outcome in &outcomes {
         assert!(outcome.holds(), "{}: {:?}", alphabet.name, outcome.broken.first());
@@ -154,10 +156,11 @@ impl Judge {
     }
 
     /// Every tracked sequence answers as it is written, and breaks nothing.
-    fn replay_the_corpus(&mut self, subject: &impl Subject, layers: Layers) {
+    fn replay_the_corpus(&mut self, dut: impl Dut, layers: Layers) {
+        self.workbench.drive(dut);
         let corpus = core::mem::take(&mut self.corpus);
         for file in &corpus {
-            self.check(subject, &file.parsed.sequence(), layers, &file.path);
+            self.check(&file.parsed.sequence(), layers, &file.path);
             for (entry, seen) in file.parsed.entries.iter().zip(&self.workbench.trace().calls) {
                 let (path, line, call) = (&file.path, entry.line, &entry.call);
                 let expected = entry.expected;
@@ -172,7 +175,7 @@ impl Judge {
     fn campaign(&mut self, seeds: u64, layers: Layers) {
         for seed in 0..seeds {
             let sequence = generate_from_seed(seed, &SearchOptions::default());
-            self.check(&Core, &sequence, layers, &format!("seed {seed}"));
+            self.check(&sequence, layers, &format!("seed {seed}"));
         }
     }
 
@@ -181,19 +184,13 @@ impl Judge {
         let mut search = Search::new(0, SearchOptions::default());
         for run in 0..runs {
             let sequence = search.propose().clone();
-            self.check(&Core, &sequence, Layers::FAST, &format!("run {run} of the search"));
+            self.check(&sequence, Layers::FAST, &format!("run {run} of the search"));
             search.learn(self.workbench.trace());
         }
     }
 
-    fn check(
-        &mut self,
-        subject: &impl Subject,
-        sequence: &CallSequence,
-        layers: Layers,
-        name: &str,
-    ) {
-        self.workbench.run_on(subject, sequence, layers);
+    fn check(&mut self, sequence: &CallSequence, layers: Layers, name: &str) {
+        self.workbench.run_with(sequence, layers);
         let trace = self.workbench.trace();
         if let Some(void) = trace.void {
             panic!("{name}: {void}");
@@ -201,7 +198,7 @@ impl Judge {
         if !self.workbench.verdict().is_clean() {
             let verdict = self.workbench.verdict();
             let aftermath = &Aftermath::default();
-            let told = Told { sequence, trace, verdict, aftermath, replay: None };
+            let told = Subject { sequence, trace, verdict, aftermath, replay: None };
             panic!("{name}:\n{}\n{}", story(&told, Colour::Off), SequenceText::from(sequence));
         }
         check_the_log(trace, name);

@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rekeylab_driver::{Fault, plant};
+use rekeylab::Workbench;
+use rekeylab::executor::{AnyDut, core_with};
+use rekeylab_faults::Fault;
 
 use crate::files::{self, File};
 
@@ -13,21 +15,26 @@ use crate::files::{self, File};
 /// other tests would see keys that are not theirs, those of the honest core too.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static DRILLING: Mutex<()> = Mutex::new(());
-    // A test that failed has uprooted its fault.
+    // A test that failed leaves no driver behind.
     DRILLING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs with a fault planted on this thread, and without it again afterwards.
-pub(crate) fn with_fault<T>(fault: Fault, run: impl FnOnce() -> T) -> T {
-    struct Uproot;
-    impl Drop for Uproot {
-        fn drop(&mut self) {
-            plant(None);
-        }
-    }
-    let _uproot = Uproot;
-    plant(Some(fault));
-    run()
+/// Runs on the core with this fault, and leaves the workbench with the honest one.
+pub(crate) fn with_fault<T>(
+    workbench: &mut Workbench,
+    fault: Fault,
+    run: impl FnOnce(&mut Workbench) -> T,
+) -> T {
+    workbench.drive(core_with(Some(fault)));
+    let ran = run(workbench);
+    workbench.drive(AnyDut::default());
+    ran
+}
+
+/// The length of the fault's shortest reproducer, in calls.
+#[allow(dead_code, reason = "each test that uses this module uses another part of it")]
+pub(crate) fn shortest_of(fault: Fault) -> usize {
+    fault.shortest().unwrap_or_else(|| panic!("no reproducer shows {}", fault.name()))
 }
 
 /// The fault that a file says it shows.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rekeylab::executor::{Core, Seams, Subject};
+use rekeylab::executor::{Core, Dut, Seams};
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
     CryptoSessionKeyExchange, DeviceHandle, Hresult, Limits, Retire, SessionHandle,
@@ -11,6 +11,7 @@ use rekeylab_ddi::{
 use rekeylab_driver::Adapter;
 
 /// The driver core with that bug.
+#[derive(Debug)]
 pub(crate) struct Sulky {
     /// Whether what it remembers is in the state that it writes.
     pub(crate) declares: bool,
@@ -22,15 +23,19 @@ pub(crate) struct SulkyDriver {
     was_asked: bool,
 }
 
-impl Subject for Sulky {
+impl Dut for Sulky {
     type Driver = SulkyDriver;
+
+    fn name(&self) -> String {
+        "sulky".to_owned()
+    }
 
     fn open(&self, seams: &Rc<Seams>) -> SulkyDriver {
         SulkyDriver { core: Core.open(seams), was_asked: false }
     }
 
-    fn limits(&self, driver: &SulkyDriver) -> Limits {
-        Core.limits(&driver.core)
+    fn limits(&self) -> Limits {
+        Core.limits()
     }
 
     fn declares_state(&self) -> bool {

@@ -1,0 +1,240 @@
+//! A fault as it is written: its sentence, the rule it breaks, and hunks of source.
+
+use std::path::Path;
+use std::{fs, io};
+
+use crate::problem::Problem;
+
+/// A bug, written as the change that would introduce it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// Its name, which is that of its file: kebab-case, unique over all invariants.
+    pub name: String,
+    /// The invariant that it must ring, which is the name of its folder.
+    pub invariant: String,
+    /// Its file, as a path from the top of the repository.
+    pub file: String,
+    /// What happens, in one sentence without a full stop.
+    pub summary: String,
+    /// The id of the rule that it breaks.
+    pub breaks: String,
+    /// The changes, in the order of the file.
+    pub hunks: Vec<Hunk>,
+}
+
+/// One change at one place of the sources.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hunk {
+    /// The line of the fault's file on which it begins.
+    pub line: usize,
+    /// The source file: a package and a file in it, such as `driver/session.rs`.
+    pub source: String,
+    /// What is changed there.
+    pub target: Target,
+    /// The lines below the head.
+    pub lines: Vec<Line>,
+}
+
+/// What a hunk changes in its source file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Target {
+    /// The body of a function: `Type::name`, or `name` outside any `impl`.
+    Function(String),
+    /// The fields of a struct: what the bug remembers.
+    Fields(String),
+    /// The file: items at its end.
+    Items,
+}
+
+/// One line of a hunk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Who says it.
+    pub change: Change,
+    /// The source, without the mark before it.
+    pub source: String,
+    /// Its line in the fault's file.
+    pub line: usize,
+}
+
+/// Who says a line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// Both: it shows where the change stands.
+    Kept,
+    /// The honest source (`-`).
+    Removed,
+    /// The bug (`+`).
+    Added,
+}
+
+impl Fault {
+    /// Reads a fault from the text of its file, whose path from the top of the repository ends in
+    /// `<invariant>/<name>.fault`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Problem`] with the first line that cannot be understood.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problem> {
+        let problem = |line: usize, message: &str| Problem::new(file, line, message);
+        let mut path = file.rsplit('/');
+        let name = path.next().and_then(|name| name.strip_suffix(".fault"));
+        let (Some(name), Some(invariant)) = (name, path.next()) else {
+            return Err(problem(0, "a fault is a file <invariant>/<name>.fault"));
+        };
+        if !is_kebab_case(name) {
+            return Err(problem(0, "a fault's name is lower-case words joined by `-`"));
+        }
+        let mut lines = text.lines().zip(1..);
+        let summary = lines.next().map(|(line, _)| line.trim()).filter(|line| !line.is_empty());
+        let summary = summary.ok_or(problem(1, "the first line says what happens"))?;
+        let breaks = lines.next().and_then(|(line, _)| line.strip_prefix("breaks "));
+        let breaks =
+            breaks.ok_or(problem(2, "the second line is `breaks` and the id of a rule"))?;
+        let mut hunks: Vec<Hunk> = Vec::new();
+        for (line, number) in lines {
+            if let Some(head) = line.strip_prefix("@@ ") {
+                hunks.push(Hunk::begin(head.trim(), number).map_err(|what| problem(number, what))?);
+            } else if let Some(hunk) = hunks.last_mut() {
+                hunk.lines.extend(Line::read(line, number).map_err(|what| problem(number, what))?);
+            }
+            // What stands before the first hunk explains the bug.
+        }
+        if hunks.is_empty() {
+            return Err(problem(
+                0,
+                "it has no hunk: `@@ driver/session.rs Session::finish_refresh`",
+            ));
+        }
+        for hunk in &hunks {
+            hunk.check().map_err(|what| problem(hunk.line, what))?;
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            invariant: invariant.to_owned(),
+            file: file.to_owned(),
+            summary: summary.to_owned(),
+            breaks: breaks.trim().to_owned(),
+            hunks,
+        })
+    }
+
+    /// Its name as a Rust type would be written: `FinishKeepsRandom`.
+    #[must_use]
+    pub fn variant(&self) -> String {
+        let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+        self.name.split('-').map(capital).collect()
+    }
+}
+
+impl Hunk {
+    fn begin(head: &str, line: usize) -> Result<Self, &'static str> {
+        let (source, place) = head.split_once(' ').unwrap_or((head, ""));
+        if !source.ends_with(".rs") {
+            return Err("a hunk begins with `@@`, a source file below src/, and a function");
+        }
+        let target = match place.trim() {
+            "" => Target::Items,
+            place => match place.strip_prefix("struct ") {
+                Some(name) => Target::Fields(name.trim().to_owned()),
+                None => Target::Function(place.to_owned()),
+            },
+        };
+        Ok(Self { line, source: source.to_owned(), target, lines: Vec::new() })
+    }
+
+    /// The lines of one kind, or of two.
+    pub(crate) fn text(&self, is_wanted: impl Fn(Change) -> bool) -> String {
+        let wanted = self.lines.iter().filter(|line| is_wanted(line.change));
+        wanted.map(|line| line.source.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What the honest source says: the lines that are kept and those that are removed.
+    #[must_use]
+    pub fn old(&self) -> String {
+        self.text(|change| change != Change::Added)
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        let is_changed = |line: &Line| line.change != Change::Kept;
+        let first = self.lines.iter().position(is_changed).ok_or("the hunk changes nothing")?;
+        let last = self.lines.iter().rposition(is_changed).unwrap_or(first);
+        match &self.target {
+            Target::Function(_) if !self.lines[first..=last].iter().all(is_changed) => {
+                Err("a hunk is one change; lines that are kept stand before and behind it")
+            }
+            Target::Function(_) if self.old().trim().is_empty() => {
+                Err("nothing says where the change stands; keep a line before or behind it")
+            }
+            Target::Fields(_) | Target::Items
+                if self.lines.iter().any(|line| line.change != Change::Added) =>
+            {
+                Err("fields and items are only added")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Line {
+    /// `None` is a line that says nothing.
+    fn read(text: &str, line: usize) -> Result<Option<Self>, &'static str> {
+        let Some(mark) = text.chars().next() else { return Ok(None) };
+        let change = match mark {
+            '-' => Change::Removed,
+            '+' => Change::Added,
+            ' ' if text.trim().is_empty() => return Ok(None),
+            ' ' => Change::Kept,
+            _ => return Err("a line of a hunk begins with a blank, `-` or `+`"),
+        };
+        Ok(Some(Self { change, source: text[1..].to_owned(), line }))
+    }
+}
+
+fn is_kebab_case(name: &str) -> bool {
+    name.split('-').all(|word| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    })
+}
+
+/// Reads every fault below `<top>/<folder>`, in the order of invariant and name.
+///
+/// # Errors
+///
+/// Every [`Problem`] of every file; two faults of one name are one.
+pub fn read_folder(top: &Path, folder: &str) -> Result<Vec<Fault>, Vec<Problem>> {
+    let unreadable = |path: &str, error: io::Error| {
+        vec![Problem::new(path, 0, format!("cannot be read: {error}"))]
+    };
+    let names = |path: &str| -> Result<Vec<String>, Vec<Problem>> {
+        let entries = fs::read_dir(top.join(path)).map_err(|error| unreadable(path, error))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| unreadable(path, error))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    };
+    let (mut faults, mut problems): (Vec<Fault>, Vec<Problem>) = (Vec::new(), Vec::new());
+    for invariant in names(folder)? {
+        for name in names(&format!("{folder}/{invariant}"))? {
+            let file = format!("{folder}/{invariant}/{name}");
+            let text =
+                fs::read_to_string(top.join(&file)).map_err(|error| unreadable(&file, error))?;
+            match Fault::parse(&file, &text) {
+                Ok(fault) => match faults.iter().find(|other| other.name == fault.name) {
+                    Some(other) => problems.push(Problem::new(
+                        &file,
+                        0,
+                        format!("its name is that of {}", other.file),
+                    )),
+                    None => faults.push(fault),
+                },
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    if problems.is_empty() { Ok(faults) } else { Err(problems) }
+}
