@@ -416,7 +416,7 @@ pub(crate) fn report() -> String {
     let missing = Layer::ALL.into_iter().filter(|layer| missing.has(*layer)).map(Layer::name);
     let missing = missing.collect::<Vec<_>>().join(", ");
     let mut text = format!("not declared, and so not looked into: {missing}\n");
-    let mut search = Search::new(1, SearchOptions::default());
+    let mut search = Search::new(1, SearchOptions::within(OwnDut.limits()));
     let (count, found) = workbench.hunt(&mut search, Layers::FAST, 100_000);
     let Some(found) = found else { return text + &format!("{count} sequences held\n") };
     let shortest = workbench.minimize_with(&found, Layers::FAST).unwrap_or(found);

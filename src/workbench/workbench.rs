@@ -232,6 +232,7 @@ impl Workbench {
         layers: Layers,
         is_shown: impl Fn(&Verdict, &Trace) -> bool,
     ) -> CallSequence {
+        let limits = self.dut.limits();
         let mut is_shown_by = |sequence: &CallSequence, lane| {
             self.run_with(sequence, lane);
             is_shown(&self.verdict, &self.trace)
@@ -247,7 +248,7 @@ impl Workbench {
                 // The dearest look finds nothing plainer than those before it, only shorter.
                 let last_steps = if is_found && lane == Layers::ALL { 0 } else { last_steps };
                 let holds = |candidate: &CallSequence| is_shown_by(candidate, lane);
-                shortest = minimize_within(&shortest, last_steps, holds);
+                shortest = minimize_within(&shortest, &limits, last_steps, holds);
                 is_found = true;
             }
         }

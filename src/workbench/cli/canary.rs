@@ -56,6 +56,7 @@ mod drill {
 
     use crate::Workbench;
     use crate::drill::{is_solitary, layers_for};
+    use crate::executor::AnyDut;
     use crate::search::Search;
     use crate::sequence::{PARTS, SearchOptions};
 
@@ -130,8 +131,10 @@ mod drill {
         let drills: Vec<Drill> = planted
             .flat_map(|fault| (1..=options.seeds).map(move |seed| Drill { fault, seed }))
             .collect();
-        let mut plan =
-            Plan { options: SearchOptions::default(), executions_max: options.executions };
+        let mut plan = Plan {
+            options: SearchOptions::within(AnyDut::default().limits()),
+            executions_max: options.executions,
+        };
         for part in PARTS.iter().filter(|part| options.without.iter().any(|off| off == part.name)) {
             plan.options = plan.options.without(part);
         }

@@ -182,3 +182,14 @@ impl Entropy for NotedEntropy {
         answer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sequence::SMALL_LIMITS;
+
+    #[test]
+    fn the_limits_that_sequences_are_made_for_by_default_are_those_of_the_core() {
+        assert_eq!(Core.limits(), SMALL_LIMITS);
+    }
+}

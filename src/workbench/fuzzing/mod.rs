@@ -8,11 +8,12 @@
 
 mod forms;
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use std::io::Write as _;
 
 use rand::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
+use rekeylab_ddi::Limits;
 
 use crate::Workbench;
 use crate::executor::AnyDut;
@@ -20,7 +21,7 @@ use crate::invariant::Violation;
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::{Colour, Subject, abort_with, sanitizer_line, story};
 use crate::sequence::wire::{RECORD_LEN, encode_into};
-use crate::sequence::{CallSequence, mutate as mutate_calls};
+use crate::sequence::{CallSequence, SMALL_LIMITS, mutate as mutate_calls};
 
 pub use forms::sequence_forms;
 
@@ -67,7 +68,7 @@ pub fn mutate(
     SCRATCH.with_borrow_mut(|Scratch { first, bytes, is_mutated, .. }| {
         CallSequence::from_bytes_into(&data[..size], first);
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed.into());
-        mutate_calls(first, &mut rng, max_size / RECORD_LEN);
+        mutate_calls(first, &mut rng, &LIMITS.get(), max_size / RECORD_LEN);
         let len = write(first, bytes, &mut data[..max_size]);
         *is_mutated = len == first.calls.len() * RECORD_LEN;
         len
@@ -98,6 +99,8 @@ thread_local! {
     static FAST: RefCell<Option<Target>> = const { RefCell::new(None) };
     static GATED: RefCell<Option<Target>> = const { RefCell::new(None) };
     static SCRATCH: RefCell<Scratch> = RefCell::default();
+    /// Of the driver under test.
+    static LIMITS: Cell<Limits> = const { Cell::new(SMALL_LIMITS) };
 }
 
 #[derive(Default)]
@@ -138,6 +141,7 @@ const PROGRESS_INTERVAL: u64 = 1 << 16;
 impl Target {
     fn new(lane: Layers, dut: AnyDut) -> Self {
         let list = std::env::var("REKEYLAB_KNOWN").unwrap_or_default();
+        LIMITS.set(dut.limits());
         Self {
             lane,
             workbench: Workbench::on(dut),

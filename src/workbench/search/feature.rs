@@ -8,11 +8,14 @@ use crate::sequence::{Call, CallKind};
 /// How many features there are.
 pub const FEATURES: usize = TRIPLES + STEPS + DEPTHS;
 
-/// (where the session stood, call, answer). There are fewer than 8, 16 and 16 of them.
-const TRIPLES: usize = 8 * 16 * 16;
+/// Kinds of call, counted from 1; 0 stands for none.
+const KINDS: usize = 1 + CallKind::ALL.len();
+
+/// (where the session stood, call, answer). Phases are fewer than 8, answers fewer than 16.
+const TRIPLES: usize = 8 * KINDS * 16;
 
 /// (call on the session before, whether it succeeded, call, whether it succeeds).
-const STEPS: usize = 32 * 32;
+const STEPS: usize = (2 * KINDS) * (2 * KINDS);
 
 /// How far runs went, on each scale.
 const DEPTHS: usize = Depth::SCALES * MARKS;
@@ -62,7 +65,7 @@ struct Progress {
     refreshes: u32,
     submissions: u32,
     /// The call on it before, and whether that succeeded.
-    last: u8,
+    last: usize,
 }
 
 const UNKEYED: u8 = 1;
@@ -80,10 +83,9 @@ struct Depth {
     alive: u32,
     open: u32,
     resets: u32,
+    /// How many bytes are a step: a quarter of the longest buffer.
+    bytes_step: u32,
 }
-
-/// A quarter of the longest buffer: sixteen of them fill the queue.
-const BYTES_STEP: u32 = 256;
 
 impl Depth {
     const SCALES: usize = 9;
@@ -96,7 +98,7 @@ impl Depth {
     /// Sessions that one device made.
     const CREATED: usize = 6;
     const OPENED: usize = 7;
-    /// Steps of [`BYTES_STEP`] that are in flight.
+    /// Quarters of the longest buffer that are in flight.
     const BYTES: usize = 8;
 }
 
@@ -109,7 +111,8 @@ impl Features {
         self.call_count = 0;
         self.sessions.clear();
         self.devices.clear();
-        let mut depth = Depth::default();
+        let longest = trace.limits.map_or(1, |limits| limits.buffer_len_max);
+        let mut depth = Depth { bytes_step: (longest / 4).max(1), ..Depth::default() };
         for seen in &trace.calls[..trace.sequence_len.min(trace.calls.len())] {
             self.call_count = self.call_count.saturating_add(1);
             let kind = seen.call.kind();
@@ -137,12 +140,12 @@ impl Features {
     fn note_call(&mut self, seen: &Observation, kind: CallKind) {
         let slot = seen.session_slot.map(usize::from);
         let session = slot.and_then(|slot| self.sessions.get_mut(slot));
-        let kind = kind.opcode() & 0xF;
-        let step = kind << 1 | u8::from(seen.is_ok());
+        let kind = 1 + kind.index();
+        let step = 2 * kind + usize::from(seen.is_ok());
         let (phase, last) = session
             .map_or((0, 0), |session| (session.phase, std::mem::replace(&mut session.last, step)));
-        self.note((usize::from(phase) * 16 + usize::from(kind)) * 16 + answer(seen));
-        self.note(TRIPLES + usize::from(last) * 32 + usize::from(step));
+        self.note((usize::from(phase) * KINDS + kind) * 16 + answer(seen));
+        self.note(TRIPLES + last * 2 * KINDS + step);
     }
 
     /// Follows a call that succeeded.
@@ -186,7 +189,7 @@ impl Features {
                 self.note_depth(Depth::IN_FLIGHT, depth.in_flight);
                 if let Call::SubmitBuffer { len, .. } = seen.call {
                     depth.bytes = depth.bytes.saturating_add(len);
-                    self.note_depth(Depth::BYTES, depth.bytes / BYTES_STEP);
+                    self.note_depth(Depth::BYTES, depth.bytes / depth.bytes_step);
                 }
             }
             CallKind::Retire => {

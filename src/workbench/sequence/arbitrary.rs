@@ -5,8 +5,8 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
+use super::call::CallKind;
 use super::call::{CALLS_MAX, Call, CallSequence};
-use super::kind::CallKind;
 use super::wire::{self, RECORD_LEN};
 
 impl<'a> Arbitrary<'a> for CallSequence {

@@ -1,96 +1,331 @@
-//! The calls that a sequence is made of: what to do, without any driver.
+//! The calls that a sequence is made of: one descriptor each, from which their forms follow.
 
-use super::kind::CallKind;
+use super::argument::{Argument, Field, Record, Usual, Value, WireField};
 use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
 
-/// One request to the driver, or to the seams below it.
+/// Declares every call: the variant with its opcode, word and sentence, how often a generator makes it
+/// in each [`Situation`], what else it does, and its arguments, each with its plain value and what is
+/// known of it.
 ///
-/// Devices and sessions are named by [`Slot`]. The discriminants are the opcodes of the wire form:
-/// permanent, and never given to another call.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Call {
+/// Text, wire, generation, mutation and minimising follow from that; what it does to a driver is said
+/// by the executor, and what must be answered by the model.
+macro_rules! calls {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident = $opcode:literal, $word:literal, $summary:literal,
+        odds $odds:expr, $does:expr
+        $(, { $($(#[$field_doc:meta])* $field:ident: $type:ty = $plain:expr, $argument:expr;)+ })?;
+    )*) => {
+        /// One request to the driver, or to the seams below it.
+        ///
+        /// Devices and sessions are named by [`Slot`].
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum Call {
+            $($(#[$doc])* $variant $({ $($(#[$field_doc])* $field: $type,)+ })?,)*
+        }
+
+        /// What a [`Call`] is, without its arguments. The discriminants are the opcodes of the wire
+        /// form: permanent, and never given to another call.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        #[repr(u8)]
+        pub enum CallKind {
+            $(#[doc = concat!("See [`Call::", stringify!($variant), "`].")] $variant = $opcode,)*
+        }
+
+        impl CallKind {
+            /// Every kind, in the order of the opcodes.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// What is known of the kind.
+            #[must_use]
+            pub const fn descriptor(self) -> &'static Descriptor {
+                match self {
+                    $(Self::$variant => {
+                        const DESCRIPTOR: Descriptor = Descriptor {
+                            word: $word,
+                            summary: $summary,
+                            odds: $odds,
+                            does: $does,
+                            arguments: &[$($($argument,)+)?],
+                        };
+                        &DESCRIPTOR
+                    })*
+                }
+            }
+
+            /// The plainest call of the kind, on the first device or session.
+            ///
+            /// Its arguments are what the text form takes for missing ones, and where minimisation
+            /// goes.
+            #[must_use]
+            pub const fn plain(self) -> Call {
+                match self { $(Self::$variant => Call::$variant $({ $($field: $plain,)+ })?,)* }
+            }
+
+            /// The call of this kind that a wire record says.
+            #[inline]
+            pub(super) fn read(self, record: &Record) -> Call {
+                match self {
+                    $(Self::$variant => Call::$variant $({
+                        $($field: <$type as Field>::read(record, const { $argument.wire }),)+
+                    })?,)*
+                }
+            }
+        }
+
+        impl Call {
+            /// What the call is, without its arguments.
+            #[must_use]
+            pub const fn kind(&self) -> CallKind {
+                match self { $(Self::$variant { .. } => CallKind::$variant,)* }
+            }
+
+            /// The session that the call is aimed at, if it is aimed at one.
+            #[must_use]
+            #[inline]
+            pub fn session(&self) -> Option<SessionRef> {
+                match self { $(Self::$variant $({ $($field,)+ })? => None $($(.or(Field::session($field)))+)?,)* }
+            }
+
+            /// The same, to be changed.
+            #[inline]
+            pub fn session_mut(&mut self) -> Option<&mut SessionRef> {
+                match self { $(Self::$variant $({ $($field,)+ })? => None $($(.or(Field::session_mut($field)))+)?,)* }
+            }
+
+            /// The device that the call names by itself (not through a session), to be changed.
+            #[inline]
+            pub fn device_mut(&mut self) -> Option<&mut Slot> {
+                match self { $(Self::$variant $({ $($field,)+ })? => None $($(.or(Field::device($field)))+)?,)* }
+            }
+
+            /// An argument as a number, in the order of [`Descriptor::arguments`]; `None` if there are
+            /// not so many.
+            #[must_use]
+            pub fn value(&self, index: usize) -> Option<u64> {
+                match self {
+                    $(Self::$variant $({ $($field,)+ })? => {
+                        let values: &[u64] = &[$($(Value::number($field),)+)?];
+                        values.get(index).copied()
+                    })*
+                }
+            }
+
+            /// Changes an argument; false if there are not so many, or it does not take the value.
+            pub fn set_value(&mut self, index: usize, value: u64) -> bool {
+                match self {
+                    $(Self::$variant $({ $($field,)+ })? => {
+                        let fields: &mut [&mut dyn Value] = &mut [$($($field,)+)?];
+                        fields.get_mut(index).is_some_and(|field| field.take(value))
+                    })*
+                }
+            }
+
+            /// Writes the arguments into a wire record.
+            #[inline]
+            pub(super) fn write(&self, record: &mut Record) {
+                match self {
+                    $(Self::$variant $({ $($field,)+ })? => {
+                        $($(Field::write($field, record, const { $argument.wire });)+)?
+                    })*
+                }
+            }
+        }
+    };
+}
+
+calls! {
     /// `create-device`: opens a device and makes the next device slot.
-    CreateDevice,
+    CreateDevice = 0x01, "create-device", "opens a device on the adapter",
+        odds [80, 4, 2, 2, 1, 4, 2], Effects { allocates: true, ..Effects::creates(SlotKind::Device) };
+
     /// `destroy-device`: closes a device and all its sessions.
-    DestroyDevice {
+    DestroyDevice = 0x02, "destroy-device", "closes a device and every session it created",
+        odds [1, 1, 1, 1, 1, 4, 1], Effects::NONE, {
         /// Which device.
-        device: Slot,
-    },
+        device: Slot = Slot(0), Argument::DEVICE;
+    };
+
     /// `create-session`: makes a session and the next session slot, whether or not it succeeds.
-    CreateSession {
+    CreateSession = 0x03, "create-session", "makes a crypto session without a key",
+        odds [4, 60, 2, 3, 2, 4, 8], Effects { allocates: true, ..Effects::creates(SlotKind::Session) }, {
         /// On which device.
-        device: Slot,
+        device: Slot = Slot(0), Argument::DEVICE;
         /// With which cipher.
-        crypto: CryptoType,
+        crypto: CryptoType = CryptoType::Aes128Ctr,
+            Argument::word("type", WireField::ModeLow, CryptoType::WORDS).tempting(16);
         /// For which decode profile.
-        profile: DecodeProfile,
-    },
+        profile: DecodeProfile = DecodeProfile::None,
+            Argument::word("profile", WireField::ModeHigh, DecodeProfile::WORDS).tempting(8);
+    };
+
     /// `destroy-session`.
-    DestroySession {
+    DestroySession = 0x04, "destroy-session", "ends a session for every caller, at once",
+        odds [1, 3, 3, 4, 5, 4, 8], Effects::NONE, {
         /// Which session.
-        session: SessionRef,
-    },
+        session: SessionRef = SessionRef::new(0), Argument::SESSION;
+    };
+
     /// `exchange-key`: gives the session the key grown from a seed.
-    ExchangeKey {
+    ExchangeKey = 0x05, "exchange-key", "gives a session its key, once in its life",
+        odds [1, 3, 48, 2, 2, 4, 6], Effects::NONE, {
         /// Which session.
-        session: SessionRef,
+        session: SessionRef = SessionRef::new(0), Argument::SESSION;
         /// Seed of the key; the same seed is the same key everywhere.
-        key: u32,
+        key: u32 = 1, Argument::short("key", WireField::Size, &[]).usually(Usual::From(1, 15));
         /// What is wrong with the wrapped key, if anything.
-        blob: Blob,
-    },
+        blob: Blob = Blob::Good, Argument::word("blob", WireField::Mode, Blob::WORDS).tempting(12);
+    };
+
     /// `start-refresh`.
-    StartRefresh {
+    StartRefresh = 0x06, "start-refresh", "has the driver draw a random number and hand it out",
+        odds [1, 3, 3, 24, 5, 4, 6], Effects { draws: true, ..Effects::NONE }, {
         /// Which session.
-        session: SessionRef,
+        session: SessionRef = SessionRef::new(0), Argument::SESSION;
         /// Claimed length of the random-number buffer, in bytes.
-        size: u32,
+        size: u32 = 16, Argument::short("size", WireField::Size, SIZES).tempting(10).weighing(7);
         /// Whether the buffer pointer is NULL.
-        null: bool,
-    },
+        null: bool = false, Argument::word("null", WireField::Mode, &["none", "buffer"]).tempting(32);
+    };
+
     /// `finish-refresh`.
-    FinishRefresh {
+    FinishRefresh = 0x07, "finish-refresh", "has the driver XOR the random number into the key",
+        odds [1, 3, 2, 4, 34, 4, 6], Effects::NONE, {
         /// Which session.
-        session: SessionRef,
-    },
+        session: SessionRef = SessionRef::new(0), Argument::SESSION;
+    };
+
     /// `submit-buffer`: one AES-CTR buffer under the key that the client holds at this moment.
-    SubmitBuffer {
+    SubmitBuffer = 0x08, "submit-buffer", "queues one buffer encrypted under the key of this moment",
+        odds [1, 5, 3, 30, 20, 4, 8], Effects { allocates: true, ..Effects::NONE }, {
         /// Which session.
-        session: SessionRef,
+        session: SessionRef = SessionRef::new(0), Argument::SESSION;
         /// IV, as a number.
-        iv: u64,
+        iv: u64 = 1,
+            Argument::long("iv", WireField::X, IVS).usually(Usual::Counters).rising().weighing(3);
         /// Count of the first block, as a number.
-        count: u64,
+        count: u64 = 0,
+            Argument::long("count", WireField::Y, COUNTS).usually(Usual::Counters).weighing(2);
         /// Claimed length of the data, in bytes.
-        len: u32,
+        len: u32 = 16,
+            Argument::buffer_len("len", WireField::Size).usually(Usual::Counters).weighing(2);
         /// Which pointer is NULL, if any.
-        null: NullPointer,
-    },
+        null: NullPointer = NullPointer::None,
+            Argument::word("null", WireField::Mode, NullPointer::WORDS).usually(Usual::Counters);
+    };
+
     /// `session-status`.
-    SessionStatus {
+    SessionStatus = 0x09, "session-status", "asks whether the session still has its key",
+        odds [1, 2, 2, 3, 3, 4, 12], Effects::NONE, {
         /// Which session.
-        session: SessionRef,
-    },
+        session: SessionRef = SessionRef::new(0), Argument::SESSION;
+    };
+
     /// `retire`: the GPU timeline advances.
-    Retire {
+    Retire = 0x0A, "retire", "lets the GPU complete up to so many commands",
+        odds [1, 3, 2, 10, 8, 4, 3], Effects::NONE, {
         /// By at most this many commands.
-        count: u32,
-    },
+        count: u32 = 1,
+            Argument::short("", WireField::Size, FEW).usually(Usual::From(1, 3)).tempting(8);
+    };
+
     /// `reset-engine`: the tear-down event.
-    ResetEngine,
+    ResetEngine = 0x0B, "reset-engine", "resets the engine: every session key is lost",
+        odds [1, 1, 1, 2, 3, 4, 2], Effects::NONE;
+
     /// `inject-entropy`: what the entropy source answers to the next draws.
-    InjectEntropy {
+    InjectEntropy = 0x0C, "inject-entropy", "makes the entropy source misbehave for so many draws",
+        odds [1, 1, 1, 3, 2, 4, 1], Effects::INJECTS, {
         /// The fault.
-        fault: EntropyFault,
+        fault: EntropyFault = EntropyFault::Fail,
+            Argument::word("", WireField::Mode, EntropyFault::WORDS).usually(Usual::AnyWord);
         /// How many draws it lasts.
-        draws: u32,
-    },
-    /// `inject-allocation-failure`: one allocation request is refused, of the next
-    /// driver call that makes any.
-    InjectAllocationFailure {
+        draws: u32 = 1, Argument::short("draws", WireField::Size, FEW).tempting(4);
+    };
+
+    /// `inject-allocation-failure`: one allocation request is refused, of the next driver call that
+    /// makes any.
+    InjectAllocationFailure = 0x0D, "inject-allocation-failure",
+        "refuses one allocation of the next call that makes any",
+        odds [1, 1, 2, 3, 3, 4, 1], Effects::INJECTS, {
         /// How many requests of that call are granted first.
-        after: u32,
-    },
+        after: u32 = 0,
+            Argument::short("after", WireField::Size, &[0, 1, 2, 3, 4, 8]).usually(Usual::From(0, 4));
+    };
+}
+
+/// What is known of a kind of call.
+#[derive(Debug)]
+pub struct Descriptor {
+    /// The word that begins the call in the text form.
+    pub word: &'static str,
+    /// What the call does, in one line.
+    pub summary: &'static str,
+    /// How often a generator makes it, against the others, in each [`Situation`].
+    pub odds: [u8; Situation::COUNT],
+    /// What it does beside what the driver answers.
+    pub does: Effects,
+    /// Its arguments, in the order of the variant's fields.
+    pub arguments: &'static [Argument],
+}
+
+/// In which situation a generator chooses the next call: what the session in question is ready for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Situation {
+    /// No device is open.
+    NoDevice,
+    /// No session is alive.
+    NoSession,
+    /// The session has no key.
+    Unkeyed,
+    /// The session has a key.
+    Keyed,
+    /// The session is between start and finish.
+    Pending,
+    /// Nothing is known about sessions: the search without dependencies.
+    Unknown,
+    /// The session is dead or lost, and others live or it has only just ended.
+    Dead,
+}
+
+impl Situation {
+    /// How many there are.
+    pub const COUNT: usize = 7;
+}
+
+/// What a call does beside what the driver answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Effects {
+    /// What it makes the next slot of, whether or not it succeeds.
+    pub creates: Option<SlotKind>,
+    /// Whether the driver asks for memory in it.
+    pub allocates: bool,
+    /// Whether the driver draws random numbers in it.
+    pub draws: bool,
+    /// Whether it prepares the seams instead of entering the driver.
+    pub injects: bool,
+}
+
+impl Effects {
+    /// Nothing.
+    pub const NONE: Self = Self { creates: None, allocates: false, draws: false, injects: false };
+
+    /// Prepares the seams.
+    pub const INJECTS: Self = Self { injects: true, ..Self::NONE };
+
+    /// Makes a slot.
+    const fn creates(kind: SlotKind) -> Self {
+        Self { creates: Some(kind), ..Self::NONE }
+    }
+}
+
+/// What a slot counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SlotKind {
+    /// Devices.
+    Device,
+    /// Sessions.
+    Session,
 }
 
 /// How a call names a device or a session: the how-manieth one that was ever created.
@@ -136,109 +371,34 @@ pub struct CallSequence {
 pub const CALLS_MAX: usize = 512;
 
 impl Call {
-    /// What the call is, without its arguments.
-    #[must_use]
-    pub const fn kind(&self) -> CallKind {
-        match self {
-            Self::CreateDevice => CallKind::CreateDevice,
-            Self::DestroyDevice { .. } => CallKind::DestroyDevice,
-            Self::CreateSession { .. } => CallKind::CreateSession,
-            Self::DestroySession { .. } => CallKind::DestroySession,
-            Self::ExchangeKey { .. } => CallKind::ExchangeKey,
-            Self::StartRefresh { .. } => CallKind::StartRefresh,
-            Self::FinishRefresh { .. } => CallKind::FinishRefresh,
-            Self::SubmitBuffer { .. } => CallKind::SubmitBuffer,
-            Self::SessionStatus { .. } => CallKind::SessionStatus,
-            Self::Retire { .. } => CallKind::Retire,
-            Self::ResetEngine => CallKind::ResetEngine,
-            Self::InjectEntropy { .. } => CallKind::InjectEntropy,
-            Self::InjectAllocationFailure { .. } => CallKind::InjectAllocationFailure,
-        }
-    }
-
-    /// The session that the call is aimed at, if it is aimed at one.
-    #[must_use]
-    pub const fn session(&self) -> Option<SessionRef> {
-        match *self {
-            Self::DestroySession { session }
-            | Self::ExchangeKey { session, .. }
-            | Self::StartRefresh { session, .. }
-            | Self::FinishRefresh { session }
-            | Self::SubmitBuffer { session, .. }
-            | Self::SessionStatus { session } => Some(session),
-            Self::CreateDevice
-            | Self::DestroyDevice { .. }
-            | Self::CreateSession { .. }
-            | Self::Retire { .. }
-            | Self::ResetEngine
-            | Self::InjectEntropy { .. }
-            | Self::InjectAllocationFailure { .. } => None,
-        }
-    }
-
-    /// The same, to be changed.
-    pub const fn session_mut(&mut self) -> Option<&mut SessionRef> {
-        match self {
-            Self::DestroySession { session }
-            | Self::ExchangeKey { session, .. }
-            | Self::StartRefresh { session, .. }
-            | Self::FinishRefresh { session }
-            | Self::SubmitBuffer { session, .. }
-            | Self::SessionStatus { session } => Some(session),
-            Self::CreateDevice
-            | Self::DestroyDevice { .. }
-            | Self::CreateSession { .. }
-            | Self::Retire { .. }
-            | Self::ResetEngine
-            | Self::InjectEntropy { .. }
-            | Self::InjectAllocationFailure { .. } => None,
-        }
-    }
-
     /// The device that the call names by itself (not through a session).
     #[must_use]
-    pub const fn device(&self) -> Option<Slot> {
-        match *self {
-            Self::DestroyDevice { device } | Self::CreateSession { device, .. } => Some(device),
-            _ => None,
-        }
+    pub fn device(&self) -> Option<Slot> {
+        let mut copy = *self;
+        copy.device_mut().copied()
     }
 
     /// Whether the call prepares the seams instead of entering the driver.
     #[must_use]
     pub const fn is_injection(&self) -> bool {
-        matches!(self, Self::InjectEntropy { .. } | Self::InjectAllocationFailure { .. })
+        self.kind().descriptor().does.injects
+    }
+
+    /// Its arguments with their values, in their order.
+    pub fn arguments(&self) -> impl Iterator<Item = (&'static Argument, u64)> {
+        let arguments = self.kind().descriptor().arguments.iter().enumerate();
+        arguments.filter_map(|(index, argument)| Some((argument, self.value(index)?)))
     }
 }
 
-impl CallKind {
-    /// The plainest call of the kind, on the first device or session.
-    ///
-    /// Its arguments are what the text form takes for missing ones, and where minimisation goes.
-    #[must_use]
-    pub const fn plain(self) -> Call {
-        let device = Slot(0);
-        let session = SessionRef::new(0);
-        match self {
-            Self::CreateDevice => Call::CreateDevice,
-            Self::DestroyDevice => Call::DestroyDevice { device },
-            Self::CreateSession => Call::CreateSession {
-                device,
-                crypto: CryptoType::Aes128Ctr,
-                profile: DecodeProfile::None,
-            },
-            Self::DestroySession => Call::DestroySession { session },
-            Self::ExchangeKey => Call::ExchangeKey { session, key: 1, blob: Blob::Good },
-            Self::StartRefresh => Call::StartRefresh { session, size: 16, null: false },
-            Self::FinishRefresh => Call::FinishRefresh { session },
-            Self::SubmitBuffer => {
-                Call::SubmitBuffer { session, iv: 1, count: 0, len: 16, null: NullPointer::None }
-            }
-            Self::SessionStatus => Call::SessionStatus { session },
-            Self::Retire => Call::Retire { count: 1 },
-            Self::ResetEngine => Call::ResetEngine,
-            Self::InjectEntropy => Call::InjectEntropy { fault: EntropyFault::Fail, draws: 1 },
-            Self::InjectAllocationFailure => Call::InjectAllocationFailure { after: 0 },
-        }
-    }
-}
+/// Lengths claimed for the random-number buffer: around 16 bytes, and where a sign bit is set.
+const SIZES: &[u64] = &[0, 1, 15, 16, 17, 32, 0x8000_0000, u32::MAX as u64];
+
+/// IVs: around the width of a byte, of 32 bits, of the sign, and the last ones.
+const IVS: &[u64] = &[0, 1, 255, 256, u32::MAX as u64, 1 << 32, 1 << 63, u64::MAX - 1, u64::MAX];
+
+/// Counts: the first ones, and those from which a buffer of a few blocks wraps.
+const COUNTS: &[u64] = &[0, 1, u32::MAX as u64, 1 << 32, u64::MAX - 2, u64::MAX - 1, u64::MAX];
+
+/// How many commands retire, or draws fail: few, many, all.
+const FEW: &[u64] = &[0, 1, 2, 3, 4, 5, 8, 16, 64, 1024, u32::MAX as u64];

@@ -1,77 +1,156 @@
 //! Calls made over and over: the way to bounds and to the ends of counters.
 
 use rand::Rng;
+use rekeylab_ddi::Limits;
 
+use super::call::CallKind;
 use super::call::{Call, SessionRef, Slot};
 use super::dice;
-use super::kind::CallKind;
 use super::sketch::Sketch;
 
 /// A few calls that lead to a bound when they are made over and over.
 struct Cycle {
     kinds: &'static [CallKind],
     /// How often: around the bounds that it leads to.
-    times: &'static [u32],
+    times: &'static [fn(&Bounds) -> u32],
     /// One cycle in the sum of all weights is this one.
     weight: u32,
+}
+
+/// What the limits of a driver come to, in calls.
+struct Bounds {
+    /// Commands that fill the queue.
+    commands: u32,
+    /// Buffers of the greatest length that fill it.
+    longest: u32,
+    devices: u32,
+    sessions: u32,
+    generations: u32,
+}
+
+impl Bounds {
+    fn of(limits: &Limits) -> Self {
+        Self {
+            commands: limits.queue_commands_max,
+            longest: limits.queue_len_max / limits.buffer_len_max.max(1),
+            devices: limits.devices_max,
+            sessions: limits.sessions_max,
+            generations: limits.generations_max,
+        }
+    }
 }
 
 const CYCLES: &[Cycle] = &[
     // The queue, in bytes with few long buffers and in commands with many short ones.
     Cycle {
         kinds: &[CallKind::SubmitBuffer],
-        times: &[3, 4, 4, 5, 8, 9, 16, 17, 31, 32, 32, 33, 33],
+        times: &[
+            |to| to.longest.saturating_sub(1),
+            |to| to.longest,
+            |to| to.longest,
+            |to| to.longest + 1,
+            |to| to.longest * 2,
+            |to| to.longest * 2 + 1,
+            |to| to.commands / 2,
+            |to| to.commands / 2 + 1,
+            |to| to.commands.saturating_sub(1),
+            |to| to.commands,
+            |to| to.commands,
+            |to| to.commands + 1,
+            |to| to.commands + 1,
+        ],
         weight: 6,
     },
     // Fences, and the homes of captured keys.
-    Cycle { kinds: &[CallKind::SubmitBuffer, CallKind::Retire], times: &[8, 16, 33], weight: 1 },
+    Cycle {
+        kinds: &[CallKind::SubmitBuffer, CallKind::Retire],
+        times: &[|to| to.commands / 4, |to| to.commands / 2, |to| to.commands + 1],
+        weight: 1,
+    },
     // Epochs.
     Cycle {
         kinds: &[CallKind::StartRefresh, CallKind::FinishRefresh],
-        times: &[3, 4, 5, 8, 9],
+        times: &[|_| 3, |_| 4, |_| 5, |_| 8, |_| 9],
         weight: 2,
     },
     Cycle {
         kinds: &[CallKind::StartRefresh, CallKind::FinishRefresh, CallKind::SubmitBuffer],
-        times: &[3, 5, 8, 9],
+        times: &[|_| 3, |_| 5, |_| 8, |_| 9],
         weight: 2,
     },
     // Tables.
-    Cycle { kinds: &[CallKind::CreateSession], times: &[6, 7, 8, 9], weight: 2 },
-    Cycle { kinds: &[CallKind::CreateDevice], times: &[2, 3, 4], weight: 1 },
-    // Generations of handles.
+    Cycle {
+        kinds: &[CallKind::CreateSession],
+        times: &[
+            |to| to.sessions.saturating_sub(2),
+            |to| to.sessions.saturating_sub(1),
+            |to| to.sessions,
+            |to| to.sessions + 1,
+        ],
+        weight: 2,
+    },
+    Cycle {
+        kinds: &[CallKind::CreateDevice],
+        times: &[
+            |to| to.devices.saturating_sub(2),
+            |to| to.devices.saturating_sub(1),
+            |to| to.devices,
+        ],
+        weight: 1,
+    },
+    // Generations of handles: those of one slot, of half a table and of a whole one.
     Cycle {
         kinds: &[CallKind::CreateSession, CallKind::DestroySession],
-        times: &[2, 3, 4, 12, 24],
+        times: &[
+            |to| to.generations.saturating_sub(1),
+            |to| to.generations,
+            |to| to.generations.saturating_add(1),
+            |to| to.generations.saturating_mul(to.sessions) / 2,
+            |to| to.generations.saturating_mul(to.sessions),
+        ],
         weight: 2,
     },
     Cycle {
         kinds: &[CallKind::CreateDevice, CallKind::DestroyDevice],
-        times: &[2, 3, 12, 13],
+        times: &[
+            |to| to.generations.saturating_sub(1),
+            |to| to.generations,
+            |to| to.generations.saturating_mul(to.devices),
+            |to| to.generations.saturating_mul(to.devices).saturating_add(1),
+        ],
         weight: 2,
     },
     // What fails, and may keep something each time.
     Cycle {
         kinds: &[CallKind::InjectAllocationFailure, CallKind::CreateSession],
-        times: &[1, 4, 8, 9],
+        times: &[|_| 1, |to| to.sessions / 2, |to| to.sessions, |to| to.sessions + 1],
         weight: 2,
     },
     Cycle {
         kinds: &[CallKind::InjectAllocationFailure, CallKind::CreateDevice],
-        times: &[1, 3, 4, 5],
+        times: &[|_| 1, |to| to.devices.saturating_sub(1), |to| to.devices, |to| to.devices + 1],
         weight: 2,
     },
     Cycle {
         kinds: &[CallKind::InjectAllocationFailure, CallKind::SubmitBuffer],
-        times: &[3, 4, 5, 33],
+        times: &[
+            |to| to.longest.saturating_sub(1),
+            |to| to.longest,
+            |to| to.longest + 1,
+            |to| to.commands + 1,
+        ],
         weight: 1,
     },
     // What happens twice.
-    Cycle { kinds: &[CallKind::ResetEngine], times: &[2, 3], weight: 1 },
+    Cycle { kinds: &[CallKind::ResetEngine], times: &[|_| 2, |_| 3], weight: 1 },
 ];
 
-/// Lengths of buffers: few of those of the first half fill the queue, many of the second.
-const LENS: &[u32] = &[1024, 1024, 512, 128, 16];
+/// Lengths of buffers: few of the first three fill the queue, many of the last two.
+fn lens(limits: &Limits) -> [u32; 5] {
+    let (longest, block) = (limits.buffer_len_max, limits.block_alignment.max(1));
+    let whole = |len: u32| (len / block).max(1) * block;
+    [longest, longest, whole(longest / 2), whole(longest / 8), block]
+}
 
 fn draw(rng: &mut impl Rng) -> &'static Cycle {
     let mut left = dice::below(rng, CYCLES.iter().map(|cycle| cycle.weight).sum());
@@ -91,15 +170,17 @@ fn draw(rng: &mut impl Rng) -> &'static Cycle {
 /// Their arguments are plain, so that each one succeeds if it can.
 pub(super) fn cycle(
     rng: &mut impl Rng,
+    limits: &Limits,
     sketch: &Sketch,
     session: Option<usize>,
     room: usize,
     mut next: impl FnMut(Call),
 ) {
     let Cycle { kinds, times, .. } = *draw(rng);
-    let times = dice::pick(rng, times) as usize;
+    let times = dice::pick(rng, times)(&Bounds::of(limits)) as usize;
     let fails_after = dice::below(rng, 3);
-    let (long, short) = LENS.split_at(3);
+    let lens = lens(limits);
+    let (long, short) = lens.split_at(3);
     let submit_len = dice::pick(rng, if times < 8 { long } else { short });
     let (mut session_count, mut device_count) = (sketch.sessions.len(), sketch.devices.len());
     let mut session = session.unwrap_or(0);
@@ -132,7 +213,7 @@ pub(super) fn cycle(
         }
         call
     };
-    for &kind in kinds.iter().cycle().take((times * kinds.len()).min(room)) {
+    for &kind in kinds.iter().cycle().take(times.saturating_mul(kinds.len()).min(room)) {
         next(make(kind));
     }
     // What has failed is tried once more.

@@ -1,6 +1,7 @@
 //! What a sequence ends with: handles used up and a table filled, where what leaked or was lost shows.
 
 use rand::Rng;
+use rekeylab_ddi::Limits;
 
 use super::call::{Call, Slot};
 use super::dice;
@@ -8,7 +9,13 @@ use super::sketch::Sketch;
 use super::words::{CryptoType, DecodeProfile};
 
 /// Appends an ending; `sketch` stands at the end of the calls there are.
-pub(super) fn append_ending(rng: &mut impl Rng, sketch: &mut Sketch, calls: &mut Vec<Call>) {
+pub(super) fn append_ending(
+    rng: &mut impl Rng,
+    limits: &Limits,
+    sketch: &mut Sketch,
+    calls: &mut Vec<Call>,
+) {
+    let (devices, sessions) = tables(limits);
     let mut push = |call, sketch: &mut Sketch| {
         sketch.note(&call);
         calls.push(call);
@@ -18,7 +25,7 @@ pub(super) fn append_ending(rng: &mut impl Rng, sketch: &mut Sketch, calls: &mut
         let (crypto, profile) = (CryptoType::default(), DecodeProfile::default());
         let create = Call::CreateSession { device, crypto, profile };
         let alive = sketch.sessions.iter().filter(|session| session.is_alive).count();
-        (alive..SESSIONS).for_each(|_| push(create, sketch));
+        (alive..sessions).for_each(|_| push(create, sketch));
         return;
     }
     for _ in 0..STEPS_MIN + dice::below(rng, STEPS_MAX - STEPS_MIN + 1) {
@@ -37,8 +44,8 @@ pub(super) fn append_ending(rng: &mut impl Rng, sketch: &mut Sketch, calls: &mut
         }
     }
     let open = sketch.devices.iter().filter(|&&is_open| is_open).count();
-    (open..DEVICES).for_each(|_| push(Call::CreateDevice, sketch));
-    let old = sketch.devices.len() - DEVICES;
+    (open..devices).for_each(|_| push(Call::CreateDevice, sketch));
+    let old = sketch.devices.len() - devices;
     (0..OLD_HANDLES).for_each(|_| push(destroy_one_of(rng, old), sketch));
 }
 
@@ -54,9 +61,14 @@ fn slot(index: usize) -> Slot {
 /// One ending in so many is about sessions, the others are about devices.
 const SESSIONS_ODDS: u32 = 4;
 
-/// One more than a table takes.
-pub(super) const DEVICES: usize = 5;
-pub(super) const SESSIONS: usize = 9;
+/// One device and one session more than their tables take, unless that is too much for an ending.
+pub(super) fn tables(limits: &Limits) -> (usize, usize) {
+    let more = |max: u32| (max as usize).min(TABLE_MAX) + 1;
+    (more(limits.devices_max), more(limits.sessions_max))
+}
+
+/// A table of more places than this is not filled up.
+const TABLE_MAX: usize = 32;
 
 /// How often devices come or go before their table is filled.
 const STEPS_MIN: u32 = 3;
@@ -67,4 +79,7 @@ const OLD_HANDLES: usize = 4;
 
 /// Most calls of an ending.
 #[cfg(test)]
-pub(super) const ENDING_MAX: usize = 2 * STEPS_MAX as usize + DEVICES + OLD_HANDLES;
+pub(super) fn ending_max(limits: &Limits) -> usize {
+    let (devices, sessions) = tables(limits);
+    sessions.max(2 * STEPS_MAX as usize + devices + OLD_HANDLES)
+}

@@ -3,8 +3,8 @@
 //! Two bugs may show the same in their shortest forms and differ a call later. The follow-ups are a
 //! fixed set, so that a bug is asked the same questions wherever it is found.
 
+use super::call::CallKind;
 use super::call::{Call, CallSequence, SessionRef, Slot};
-use super::kind::CallKind;
 use super::renumber::{self, Created};
 use super::simplify::Number;
 
@@ -40,18 +40,18 @@ pub(crate) fn follow_ups(calls: &[Call]) -> Vec<CallSequence> {
 
 /// What may be done with a session at the end of these calls.
 fn behind(base: &[Call], session: SessionRef, created: Created) -> [Vec<Call>; 6] {
-    let ivs = || base.iter().filter_map(|call| Number::Iv.of(call));
+    let ivs = || base.iter().filter_map(|call| Number::IV.of(call));
     let (low, high) = (ivs().min().unwrap_or(1), ivs().max().unwrap_or(0).saturating_add(1));
     let call = |kind| on(session, kind);
     let submit = |iv, count, len| {
         let mut submit = call(CallKind::SubmitBuffer);
-        Number::Iv.set(&mut submit, iv);
-        Number::Count.set(&mut submit, count);
-        Number::Len.set(&mut submit, len);
+        Number::IV.set(&mut submit, iv);
+        Number::COUNT.set(&mut submit, count);
+        Number::LEN.set(&mut submit, len);
         submit
     };
     let mut exchange = call(CallKind::ExchangeKey);
-    Number::Key.set(&mut exchange, UNUSED_KEY);
+    Number::KEY.set(&mut exchange, UNUSED_KEY);
     let (start, finish) = (call(CallKind::StartRefresh), call(CallKind::FinishRefresh));
     let (status, destroy) = (call(CallKind::SessionStatus), call(CallKind::DestroySession));
     let mut create = CallKind::CreateSession.plain();

@@ -4,14 +4,14 @@ use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+use super::argument::{Argument, Usual, Values};
+use super::call::{CALLS_MAX, Call, CallKind, CallSequence, SessionRef, Situation, Slot};
 use super::cycle::cycle;
+use super::dice;
 use super::ending::append_ending;
-use super::kind::CallKind;
 use super::options::SearchOptions;
 use super::sketch::Sketch;
-use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
-use super::{boundary, dice};
+use super::words::NullPointer;
 
 /// The sequence that grows from a seed: the same on every machine and in every run.
 ///
@@ -38,7 +38,7 @@ pub fn generate(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut Call
     }
     extend(rng, options, &mut sketch, calls, count);
     if options.ending {
-        append_ending(rng, &mut sketch, calls);
+        append_ending(rng, &options.limits, &mut sketch, calls);
     }
     calls.truncate(CALLS_MAX);
 }
@@ -87,7 +87,7 @@ fn append_cycle(
     loop {
         let session = target(rng, options, sketch);
         let before = sketch.clone();
-        cycle(rng, &before, session, CYCLE_MAX, |call| {
+        cycle(rng, &options.limits, &before, session, CYCLE_MAX, |call| {
             sketch.note(&call);
             calls.push(call);
         });
@@ -148,27 +148,6 @@ pub(super) fn target(
     below.into_iter().find(|&index| sketch.sessions[index].is_alive).or(Some(any))
 }
 
-/// Odds of the kinds, in the order of [`CallKind::ALL`], by what the session is ready for.
-///
-/// Columns: create, destroy device; create, destroy session; exchange; start, finish; submit,
-/// status; retire, reset; entropy, allocation.
-const ODDS: [[u8; 13]; 7] = [
-    // No device is open.
-    [80, 1, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
-    // No session is alive.
-    [4, 1, 60, 3, 3, 3, 3, 5, 2, 3, 1, 1, 1],
-    // The session has no key.
-    [2, 1, 2, 3, 48, 3, 2, 3, 2, 2, 1, 1, 2],
-    // The session has a key.
-    [2, 1, 3, 4, 2, 24, 4, 30, 3, 10, 2, 3, 3],
-    // The session is between start and finish.
-    [1, 1, 2, 5, 2, 5, 34, 20, 3, 8, 3, 2, 3],
-    // Nothing is known about sessions: the search without dependencies.
-    [4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4],
-    // The session is dead or lost, and others live or it has only just ended.
-    [2, 1, 8, 8, 6, 6, 6, 8, 12, 3, 2, 1, 1],
-];
-
 fn next_kind(
     rng: &mut impl Rng,
     options: &SearchOptions,
@@ -178,14 +157,14 @@ fn next_kind(
     let is_dead = session.is_some_and(|index| !sketch.sessions[index].is_alive);
     let is_wanted = sketch.ended == session || sketch.sessions.iter().any(|one| one.is_alive);
     let session = session.map(|index| sketch.sessions[index]).filter(|session| session.is_alive);
-    let row = match session {
-        _ if !options.dependencies => 5,
-        None if is_dead && is_wanted => 6,
-        None if !sketch.devices.contains(&true) => 0,
-        None => 1,
-        Some(session) if session.is_pending => 4,
-        Some(session) if session.is_keyed => 3,
-        Some(_) => 2,
+    let situation = match session {
+        _ if !options.dependencies => Situation::Unknown,
+        None if is_dead && is_wanted => Situation::Dead,
+        None if !sketch.devices.contains(&true) => Situation::NoDevice,
+        None => Situation::NoSession,
+        Some(session) if session.is_pending => Situation::Pending,
+        Some(session) if session.is_keyed => Situation::Keyed,
+        Some(_) => Situation::Unkeyed,
     };
     if options.dependencies
         && let Some(injected) = sketch.injected
@@ -193,10 +172,9 @@ fn next_kind(
     {
         return kind;
     }
-    let odds = || CallKind::ALL.iter().zip(ODDS[row]);
-    let mut left = dice::below(rng, odds().map(|(_, odds)| u32::from(odds)).sum());
-    for (&kind, odds) in odds() {
-        match left.checked_sub(u32::from(odds)) {
+    let mut left = dice::below(rng, ODDS_SUMS[situation as usize]);
+    for &kind in CallKind::ALL {
+        match left.checked_sub(u32::from(kind.descriptor().odds[situation as usize])) {
             Some(rest) => left = rest,
             None => return kind,
         }
@@ -204,17 +182,35 @@ fn next_kind(
     unreachable!("less than the sum is left at the start")
 }
 
+/// The odds of all kinds together, in each situation.
+const ODDS_SUMS: [u32; Situation::COUNT] = {
+    let mut sums = [0; Situation::COUNT];
+    let mut index = 0;
+    while index < CallKind::ALL.len() {
+        let odds = CallKind::ALL[index].descriptor().odds;
+        let mut situation = 0;
+        while situation < Situation::COUNT {
+            sums[situation] += odds[situation] as u32;
+            situation += 1;
+        }
+        index += 1;
+    }
+    sums
+};
+
 /// Mostly, a call that the injected fault can hit.
 fn wanted_after(rng: &mut impl Rng, injected: CallKind) -> Option<CallKind> {
-    const ALLOCATING: &[CallKind] =
-        &[CallKind::CreateDevice, CallKind::CreateSession, CallKind::SubmitBuffer];
     if dice::one_in(rng, 3) {
         return None;
     }
-    match injected {
-        CallKind::InjectEntropy => Some(CallKind::StartRefresh),
-        _ => Some(dice::pick(rng, ALLOCATING)),
-    }
+    let is_hit = |kind: &CallKind| match injected {
+        CallKind::InjectEntropy => kind.descriptor().does.draws,
+        _ => kind.descriptor().does.allocates,
+    };
+    let count = CallKind::ALL.iter().filter(|kind| is_hit(kind)).count();
+    // What only one call can mean needs no draw.
+    let chosen = if count > 1 { dice::index(rng, count) } else { 0 };
+    CallKind::ALL.iter().copied().filter(is_hit).nth(chosen)
 }
 
 /// A call of this kind, about this session, with arguments that fit or tempt.
@@ -226,52 +222,43 @@ fn fill(
     target: Option<usize>,
 ) -> Call {
     let session = SessionRef { slot: slot_of(target), via: foreign_device(rng, options) };
-    let rarely = |rng: &mut _, odds| options.boundaries && dice::one_in(rng, odds);
-    match kind {
-        CallKind::DestroyDevice => Call::DestroyDevice { device: device(rng, options, sketch) },
-        CallKind::CreateSession => Call::CreateSession {
-            device: device(rng, options, sketch),
-            crypto: if rarely(rng, 16) {
-                dice::pick(rng, CryptoType::ALL)
-            } else {
-                CryptoType::default()
-            },
-            profile: if rarely(rng, 8) {
-                dice::pick(rng, DecodeProfile::ALL)
-            } else {
-                DecodeProfile::default()
-            },
-        },
-        CallKind::DestroySession => Call::DestroySession { session },
-        CallKind::ExchangeKey => Call::ExchangeKey {
-            session,
-            key: 1 + dice::below(rng, 15),
-            blob: if rarely(rng, 12) { dice::pick(rng, Blob::ALL) } else { Blob::default() },
-        },
-        CallKind::StartRefresh => Call::StartRefresh {
-            session,
-            size: if rarely(rng, 10) { dice::pick(rng, boundary::SIZES) } else { 16 },
-            null: rarely(rng, 32),
-        },
-        CallKind::FinishRefresh => Call::FinishRefresh { session },
-        CallKind::SubmitBuffer => submit(rng, options, sketch, target, session),
-        CallKind::SessionStatus => Call::SessionStatus { session },
-        CallKind::Retire => Call::Retire {
-            count: if rarely(rng, 8) {
-                dice::pick(rng, boundary::FEW)
-            } else {
-                1 + dice::below(rng, 3)
-            },
-        },
-        CallKind::InjectEntropy => Call::InjectEntropy {
-            fault: dice::pick(rng, EntropyFault::ALL),
-            draws: if rarely(rng, 4) { dice::pick(rng, boundary::FEW) } else { 1 },
-        },
-        CallKind::InjectAllocationFailure => {
-            Call::InjectAllocationFailure { after: dice::below(rng, 4) }
-        }
-        CallKind::CreateDevice | CallKind::ResetEngine => kind.plain(),
+    let mut call = kind.plain();
+    if let Some(aimed) = call.session_mut() {
+        *aimed = session;
     }
+    if let Some(aimed) = call.device_mut() {
+        *aimed = device(rng, options, sketch);
+    }
+    if let Call::SubmitBuffer { .. } = call {
+        return submit(rng, options, sketch, target, session);
+    }
+    for (index, argument) in kind.descriptor().arguments.iter().enumerate() {
+        if let Some(value) = argument_value(rng, options, argument) {
+            call.set_value(index, value);
+        }
+    }
+    call
+}
+
+/// A value that tempts, now and then, or one that mostly makes sense; `None` is the plain one.
+fn argument_value(rng: &mut impl Rng, options: &SearchOptions, argument: &Argument) -> Option<u64> {
+    let is_tempting =
+        argument.tempts > 0 && options.boundaries && dice::one_in(rng, argument.tempts);
+    match (argument.values, argument.usual) {
+        (Values::Device | Values::Session, _) => None,
+        (Values::Word(words), _) if is_tempting => Some(any_word(rng, words)),
+        (Values::Short(near) | Values::Long(near), _) if is_tempting => {
+            Some(near.at(dice::index(rng, near.count()), &options.limits))
+        }
+        (Values::Word(words), Usual::AnyWord) => Some(any_word(rng, words)),
+        (_, Usual::From(first, count)) => Some(u64::from(first + dice::below(rng, count))),
+        (_, Usual::Plain | Usual::AnyWord | Usual::Counters) => None,
+    }
+}
+
+/// One of the words; of two, the other than the plain one.
+pub(super) fn any_word(rng: &mut impl Rng, words: &[&str]) -> u64 {
+    if words.len() == 2 { 1 } else { dice::index(rng, words.len()) as u64 }
 }
 
 /// A buffer with the next IV, mostly; the IV may also stay, fall, or jump to a boundary.
@@ -282,6 +269,14 @@ fn submit(
     target: Option<usize>,
     session: SessionRef,
 ) -> Call {
+    let arguments = CallKind::SubmitBuffer.descriptor().arguments;
+    // A value next to which drivers go wrong, of the IV, the Count or the length.
+    let near = |rng: &mut _, index: usize| match arguments[index].values {
+        Values::Short(near) | Values::Long(near) => {
+            near.at(dice::index(rng, near.count()), &options.limits)
+        }
+        _ => 0,
+    };
     let next_iv = target.map_or(1, |index| sketch.sessions[index].next_iv);
     let (mut iv, mut count) = (next_iv, 0);
     let mut len = 16 * (1 + dice::below(rng, 4));
@@ -296,8 +291,8 @@ fn submit(
     } else if options.boundaries {
         match dice::below(rng, 32) {
             0..4 => iv = next_iv.saturating_sub(1 + u64::from(dice::below(rng, 3))),
-            4 | 5 => iv = dice::pick(rng, boundary::IVS),
-            6 | 7 => count = dice::pick(rng, boundary::COUNTS),
+            4 | 5 => iv = near(rng, 1),
+            6 | 7 => count = near(rng, 2),
             // Right behind the last block of the buffer before, or a block or two too early.
             8 | 13 => {
                 let (used_iv, used_count) =
@@ -305,7 +300,7 @@ fn submit(
                 iv = used_iv;
                 count = used_count.saturating_sub(u64::from(dice::below(rng, 3)));
             }
-            9..12 => len = dice::pick(rng, boundary::LENS),
+            9..12 => len = u32::try_from(near(rng, 3)).unwrap_or(u32::MAX),
             12 => null = dice::pick(rng, NullPointer::ALL),
             _ => {}
         }

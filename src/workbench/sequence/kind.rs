@@ -1,98 +1,18 @@
 //! What there is to call: the opcode and the word of every kind, and those kept for later.
 
-#[cfg(doc)]
-use super::Call;
-
-/// What a [`Call`] is, without its arguments.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-#[repr(u8)]
-pub enum CallKind {
-    /// See [`Call::CreateDevice`].
-    CreateDevice = 0x01,
-    /// See [`Call::DestroyDevice`].
-    DestroyDevice = 0x02,
-    /// See [`Call::CreateSession`].
-    CreateSession = 0x03,
-    /// See [`Call::DestroySession`].
-    DestroySession = 0x04,
-    /// See [`Call::ExchangeKey`].
-    ExchangeKey = 0x05,
-    /// See [`Call::StartRefresh`].
-    StartRefresh = 0x06,
-    /// See [`Call::FinishRefresh`].
-    FinishRefresh = 0x07,
-    /// See [`Call::SubmitBuffer`].
-    SubmitBuffer = 0x08,
-    /// See [`Call::SessionStatus`].
-    SessionStatus = 0x09,
-    /// See [`Call::Retire`].
-    Retire = 0x0A,
-    /// See [`Call::ResetEngine`].
-    ResetEngine = 0x0B,
-    /// See [`Call::InjectEntropy`].
-    InjectEntropy = 0x0C,
-    /// See [`Call::InjectAllocationFailure`].
-    InjectAllocationFailure = 0x0D,
-}
+use super::call::CallKind;
 
 impl CallKind {
-    /// Every kind, in the order of the opcodes.
-    pub const ALL: &[Self] = &[
-        Self::CreateDevice,
-        Self::DestroyDevice,
-        Self::CreateSession,
-        Self::DestroySession,
-        Self::ExchangeKey,
-        Self::StartRefresh,
-        Self::FinishRefresh,
-        Self::SubmitBuffer,
-        Self::SessionStatus,
-        Self::Retire,
-        Self::ResetEngine,
-        Self::InjectEntropy,
-        Self::InjectAllocationFailure,
-    ];
-
     /// The word that begins the call in the text form.
     #[must_use]
     pub const fn word(self) -> &'static str {
-        match self {
-            Self::CreateDevice => "create-device",
-            Self::DestroyDevice => "destroy-device",
-            Self::CreateSession => "create-session",
-            Self::DestroySession => "destroy-session",
-            Self::ExchangeKey => "exchange-key",
-            Self::StartRefresh => "start-refresh",
-            Self::FinishRefresh => "finish-refresh",
-            Self::SubmitBuffer => "submit-buffer",
-            Self::SessionStatus => "session-status",
-            Self::Retire => "retire",
-            Self::ResetEngine => "reset-engine",
-            Self::InjectEntropy => "inject-entropy",
-            Self::InjectAllocationFailure => "inject-allocation-failure",
-        }
+        self.descriptor().word
     }
 
     /// What the call does, in one line.
     #[must_use]
     pub const fn summary(self) -> &'static str {
-        match self {
-            Self::CreateDevice => "opens a device on the adapter",
-            Self::DestroyDevice => "closes a device and every session it created",
-            Self::CreateSession => "makes a crypto session without a key",
-            Self::DestroySession => "ends a session for every caller, at once",
-            Self::ExchangeKey => "gives a session its key, once in its life",
-            Self::StartRefresh => "has the driver draw a random number and hand it out",
-            Self::FinishRefresh => "has the driver XOR the random number into the key",
-            Self::SubmitBuffer => "queues one buffer encrypted under the key of this moment",
-            Self::SessionStatus => "asks whether the session still has its key",
-            Self::Retire => "lets the GPU complete up to so many commands",
-            Self::ResetEngine => "resets the engine: every session key is lost",
-            Self::InjectEntropy => "makes the entropy source misbehave for so many draws",
-            Self::InjectAllocationFailure => {
-                "refuses one allocation of the next call that makes any"
-            }
-        }
+        self.descriptor().summary
     }
 
     /// The opcode on the wire.
@@ -102,11 +22,42 @@ impl CallKind {
     }
 
     /// The kind with this opcode, or `None` for numbers that are unknown or reserved.
+    #[inline]
     #[must_use]
     pub fn from_opcode(opcode: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(opcode).checked_sub(1)?).copied()
+        BY_OPCODE[usize::from(opcode)]
+    }
+
+    /// Its place in [`CallKind::ALL`].
+    #[inline]
+    #[must_use]
+    pub fn index(self) -> usize {
+        INDICES[usize::from(self.opcode())]
     }
 }
+
+/// Opcodes have gaps: those of the interface's other entries are kept for them.
+static BY_OPCODE: [Option<CallKind>; 256] = {
+    let mut by_opcode = [None; 256];
+    let mut index = 0;
+    while index < CallKind::ALL.len() {
+        let kind = CallKind::ALL[index];
+        by_opcode[kind.opcode() as usize] = Some(kind);
+        index += 1;
+    }
+    by_opcode
+};
+
+/// The place of each kind, by its opcode.
+static INDICES: [usize; 256] = {
+    let mut indices = [0; 256];
+    let mut index = 0;
+    while index < CallKind::ALL.len() {
+        indices[CallKind::ALL[index].opcode() as usize] = index;
+        index += 1;
+    }
+    indices
+};
 
 /// Opcodes and words kept for the entries of the interface that no call drives.
 ///

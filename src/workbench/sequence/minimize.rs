@@ -3,6 +3,8 @@
 use core::cmp::Ordering;
 use std::collections::HashSet;
 
+use rekeylab_ddi::Limits;
+
 use super::call::{Call, CallSequence, Slot};
 use super::renumber::{self, Created, SlotKind};
 use super::simplify::{Number, order, with_plainer_words};
@@ -22,8 +24,12 @@ pub const LAST_STEPS_MAX: u64 = 200_000;
 /// change that was tried makes it smaller or plainer: in particular, no single call can be removed.
 /// A sequence that does not hold to begin with comes back as it is.
 #[must_use]
-pub fn minimize(sequence: &CallSequence, holds: impl FnMut(&CallSequence) -> bool) -> CallSequence {
-    minimize_within(sequence, LAST_STEPS_MAX, holds)
+pub fn minimize(
+    sequence: &CallSequence,
+    limits: &Limits,
+    holds: impl FnMut(&CallSequence) -> bool,
+) -> CallSequence {
+    minimize_within(sequence, limits, LAST_STEPS_MAX, holds)
 }
 
 /// The same, when runs are dear: once nothing can be removed any more, candidates of `last_steps`
@@ -31,10 +37,12 @@ pub fn minimize(sequence: &CallSequence, holds: impl FnMut(&CallSequence) -> boo
 #[must_use]
 pub fn minimize_within(
     sequence: &CallSequence,
+    limits: &Limits,
     last_steps: u64,
     holds: impl FnMut(&CallSequence) -> bool,
 ) -> CallSequence {
     let mut search = Search {
+        limits: *limits,
         best: sequence.clone(),
         candidate: CallSequence::default(),
         holds,
@@ -58,6 +66,8 @@ pub fn minimize_within(
 
 /// A search for the plainest form, and where it stands.
 pub(super) struct Search<F> {
+    /// Of the driver: how long buffers are, and how many fill a queue.
+    pub(super) limits: Limits,
     /// The best sequence so far; it holds.
     pub(super) best: CallSequence,
     /// Memory for the next one to try.
@@ -197,7 +207,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
 
     /// Numbers that must stay equal or in order, like IVs, can only change together.
     fn simplify_numbers_together(&mut self) {
-        for number in Number::ALL {
+        for number in Number::all() {
             let mut values: Vec<u64> =
                 self.best.calls.iter().filter_map(|call| number.of(call)).collect();
             values.sort_unstable();
@@ -254,7 +264,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
 
     /// The plainest value, else 0, else (by bisection) the smallest.
     fn simplify_numbers(&mut self, index: usize) {
-        for number in Number::ALL {
+        for number in Number::of_kind(self.best.calls[index].kind()) {
             let Some(value) = number.of(&self.best.calls[index]) else { continue };
             let set = |search: &mut Self, value| {
                 search.attempt(|calls| number.set(&mut calls[index], value))

@@ -10,7 +10,7 @@
 //! the order of a hash table.
 
 pub mod arbitrary;
-pub mod boundary;
+pub mod argument;
 pub mod call;
 mod cycle;
 pub mod dice;
@@ -32,13 +32,13 @@ pub mod text;
 pub mod wire;
 pub mod words;
 
-pub use call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+pub use call::{CALLS_MAX, Call, CallKind, CallSequence, SessionRef, Slot};
 pub(crate) use follow_ups::follow_ups;
 pub use generate::{generate, generate_from_seed, go_on};
-pub use kind::{CallKind, RESERVED};
+pub use kind::RESERVED;
 pub use minimize::{minimize, minimize_within};
 pub use mutate::mutate;
-pub use options::{PARTS, Part, SearchOptions};
+pub use options::{PARTS, Part, SMALL_LIMITS, SearchOptions};
 pub(crate) use sessions::{in_one_session, with_own_keys};
 pub use text::{Entry, ParseError, Remark, SequenceText, is_text};
 pub use words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};

@@ -2,13 +2,16 @@
 
 use rand::Rng;
 
+use rekeylab_ddi::Limits;
+
+use super::argument::{Argument, Boundaries, Usual, Values};
 use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
 use super::cycle::cycle;
 use super::generate::{CYCLE_MAX, extend, next_call, target};
 use super::options::SearchOptions;
 use super::sketch::Sketch;
-use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
-use super::{boundary, dice, renumber};
+use super::words::Blob;
+use super::{dice, renumber};
 
 /// Longest window that is copied at once: what a refresh with its buffers takes.
 const WINDOW_MAX: u32 = 8;
@@ -16,9 +19,10 @@ const WINDOW_MAX: u32 = 8;
 /// Longest new tail.
 const TAIL_MAX: u32 = 16;
 
-/// Changes the sequence in one to four ways; it has at most `calls_max` calls afterwards.
-pub fn mutate(sequence: &mut CallSequence, rng: &mut impl Rng, calls_max: usize) {
-    let options = &SearchOptions::default();
+/// Changes the sequence in one to four ways; it has at most `calls_max` calls afterwards. Its buffers
+/// and cycles are around the limits of the driver.
+pub fn mutate(sequence: &mut CallSequence, rng: &mut impl Rng, limits: &Limits, calls_max: usize) {
+    let options = &SearchOptions::within(*limits);
     let calls_max = calls_max.min(CALLS_MAX);
     let calls = &mut sequence.calls;
     calls.truncate(calls_max);
@@ -37,7 +41,7 @@ pub fn mutate(sequence: &mut CallSequence, rng: &mut impl Rng, calls_max: usize)
                 16..18 => swap(calls, rng),
                 18..20 => renew_tail(calls, rng, options, &mut sketch),
                 20..25 => re_aim(calls, rng, &mut sketch),
-                _ => change_argument(calls, rng),
+                _ => change_argument(calls, rng, &options.limits),
             }
         }
         calls.truncate(calls_max);
@@ -94,7 +98,7 @@ fn repeat(calls: &mut Vec<Call>, rng: &mut impl Rng, options: &SearchOptions, sk
     let mut at = if dice::one_in(rng, 2) { calls.len() } else { dice::index(rng, calls.len() + 1) };
     sketch.draw(&calls[..at]);
     let session = target(rng, options, sketch);
-    cycle(rng, sketch, session, CYCLE_MAX, |call| {
+    cycle(rng, &options.limits, sketch, session, CYCLE_MAX, |call| {
         renumber::insert(calls, at, call);
         at += 1;
     });
@@ -155,65 +159,66 @@ fn slot(index: usize) -> Slot {
 }
 
 /// Changes one argument of one call that has any.
-fn change_argument(calls: &mut [Call], rng: &mut impl Rng) {
+fn change_argument(calls: &mut [Call], rng: &mut impl Rng, limits: &Limits) {
     let start = dice::index(rng, calls.len());
-    let has_arguments = |call: &Call| {
-        matches!(
-            call,
-            Call::CreateSession { .. }
-                | Call::ExchangeKey { .. }
-                | Call::StartRefresh { .. }
-                | Call::SubmitBuffer { .. }
-                | Call::Retire { .. }
-                | Call::InjectEntropy { .. }
-                | Call::InjectAllocationFailure { .. }
-        )
+    let weights = |call: &Call| {
+        call.kind().descriptor().arguments.iter().map(|argument| argument.weight).sum::<u32>()
     };
-    let Some(at) = (start..calls.len()).chain(0..start).find(|&at| has_arguments(&calls[at]))
-    else {
-        return;
-    };
+    let mut from_start = (start..calls.len()).chain(0..start);
+    let Some(at) = from_start.find(|&at| weights(&calls[at]) > 0) else { return };
     let used = used_range(calls, rng);
-    match &mut calls[at] {
-        Call::CreateSession { crypto, profile, .. } => {
-            if dice::one_in(rng, 2) {
-                *crypto = dice::pick(rng, CryptoType::ALL);
-            } else {
-                *profile = dice::pick(rng, DecodeProfile::ALL);
+    let call = &mut calls[at];
+    // Where there is one argument, there is nothing to draw.
+    let arguments = call.kind().descriptor().arguments.iter();
+    let is_alone = arguments.filter(|argument| argument.weight > 0).count() == 1;
+    let mut left = if is_alone { 0 } else { dice::below(rng, weights(call)) };
+    for (index, argument) in call.kind().descriptor().arguments.iter().enumerate() {
+        match left.checked_sub(argument.weight) {
+            Some(rest) => left = rest,
+            None => {
+                let value = call.value(index).unwrap_or(0);
+                let value = changed(rng, argument, value, &used, limits);
+                call.set_value(index, value);
+                return;
             }
         }
-        Call::ExchangeKey { key, blob, .. } => {
-            if dice::one_in(rng, 2) {
-                *key = 1 + dice::below(rng, 15);
-            } else {
-                *blob = dice::pick(rng, Blob::ALL);
-            }
+    }
+}
+
+/// Another value of an argument.
+fn changed(
+    rng: &mut impl Rng,
+    argument: &Argument,
+    value: u64,
+    used: &UsedRange,
+    limits: &Limits,
+) -> u64 {
+    match (argument.values, argument.usual) {
+        (Values::Word(words), _) if words.len() == 2 => 1 - value.min(1),
+        (Values::Word(words), _) => dice::index(rng, words.len()) as u64,
+        (Values::Long(near), Usual::Counters) => {
+            let used = if argument.rises { used.iv } else { used.count };
+            near_used(rng, value, near, used, limits)
         }
-        Call::StartRefresh { size, null, .. } => {
-            if dice::one_in(rng, 8) {
-                *null = !*null;
-            } else {
-                *size = boundary::near_short(rng, *size, boundary::SIZES);
-            }
-        }
-        Call::SubmitBuffer { iv, count, len, null, .. } => match dice::below(rng, 8) {
-            0..3 => *iv = near_used(rng, *iv, boundary::IVS, used.iv),
-            3..5 => *count = near_used(rng, *count, boundary::COUNTS, used.count),
-            5..7 => *len = boundary::near_short(rng, *len, boundary::LENS),
-            _ => *null = dice::pick(rng, NullPointer::ALL),
+        (Values::Short(near), usual) if near.count() == 0 => match usual {
+            Usual::From(first, count) => u64::from(first + dice::below(rng, count)),
+            _ => value,
         },
-        Call::Retire { count } => *count = boundary::near_short(rng, *count, boundary::FEW),
-        Call::InjectEntropy { fault, draws } => {
-            if dice::one_in(rng, 2) {
-                *fault = dice::pick(rng, EntropyFault::ALL);
-            } else {
-                *draws = boundary::near_short(rng, *draws, boundary::FEW);
-            }
+        (Values::Short(near), _) => {
+            // Around the ends of 32 bits, too.
+            near_number(rng, value, near, limits) & u64::from(u32::MAX)
         }
-        Call::InjectAllocationFailure { after } => {
-            *after = boundary::near_short(rng, *after, &[0, 1, 2, 3, 4, 8]);
-        }
-        _ => {}
+        (Values::Long(near), _) => near_number(rng, value, near, limits),
+        (Values::Device | Values::Session, _) => value,
+    }
+}
+
+/// A small step up or down, or a value next to which drivers go wrong.
+fn near_number(rng: &mut impl Rng, value: u64, near: Boundaries, limits: &Limits) -> u64 {
+    match dice::below(rng, 4) {
+        0 => value.wrapping_add(1),
+        1 => value.wrapping_sub(1),
+        _ => near.at(dice::index(rng, near.count()), limits),
     }
 }
 
@@ -238,10 +243,16 @@ fn used_range(calls: &[Call], rng: &mut impl Rng) -> UsedRange {
     UsedRange { iv: [0, 1], count: [0, 1] }
 }
 
-fn near_used(rng: &mut impl Rng, value: u64, boundaries: &[u64], used: [u64; 2]) -> u64 {
+fn near_used(
+    rng: &mut impl Rng,
+    value: u64,
+    near: Boundaries,
+    used: [u64; 2],
+    limits: &Limits,
+) -> u64 {
     match dice::below(rng, 4) {
         0 | 1 => dice::pick(rng, &used).wrapping_sub(u64::from(dice::one_in(rng, 4))),
-        2 => boundary::near_long(rng, value, boundaries),
+        2 => near_number(rng, value, near, limits),
         _ => value.wrapping_add(1),
     }
 }

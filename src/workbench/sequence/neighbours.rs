@@ -3,8 +3,8 @@
 //! Removing calls leads to a form of which nothing can be removed, and which one that is depends on
 //! where it began. From each of them, the steps here lead to the same one.
 
+use super::call::CallKind;
 use super::call::{Call, SessionRef, Slot};
-use super::kind::CallKind;
 use super::minimize::Search;
 use super::renumber::{self, Created, SlotKind};
 use super::simplify::Number;
@@ -171,7 +171,7 @@ impl<F: FnMut(&super::CallSequence) -> bool> Search<F> {
 
     /// Powers of two, where numbers begin to behave differently and bisection does not look.
     fn try_powers(&mut self, index: usize) {
-        for number in Number::ALL {
+        for number in Number::of_kind(self.best.calls[index].kind()) {
             let Some(value) = number.of(&self.best.calls[index]) else { continue };
             for power in (1..64).map(|bit| 1 << bit).take_while(|&power| power < value) {
                 if self.attempt_neighbour(|calls| number.set(&mut calls[index], power)) {
@@ -184,7 +184,7 @@ impl<F: FnMut(&super::CallSequence) -> bool> Search<F> {
     /// One number a little plainer and another of the same call a little higher, for what only
     /// their sum shows.
     fn shift_numbers(&mut self, index: usize) {
-        for (lower, higher) in Number::pairs() {
+        for (lower, higher) in Number::pairs(self.best.calls[index].kind()) {
             for step in [16, 1] {
                 loop {
                     let call = &self.best.calls[index];

@@ -1,8 +1,26 @@
 //! Which parts of the search are on: each can be switched off, to measure what it is worth.
 
+use rekeylab_ddi::Limits;
+
+/// Limits that a few calls reach. They are those of the driver core as the workbench opens it, which a
+/// test there holds.
+pub const SMALL_LIMITS: Limits = Limits {
+    devices_max: 4,
+    sessions_max: 8,
+    generations_max: 3,
+    queue_commands_max: 32,
+    buffer_len_max: 1024,
+    queue_len_max: 4096,
+    block_alignment: 16,
+    key_exchange_blob_len: 32,
+    entropy_draws_max: 4,
+};
+
 /// How long sequences are, and which parts of the search are on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SearchOptions {
+    /// The limits of the driver, which sequences are made to reach.
+    pub limits: Limits,
     /// Fewest calls of a generated sequence.
     pub calls_min: u32,
     /// Most calls of a generated sequence, not counting what repetition and the ending add.
@@ -28,6 +46,7 @@ impl Default for SearchOptions {
     /// Everything on.
     fn default() -> Self {
         Self {
+            limits: SMALL_LIMITS,
             calls_min: 24,
             calls_max: 48,
             misdirection: true,
@@ -60,6 +79,12 @@ pub const PARTS: &[Part] = &[
 ];
 
 impl SearchOptions {
+    /// Everything on, for a driver with these limits.
+    #[must_use]
+    pub fn within(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
     /// The same without one part.
     #[must_use]
     pub fn without(mut self, part: &Part) -> Self {

@@ -1,7 +1,7 @@
 //! Steps that change several calls at once, where each change alone would lose what shows.
 
+use super::call::CallKind;
 use super::call::{Call, CallSequence, Slot};
-use super::kind::CallKind;
 use super::minimize::Search;
 use super::neighbours::calls_for;
 use super::renumber;
@@ -9,14 +9,8 @@ use super::sessions::{merge, rise};
 use super::simplify::Number;
 use super::words::EntropyFault;
 
-/// Longest buffer that a workbench's driver takes, in bytes: what fills a queue in fewest calls.
-const LONGEST: u64 = 1024;
-
-/// Shortest one.
-const SHORTEST: u64 = 16;
-
-/// So many of the longest buffers fill a queue of a workbench's driver, twice.
-const FILLING_MAX: usize = 8;
+/// With more buffers than this, nobody tries how few of the longest do as well.
+const FILLING_MAX: usize = 64;
 
 /// More sessions than this are not merged two by two.
 const MERGED_MAX: usize = 16;
@@ -38,6 +32,11 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
         self.transfer_bytes();
         self.move_buffers();
         self.replace_injections();
+    }
+
+    /// The longest buffer that the driver takes and the shortest, in bytes.
+    fn buffer_lens(&self) -> (u64, u64) {
+        (self.limits.buffer_len_max.into(), self.limits.block_alignment.into())
     }
 
     /// What many buffers show together may not need the sessions that they were found in.
@@ -68,6 +67,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
 
     /// As many bytes in fewer buffers.
     fn gather_bytes(&mut self) {
+        let (longest, _) = self.buffer_lens();
         let mut end = self.len();
         while end > 0 {
             end = end.min(self.len());
@@ -80,7 +80,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
                 starts.flat_map(|start| (0..3).map(move |spared| (start, spared)))
             {
                 if start + spared < end
-                    && self.attempt_neighbour(|calls| gather(calls, start, end - spared))
+                    && self.attempt_neighbour(|calls| gather(calls, start, end - spared, longest))
                 {
                     break;
                 }
@@ -95,12 +95,16 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     fn fill_with_longest(&mut self, end: usize, run: usize) {
         let end = end.min(self.len());
         let Some(start) = end.checked_sub(run) else { return };
-        for (kept, spared) in (1..=FILLING_MAX).flat_map(|kept| (0..3).map(move |it| (kept, it))) {
+        let (longest, _) = self.buffer_lens();
+        // Twice as many of the longest buffers as fill the queue.
+        let filling = 2 * u64::from(self.limits.queue_len_max) / longest.max(1);
+        let filling = usize::try_from(filling).unwrap_or(usize::MAX).min(FILLING_MAX);
+        for (kept, spared) in (1..=filling).flat_map(|kept| (0..3).map(move |it| (kept, it))) {
             if kept + spared < run
                 && self.attempt_neighbour(|calls| {
                     calls.drain(start + kept..end - spared);
                     for call in &mut calls[start..start + kept] {
-                        Number::Len.set(call, LONGEST);
+                        Number::LEN.set(call, longest);
                     }
                 })
             {
@@ -121,9 +125,9 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
             let is_end = |call: &Call| matches!(call, Call::FinishRefresh { session: other } if *other == session);
             let Some(length) = self.best.calls[start..].iter().position(is_end) else { continue };
             for exchange in 0..self.len() {
-                let Some(key) = Number::Key.of(&self.best.calls[exchange]) else { continue };
+                let Some(key) = Number::KEY.of(&self.best.calls[exchange]) else { continue };
                 let is_taken = self.attempt_neighbour(|calls| {
-                    Number::Key.set(&mut calls[exchange], u64::from(key == 0));
+                    Number::KEY.set(&mut calls[exchange], u64::from(key == 0));
                     renumber::keep(calls, |index, _| index != start && index != start + length);
                 });
                 if is_taken {
@@ -162,6 +166,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
 
     /// A buffer of a later session among those of an earlier one.
     fn move_buffers(&mut self) {
+        let (_, shortest) = self.buffer_lens();
         let is_buffer = |call: &Call| call.kind() == CallKind::SubmitBuffer;
         for (to, from) in pairs(self.len()) {
             let calls = &self.best.calls;
@@ -170,9 +175,9 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
                 self.attempt_neighbour(|calls| {
                     let moved = calls.remove(from);
                     let mut call = calls[to - 1];
-                    Number::Len.set(&mut call, Number::Len.of(&moved).unwrap_or(SHORTEST));
-                    let iv = Number::Iv.of(&call).unwrap_or(0);
-                    Number::Iv.set(&mut call, iv.saturating_add(1));
+                    Number::LEN.set(&mut call, Number::LEN.of(&moved).unwrap_or(shortest));
+                    let iv = Number::IV.of(&call).unwrap_or(0);
+                    Number::IV.set(&mut call, iv.saturating_add(1));
                     calls.insert(to, call);
                     rise(calls, |session| session);
                 });
@@ -200,7 +205,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     /// The numbers of two calls in each other's place.
     fn swap_numbers(&mut self) {
         for (first, second) in pairs(self.len()) {
-            for number in Number::ALL {
+            for number in Number::of_kind(self.best.calls[first].kind()) {
                 let of = |index: usize| number.of(&self.best.calls[index]);
                 if let (Some(one), Some(other)) = (of(first), of(second))
                     && one != other
@@ -216,15 +221,16 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
 
     /// Bytes of one buffer in another, so that one of them is as short or as long as can be.
     fn transfer_bytes(&mut self) {
+        let (longest, shortest) = self.buffer_lens();
         for (first, second) in pairs(self.len()) {
             for (from, to) in [(first, second), (second, first)] {
-                let of = |index: usize| Number::Len.of(&self.best.calls[index]);
+                let of = |index: usize| Number::LEN.of(&self.best.calls[index]);
                 let (Some(less), Some(more)) = (of(from), of(to)) else { continue };
-                let moved = less.saturating_sub(SHORTEST).min(LONGEST.saturating_sub(more));
+                let moved = less.saturating_sub(shortest).min(longest.saturating_sub(more));
                 if moved > 0 {
                     self.attempt_neighbour(|calls| {
-                        Number::Len.set(&mut calls[from], less - moved);
-                        Number::Len.set(&mut calls[to], more + moved);
+                        Number::LEN.set(&mut calls[from], less - moved);
+                        Number::LEN.set(&mut calls[to], more + moved);
                     });
                 }
             }
@@ -266,23 +272,23 @@ fn rank(calls: &mut [Call]) {
     for call in calls {
         let Some(own) = begin(call) else { continue };
         let rank = all.iter().filter(|other| other.0 == own.0 && **other <= own).count();
-        Number::Iv.set(call, rank as u64);
-        Number::Count.set(call, 0);
+        Number::IV.set(call, rank as u64);
+        Number::COUNT.set(call, 0);
     }
 }
 
 /// Puts the bytes of the buffers among these calls into as few as can hold them.
-fn gather(calls: &mut Vec<Call>, start: usize, end: usize) {
-    let len = |call: &Call| Number::Len.of(call).unwrap_or(0).min(LONGEST);
+fn gather(calls: &mut Vec<Call>, start: usize, end: usize, longest: u64) {
+    let len = |call: &Call| Number::LEN.of(call).unwrap_or(0).min(longest);
     let mut left: u64 = calls[start..end].iter().map(len).sum();
     for call in &mut calls[start..end] {
-        let len = left.min(LONGEST);
-        Number::Len.set(call, len);
+        let len = left.min(longest);
+        Number::LEN.set(call, len);
         left -= len;
     }
     let mut index = 0;
     calls.retain(|call| {
         index += 1;
-        !(start..end).contains(&(index - 1)) || Number::Len.of(call) != Some(0)
+        !(start..end).contains(&(index - 1)) || Number::LEN.of(call) != Some(0)
     });
 }

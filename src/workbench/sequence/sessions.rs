@@ -10,14 +10,14 @@ use super::simplify::Number;
 /// Two sessions that hold one key cannot be told apart by what comes out of them.
 pub(crate) fn with_own_keys(sequence: &CallSequence) -> Option<CallSequence> {
     let mut calls = sequence.calls.clone();
-    let mut used: Vec<u64> = calls.iter().filter_map(|call| Number::Key.of(call)).collect();
+    let mut used: Vec<u64> = calls.iter().filter_map(|call| Number::KEY.of(call)).collect();
     let mut earlier = Vec::new();
     let mut is_changed = false;
     for call in &mut calls {
-        let Some(key) = Number::Key.of(call) else { continue };
+        let Some(key) = Number::KEY.of(call) else { continue };
         if earlier.contains(&key) {
             let unused = (1..).find(|key| !used.contains(key))?;
-            Number::Key.set(call, unused);
+            Number::KEY.set(call, unused);
             used.push(unused);
             is_changed = true;
         }

@@ -2,80 +2,62 @@
 
 use core::cmp::Ordering;
 
-use super::call::Call;
+use super::call::{Call, CallKind};
 use super::renumber;
-use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
 
-/// An argument that is a number.
+/// An argument that is a number, of the calls of one kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Number {
-    Key,
-    Size,
-    Iv,
-    Count,
-    Len,
-    Retired,
-    Draws,
-    After,
+pub(super) struct Number {
+    kind: CallKind,
+    /// Its place among the arguments of the kind.
+    index: usize,
 }
 
 impl Number {
-    pub(super) const ALL: [Self; 8] = [
-        Self::Key,
-        Self::Size,
-        Self::Iv,
-        Self::Count,
-        Self::Len,
-        Self::Retired,
-        Self::Draws,
-        Self::After,
-    ];
+    /// The seed of a key.
+    pub(super) const KEY: Self = Self { kind: CallKind::ExchangeKey, index: 1 };
+    /// The IV of a buffer.
+    pub(super) const IV: Self = Self { kind: CallKind::SubmitBuffer, index: 1 };
+    /// The Count of a buffer.
+    pub(super) const COUNT: Self = Self { kind: CallKind::SubmitBuffer, index: 2 };
+    /// The length of a buffer.
+    pub(super) const LEN: Self = Self { kind: CallKind::SubmitBuffer, index: 3 };
 
-    /// Every two different ones.
-    pub(super) fn pairs() -> impl Iterator<Item = (Self, Self)> {
-        let all = Self::ALL.into_iter();
-        all.flat_map(|one| Self::ALL.into_iter().map(move |other| (one, other)))
+    /// Those of a kind, in the order of its arguments.
+    pub(super) fn of_kind(kind: CallKind) -> impl Iterator<Item = Self> + Clone {
+        let arguments = kind.descriptor().arguments.iter().enumerate();
+        let numbers = arguments.filter(|(_, argument)| argument.is_number());
+        numbers.map(move |(index, _)| Self { kind, index })
+    }
+
+    /// All there are, kind by kind.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        CallKind::ALL.iter().flat_map(|&kind| Self::of_kind(kind))
+    }
+
+    /// Every two different ones of a kind.
+    pub(super) fn pairs(kind: CallKind) -> impl Iterator<Item = (Self, Self)> {
+        let all = Self::of_kind(kind);
+        all.clone()
+            .flat_map(move |one| all.clone().map(move |other| (one, other)))
             .filter(|(one, other)| one != other)
     }
 
     /// Its value in the call, if the call has it.
     pub(super) fn of(self, call: &Call) -> Option<u64> {
-        match (self, *call) {
-            (Self::Key, Call::ExchangeKey { key, .. }) => Some(key.into()),
-            (Self::Size, Call::StartRefresh { size, .. }) => Some(size.into()),
-            (Self::Iv, Call::SubmitBuffer { iv, .. }) => Some(iv),
-            (Self::Count, Call::SubmitBuffer { count, .. }) => Some(count),
-            (Self::Len, Call::SubmitBuffer { len, .. }) => Some(len.into()),
-            (Self::Retired, Call::Retire { count }) => Some(count.into()),
-            (Self::Draws, Call::InjectEntropy { draws, .. }) => Some(draws.into()),
-            (Self::After, Call::InjectAllocationFailure { after }) => Some(after.into()),
-            _ => None,
-        }
+        if call.kind() == self.kind { call.value(self.index) } else { None }
     }
 
     /// Changes it in a call that has it, if the value fits.
     pub(super) fn set(self, call: &mut Call, value: u64) {
-        let short = u32::try_from(value);
-        match (self, call, short) {
-            (Self::Key, Call::ExchangeKey { key, .. }, Ok(value)) => *key = value,
-            (Self::Size, Call::StartRefresh { size, .. }, Ok(value)) => *size = value,
-            (Self::Iv, Call::SubmitBuffer { iv, .. }, _) => *iv = value,
-            (Self::Count, Call::SubmitBuffer { count, .. }, _) => *count = value,
-            (Self::Len, Call::SubmitBuffer { len, .. }, Ok(value)) => *len = value,
-            (Self::Retired, Call::Retire { count }, Ok(value)) => *count = value,
-            (Self::Draws, Call::InjectEntropy { draws, .. }, Ok(value)) => *draws = value,
-            (Self::After, Call::InjectAllocationFailure { after }, Ok(value)) => *after = value,
-            _ => {}
+        if call.kind() == self.kind {
+            call.set_value(self.index, value);
         }
     }
 
     /// The plainest value.
-    pub(super) const fn plain(self) -> u64 {
-        match self {
-            Self::Size | Self::Len => 16,
-            Self::Key | Self::Iv | Self::Retired | Self::Draws => 1,
-            Self::Count | Self::After => 0,
-        }
+    pub(super) fn plain(self) -> u64 {
+        self.kind.plain().value(self.index).unwrap_or(0)
     }
 }
 
@@ -90,8 +72,8 @@ pub(super) fn order(one: &[Call], other: &[Call]) -> Ordering {
         .then_with(|| one.iter().map(arguments).cmp(other.iter().map(arguments)))
 }
 
-/// Everything that a call of its kind can differ in.
-fn arguments(call: &Call) -> ([u16; 3], [u8; 2], [Option<u64>; 8]) {
+/// Everything that a call of its kind can differ in: slots, words, numbers.
+fn arguments(call: &Call) -> ([u16; 3], [u64; ARGUMENTS_MAX], [u64; ARGUMENTS_MAX]) {
     let mut slots = [0; 3];
     let mut index = 0;
     renumber::each_slot(&mut { *call }, |_, slot| {
@@ -99,8 +81,19 @@ fn arguments(call: &Call) -> ([u16; 3], [u8; 2], [Option<u64>; 8]) {
         slots[index] = u16::from(slot.0) + 1;
         index += 1;
     });
-    (slots, words(call), Number::ALL.map(|number| number.of(call)))
+    let (mut words, mut numbers) = ([0; ARGUMENTS_MAX], [0; ARGUMENTS_MAX]);
+    for (at, (argument, value)) in call.arguments().enumerate() {
+        if argument.is_word() {
+            words[at] = value;
+        } else if argument.is_number() {
+            numbers[at] = value;
+        }
+    }
+    (slots, words, numbers)
 }
+
+/// No call has more arguments.
+const ARGUMENTS_MAX: usize = 8;
 
 /// How many calls there are, how far their arguments are from plain, and how far their IVs.
 ///
@@ -113,80 +106,45 @@ pub(super) fn cost(calls: &[Call]) -> (usize, u128, u128) {
         if call.session().is_some_and(|session| session.via.is_some()) {
             sum += 1;
         }
-        sum += u128::from(words(call).iter().map(|&word| u32::from(word)).sum::<u32>());
-        for number in Number::ALL {
+        let plain = call.kind().plain();
+        for (index, (argument, value)) in call.arguments().enumerate() {
+            if argument.is_word() {
+                sum += u128::from(value);
+            }
+            if !argument.is_number() {
+                continue;
+            }
             // The plainest value, then 0, 1, 2, ...
-            let distance = match number.of(call) {
-                Some(value) if value != number.plain() => u128::from(value) + 1,
-                _ => 0,
-            };
-            match number {
+            let is_plain = plain.value(index) == Some(value);
+            let distance = if is_plain { 0 } else { u128::from(value) + 1 };
+            match argument.rises {
                 // 0 comes last, or it would be the plainest that is below another.
-                Number::Iv if distance == 1 => ivs += 1 << 64,
-                Number::Iv => ivs += distance,
-                _ => sum += distance,
+                true if distance == 1 => ivs += 1 << 64,
+                true => ivs += distance,
+                false => sum += distance,
             }
         }
     }
     (calls.len(), sum, ivs)
 }
 
-/// The numbers of the call's argument words; all 0 when plain.
-fn words(call: &Call) -> [u8; 2] {
-    match *call {
-        Call::CreateSession { crypto, profile, .. } => [crypto.number(), profile.number()],
-        Call::ExchangeKey { blob, .. } => [blob.number(), 0],
-        Call::StartRefresh { null, .. } => [null.into(), 0],
-        Call::SubmitBuffer { null, .. } => [null.number(), 0],
-        Call::InjectEntropy { fault, .. } => [fault.number(), 0],
-        _ => [0, 0],
-    }
-}
-
 /// The call with other argument words: every value plainer than its own, one word at a time.
 pub(super) fn with_plainer_words(call: &Call) -> Vec<Call> {
     let mut plainer = Vec::new();
-    match *call {
-        Call::CreateSession { device, crypto, profile } => {
-            plainer.extend((0..crypto.number()).map(|number| {
-                let crypto = CryptoType::from_number(number);
-                Call::CreateSession { device, crypto, profile }
-            }));
-            plainer.extend((0..profile.number()).map(|number| {
-                let profile = DecodeProfile::from_number(number);
-                Call::CreateSession { device, crypto, profile }
+    for (index, (argument, value)) in call.arguments().enumerate() {
+        if argument.is_word() {
+            plainer.extend((0..value).map(|word| {
+                let mut call = *call;
+                call.set_value(index, word);
+                call
             }));
         }
-        Call::ExchangeKey { session, key, blob } => {
-            plainer.extend((0..blob.number()).map(|number| Call::ExchangeKey {
-                session,
-                key,
-                blob: Blob::from_number(number),
-            }));
-        }
-        Call::StartRefresh { session, size, null: true } => {
-            plainer.push(Call::StartRefresh { session, size, null: false });
-        }
-        Call::SubmitBuffer { session, iv, count, len, null } => {
-            plainer.extend((0..null.number()).map(|number| {
-                let null = NullPointer::from_number(number);
-                Call::SubmitBuffer { session, iv, count, len, null }
-            }));
-        }
-        Call::InjectEntropy { fault, draws } => {
-            plainer.extend((0..fault.number()).map(|number| Call::InjectEntropy {
-                fault: EntropyFault::from_number(number),
-                draws,
-            }));
-        }
-        _ => {}
     }
     plainer
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::CallKind;
     use super::*;
 
     #[test]
@@ -199,15 +157,32 @@ mod tests {
 
     #[test]
     fn every_number_can_be_set_in_the_call_that_has_it() {
-        for number in Number::ALL {
-            let kinds = CallKind::ALL.iter();
-            let mut call =
-                kinds.map(|kind| kind.plain()).find(|call| number.of(call).is_some()).unwrap();
+        for number in Number::all() {
+            let mut call = number.kind.plain();
             assert_eq!(number.of(&call), Some(number.plain()));
             number.set(&mut call, 77);
             assert_eq!(number.of(&call), Some(77));
-            let is_iv = number == Number::Iv;
+            let is_iv = number == Number::IV;
             assert_eq!(cost(&[call]), (1, if is_iv { 0 } else { 78 }, if is_iv { 78 } else { 0 }));
+        }
+    }
+
+    #[test]
+    fn the_numbers_with_a_name_are_the_arguments_of_that_name() {
+        for (number, key) in [
+            (Number::KEY, "key"),
+            (Number::IV, "iv"),
+            (Number::COUNT, "count"),
+            (Number::LEN, "len"),
+        ] {
+            assert_eq!(number.kind.descriptor().arguments[number.index].key, key);
+        }
+    }
+
+    #[test]
+    fn no_call_has_more_arguments_than_are_compared() {
+        for kind in CallKind::ALL {
+            assert!(kind.descriptor().arguments.len() <= ARGUMENTS_MAX, "{kind:?}");
         }
     }
 }

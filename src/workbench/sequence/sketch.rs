@@ -3,8 +3,8 @@
 //! Not a model of a driver: it knows no limits, no failures and no queue. Where it is wrong, a call
 //! is only a little less likely to be useful.
 
+use super::call::CallKind;
 use super::call::{Call, Slot};
-use super::kind::CallKind;
 use super::words::{Blob, CryptoType};
 
 /// What exists, and in which state, after some calls.

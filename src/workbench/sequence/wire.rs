@@ -24,15 +24,11 @@
 //! sequence of a later version still runs in part; a trailing part of a record is ignored, so that
 //! cutting bytes cuts calls; and calls beyond [`CALLS_MAX`] are cut.
 
-use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
-use super::kind::CallKind;
-use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
+use super::argument::Record;
+use super::call::{CALLS_MAX, Call, CallKind, CallSequence};
 
 /// Length of one record, in bytes.
 pub const RECORD_LEN: usize = 24;
-
-/// The mode bit of a session call that goes through the device of the device byte.
-const VIA: u8 = 0x80;
 
 /// Appends the wire form of the sequence to `bytes`.
 pub fn encode_into(sequence: &CallSequence, bytes: &mut Vec<u8>) {
@@ -63,45 +59,7 @@ pub fn decode_into(bytes: &[u8], sequence: &mut CallSequence) {
 #[must_use]
 pub fn encode_call(call: &Call) -> [u8; RECORD_LEN] {
     let mut record = Record::default();
-    if let Some(SessionRef { slot, via }) = call.session() {
-        record.session = slot.0;
-        if let Some(via) = via {
-            record.device = via.0;
-            record.mode = VIA;
-        }
-    }
-    match *call {
-        Call::DestroyDevice { device } => record.device = device.0,
-        Call::CreateSession { device, crypto, profile } => {
-            record.device = device.0;
-            record.mode = crypto.number() | (profile.number() << 4);
-        }
-        Call::ExchangeKey { session: _, key, blob } => {
-            record.size = key;
-            record.mode |= blob.number();
-        }
-        Call::StartRefresh { session: _, size, null } => {
-            record.size = size;
-            record.mode |= u8::from(null);
-        }
-        Call::SubmitBuffer { session: _, iv, count, len, null } => {
-            record.size = len;
-            record.x = iv;
-            record.y = count;
-            record.mode |= null.number();
-        }
-        Call::Retire { count } => record.size = count,
-        Call::InjectEntropy { fault, draws } => {
-            record.size = draws;
-            record.mode = fault.number();
-        }
-        Call::InjectAllocationFailure { after } => record.size = after,
-        Call::CreateDevice
-        | Call::DestroySession { .. }
-        | Call::FinishRefresh { .. }
-        | Call::SessionStatus { .. }
-        | Call::ResetEngine => {}
-    }
+    call.write(&mut record);
     record.to_bytes(call.kind().opcode())
 }
 
@@ -110,54 +68,11 @@ pub fn encode_call(call: &Call) -> [u8; RECORD_LEN] {
 #[must_use]
 pub fn decode_call(bytes: &[u8; RECORD_LEN]) -> Option<Call> {
     let kind = CallKind::from_opcode(bytes[0])?;
-    let Record { device, session, mode, size, x, y } = Record::from_bytes(bytes);
-    let device = Slot(device);
-    let session = SessionRef { slot: Slot(session), via: (mode & VIA != 0).then_some(device) };
-    let number = mode & !VIA;
-    Some(match kind {
-        CallKind::CreateDevice => Call::CreateDevice,
-        CallKind::DestroyDevice => Call::DestroyDevice { device },
-        CallKind::CreateSession => Call::CreateSession {
-            device,
-            crypto: CryptoType::from_number(mode & 0x0F),
-            profile: DecodeProfile::from_number(mode >> 4),
-        },
-        CallKind::DestroySession => Call::DestroySession { session },
-        CallKind::ExchangeKey => {
-            Call::ExchangeKey { session, key: size, blob: Blob::from_number(number) }
-        }
-        CallKind::StartRefresh => Call::StartRefresh { session, size, null: number & 1 != 0 },
-        CallKind::FinishRefresh => Call::FinishRefresh { session },
-        CallKind::SubmitBuffer => Call::SubmitBuffer {
-            session,
-            iv: x,
-            count: y,
-            len: size,
-            null: NullPointer::from_number(number),
-        },
-        CallKind::SessionStatus => Call::SessionStatus { session },
-        CallKind::Retire => Call::Retire { count: size },
-        CallKind::ResetEngine => Call::ResetEngine,
-        CallKind::InjectEntropy => {
-            Call::InjectEntropy { fault: EntropyFault::from_number(mode), draws: size }
-        }
-        CallKind::InjectAllocationFailure => Call::InjectAllocationFailure { after: size },
-    })
-}
-
-/// The fields of a record behind its opcode.
-#[derive(Default)]
-struct Record {
-    device: u8,
-    session: u8,
-    mode: u8,
-    size: u32,
-    x: u64,
-    y: u64,
+    Some(kind.read(&Record::from_bytes(bytes)))
 }
 
 impl Record {
-    fn to_bytes(&self, opcode: u8) -> [u8; RECORD_LEN] {
+    fn to_bytes(self, opcode: u8) -> [u8; RECORD_LEN] {
         let mut bytes = [0; RECORD_LEN];
         bytes[..4].copy_from_slice(&[opcode, self.device, self.session, self.mode]);
         bytes[4..8].copy_from_slice(&self.size.to_le_bytes());

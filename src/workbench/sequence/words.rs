@@ -1,5 +1,7 @@
 //! The words that arguments are chosen from, each with its permanent number on the wire.
 
+use super::argument::{Field, Record, Value, WireField};
+
 /// Declares an enum of argument words, with the text word of each and their numbers on the wire.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -10,6 +12,9 @@ macro_rules! words {
         impl $name {
             /// Every value, in the order of its number on the wire.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word of every value, in the same order.
+            pub const WORDS: &[&str] = &[$($word,)*];
 
             /// The word in the text form.
             #[must_use]
@@ -33,6 +38,29 @@ macro_rules! words {
             #[must_use]
             pub fn from_number(number: u8) -> Self {
                 Self::ALL[usize::from(number) % Self::ALL.len()]
+            }
+        }
+
+        impl Value for $name {
+            fn number(&self) -> u64 {
+                Self::number(*self).into()
+            }
+
+            fn take(&mut self, number: u64) -> bool {
+                let found = usize::try_from(number).ok().and_then(|at| Self::ALL.get(at));
+                found.map(|&value| *self = value).is_some()
+            }
+        }
+
+        impl Field for $name {
+            #[inline]
+            fn read(record: &Record, field: WireField) -> Self {
+                Self::from_number(record.mode(field))
+            }
+
+            #[inline]
+            fn write(&self, record: &mut Record, field: WireField) {
+                record.add_mode(field, Self::number(*self));
             }
         }
     };

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::ending::{DEVICES, ENDING_MAX, SESSIONS, append_ending};
+use super::super::argument::Boundaries;
+use super::super::ending::{append_ending, ending_max, tables};
+use super::super::options::SMALL_LIMITS;
 use super::super::sketch::Sketch;
 use super::*;
 
@@ -36,6 +38,7 @@ fn is_alive(sketch: &Sketch, call: &Call) -> bool {
 }
 
 const PLAIN: SearchOptions = SearchOptions {
+    limits: SMALL_LIMITS,
     calls_min: 24,
     calls_max: 48,
     misdirection: false,
@@ -64,7 +67,7 @@ fn lengths_stay_within_the_options() {
     assert_eq!((plain.first(), plain.last()), (Some(&24), Some(&48)));
     let ended = lens(&SearchOptions { repetition: false, ..SearchOptions::default() });
     assert!(ended.first() > Some(&26) && ended.last() > Some(&55), "{ended:?}");
-    assert!(ended.last() <= Some(&(48 + ENDING_MAX)), "{ended:?}");
+    assert!(ended.last() <= Some(&(48 + ending_max(&SMALL_LIMITS))), "{ended:?}");
     let repeated = lens(&endless);
     assert!(repeated.first() == Some(&24) && repeated.last() > Some(&80), "{repeated:?}");
     let huge = SearchOptions { calls_min: u32::MAX, calls_max: u32::MAX, ..PLAIN };
@@ -93,14 +96,14 @@ fn an_ending_fills_a_table_that_was_used_before() {
     for _ in 0..300 {
         let (mut sketch, mut calls) = (Sketch::default(), Vec::new());
         sketch.draw(&start.calls);
-        append_ending(&mut rng, &mut sketch, &mut calls);
-        assert!(calls.len() <= ENDING_MAX, "{}", calls.len());
+        append_ending(&mut rng, &SMALL_LIMITS, &mut sketch, &mut calls);
+        assert!(calls.len() <= ending_max(&SMALL_LIMITS), "{}", calls.len());
         let full = calls.iter().scan(start.calls.clone(), |before, call| {
             before.push(*call);
             sketch.draw(before);
             let open = sketch.devices.iter().filter(|&&is_open| is_open).count();
             let alive = sketch.sessions.iter().filter(|session| session.is_alive).count();
-            Some(open >= DEVICES || alive >= SESSIONS)
+            Some(open >= tables(&SMALL_LIMITS).0 || alive >= tables(&SMALL_LIMITS).1)
         });
         assert!(full.into_iter().any(|is_full| is_full));
         kinds.extend(calls.iter().map(Call::kind));
@@ -179,7 +182,10 @@ fn every_boundary_value_is_reached_and_none_without_the_option() {
             .collect()
     };
     let reached = lens(&SearchOptions::default());
-    assert!(boundary::LENS.iter().all(|len| reached.contains(len)), "{reached:?}");
+    let near = Boundaries::BufferLen;
+    let near = (0..near.count()).map(|index| near.at(index, &SMALL_LIMITS));
+    let is_reached = |len: u64| u32::try_from(len).is_ok_and(|len| reached.contains(&len));
+    assert!(near.clone().all(is_reached), "{reached:?}");
     assert_eq!(lens(&PLAIN), BTreeSet::from([16, 32, 48, 64]));
 }
 

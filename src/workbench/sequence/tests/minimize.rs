@@ -1,6 +1,7 @@
 //! Known bugs shrink to their known shortest form.
 
 use super::super::minimize::EVALUATIONS_MAX;
+use super::super::options::SMALL_LIMITS;
 use super::super::renumber;
 use super::super::sketch::Sketch;
 use super::*;
@@ -12,20 +13,20 @@ fn check(holds: impl Fn(&CallSequence) -> bool, shortest: &str) {
     for seed in 0..400 {
         let options = SearchOptions { calls_min: 64, calls_max: 64, ..SearchOptions::default() };
         let mut sequence = generate_from_seed(seed, &options);
-        mutate(&mut sequence, &mut rng, 64);
+        mutate(&mut sequence, &mut rng, &SMALL_LIMITS, 64);
         if !holds(&sequence) {
             continue;
         }
         seen += 1;
         let mut count = 0;
-        let small = minimize(&sequence, |sequence| {
+        let small = minimize(&sequence, &SMALL_LIMITS, |sequence| {
             count += 1;
             holds(sequence)
         });
         assert!(count < EVALUATIONS_MAX, "{count}");
         assert!(holds(&small));
         assert_eq!(lines(&small).trim_end(), shortest, "from seed {seed}");
-        assert_eq!(minimize(&small, &holds), small);
+        assert_eq!(minimize(&small, &SMALL_LIMITS, &holds), small);
         for index in 0..small.calls.len() {
             let mut calls = small.calls.clone();
             calls.remove(index);
@@ -187,7 +188,7 @@ fn a_number_behind_a_gap_is_found() {
 fn what_sessions_show_is_shown_with_devices_where_that_is_shorter() {
     let sessions = "create-device\ncreate-session\ndestroy-session s0\ncreate-session";
     // Where something died, something else is made.
-    let small = minimize(&super::sequence(sessions), |sequence| {
+    let small = minimize(&super::sequence(sessions), &SMALL_LIMITS, |sequence| {
         any(sequence, |sketch, call| match *call {
             Call::CreateDevice => sketch.devices.contains(&false),
             Call::CreateSession { .. } => {
@@ -219,7 +220,7 @@ fn a_session_goes_with_all_its_uses() {
     let interleaved = super::sequence(
         "create-session\ncreate-session\nexchange-key s0\nexchange-key s1\nsubmit-buffer s0\nsubmit-buffer s1",
     );
-    let small = minimize(&interleaved, |sequence| {
+    let small = minimize(&interleaved, &SMALL_LIMITS, |sequence| {
         let count = |kind| sequence.calls.iter().filter(|call| call.kind() == kind).count();
         let sessions = count(CallKind::CreateSession);
         sessions > 0
@@ -233,13 +234,13 @@ fn a_session_goes_with_all_its_uses() {
 #[test]
 fn a_sequence_that_does_not_hold_comes_back_as_it_is() {
     let sequence = generate_from_seed(1, &SearchOptions::default());
-    assert_eq!(minimize(&sequence, |_| false), sequence);
+    assert_eq!(minimize(&sequence, &SMALL_LIMITS, |_| false), sequence);
 }
 
 #[test]
 fn if_everything_holds_nothing_is_left() {
     let sequence = generate_from_seed(1, &SearchOptions::default());
-    assert_eq!(minimize(&sequence, |_| true), CallSequence::default());
+    assert_eq!(minimize(&sequence, &SMALL_LIMITS, |_| true), CallSequence::default());
 }
 
 #[test]
@@ -248,7 +249,7 @@ fn the_predicate_is_asked_a_bounded_number_of_times() {
     let sequence = any_sequence(&mut rng, 4000);
     let (mut count, len) = (0, sequence.calls.len());
     // Nothing can be removed, and every argument is worth many questions.
-    let _ = minimize(&sequence, |candidate| {
+    let _ = minimize(&sequence, &SMALL_LIMITS, |candidate| {
         count += 1;
         candidate.calls.len() == len
     });

@@ -3,9 +3,8 @@
 use super::error::ParseError;
 use super::line::{Line, Token};
 use super::names::{Names, is_digits, slot};
-use crate::sequence::call::Call;
-use crate::sequence::kind::CallKind;
-use crate::sequence::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
+use crate::sequence::argument::{Argument, Values};
+use crate::sequence::call::{Call, CallKind};
 
 /// The arguments, in any order; those that are missing stay plain.
 pub(super) fn arguments(
@@ -14,7 +13,8 @@ pub(super) fn arguments(
     names: &Names<'_>,
 ) -> Result<Call, ParseError> {
     let mut call = kind.plain();
-    let keys = keys(kind);
+    let arguments = kind.descriptor().arguments;
+    let keys: Vec<&str> = keys(kind).collect();
     let mut seen = 0_u32;
     let mut has_place = false;
     while let Some(Token::Word(word)) = line.peek() {
@@ -34,26 +34,18 @@ pub(super) fn arguments(
         seen |= 1 << index;
         line.advance();
         line.advance();
-        named(line, &mut call, keys[index], names)?;
+        named(line, &mut call, arguments, keys[index], names)?;
     }
     Ok(call)
 }
 
-/// The names of the arguments that a call takes with a `=`.
-const fn keys(kind: CallKind) -> &'static [&'static str] {
-    match kind {
-        CallKind::CreateSession => &["type", "profile"],
-        CallKind::ExchangeKey => &["key", "blob", "via"],
-        CallKind::StartRefresh => &["size", "null", "via"],
-        CallKind::SubmitBuffer => &["iv", "count", "len", "null", "via"],
-        CallKind::DestroySession | CallKind::FinishRefresh | CallKind::SessionStatus => &["via"],
-        CallKind::InjectEntropy => &["draws"],
-        CallKind::InjectAllocationFailure => &["after"],
-        CallKind::CreateDevice
-        | CallKind::DestroyDevice
-        | CallKind::Retire
-        | CallKind::ResetEngine => &[],
-    }
+/// The names of the arguments that a call takes with a `=`; any call on a session can be aimed through
+/// another device.
+fn keys(kind: CallKind) -> impl Iterator<Item = &'static str> {
+    let arguments = kind.descriptor().arguments.iter();
+    let via = arguments.clone().any(|argument| matches!(argument.values, Values::Session));
+    let keys = arguments.map(|argument| argument.key).filter(|key| !key.is_empty());
+    keys.chain(via.then_some("via"))
 }
 
 fn expected_after(kind: CallKind) -> String {
@@ -71,17 +63,16 @@ fn place(line: &mut Line<'_>, call: &mut Call, names: &Names<'_>) -> Result<bool
         session.slot = slot(line, "session", 's', &names.sessions)?;
         return Ok(true);
     }
-    match call {
-        Call::DestroyDevice { device } | Call::CreateSession { device, .. } => {
-            *device = slot(line, "device", 'd', &names.devices)?;
-        }
-        Call::Retire { count } => *count = short(line)?,
-        Call::InjectEntropy { fault, .. } => {
-            *fault = line
-                .word(|| one_of(EntropyFault::ALL, EntropyFault::word), EntropyFault::from_word)?;
-        }
-        _ => return Ok(false),
+    if let Some(device) = call.device_mut() {
+        *device = slot(line, "device", 'd', &names.devices)?;
+        return Ok(true);
     }
+    let arguments = call.kind().descriptor().arguments;
+    let Some(index) = arguments.iter().position(|argument| argument.key.is_empty()) else {
+        return Ok(false);
+    };
+    let value = value(line, &arguments[index])?;
+    call.set_value(index, value);
     Ok(true)
 }
 
@@ -89,6 +80,7 @@ fn place(line: &mut Line<'_>, call: &mut Call, names: &Names<'_>) -> Result<bool
 fn named(
     line: &mut Line<'_>,
     call: &mut Call,
+    arguments: &[Argument],
     key: &str,
     names: &Names<'_>,
 ) -> Result<(), ParseError> {
@@ -99,47 +91,27 @@ fn named(
         }
         return Ok(());
     }
-    match call {
-        Call::CreateSession { crypto, .. } if key == "type" => {
-            *crypto =
-                line.word(|| one_of(CryptoType::ALL, CryptoType::word), CryptoType::from_word)?;
-        }
-        Call::CreateSession { profile, .. } => {
-            *profile = line.word(
-                || one_of(DecodeProfile::ALL, DecodeProfile::word),
-                DecodeProfile::from_word,
-            )?;
-        }
-        Call::ExchangeKey { key: seed, .. } if key == "key" => *seed = short(line)?,
-        Call::ExchangeKey { blob, .. } => {
-            *blob = line.word(|| one_of(Blob::ALL, Blob::word), Blob::from_word)?;
-        }
-        Call::StartRefresh { size, .. } if key == "size" => *size = short(line)?,
-        Call::StartRefresh { null, .. } => {
-            let words = [("none", false), ("buffer", true)];
-            let read = |word| words.iter().find(|pair| pair.0 == word).map(|pair| pair.1);
-            *null = line.word(|| one_of(&words, |pair| pair.0), read)?;
-        }
-        Call::SubmitBuffer { iv, .. } if key == "iv" => *iv = long(line)?,
-        Call::SubmitBuffer { count, .. } if key == "count" => *count = long(line)?,
-        Call::SubmitBuffer { len, .. } if key == "len" => *len = short(line)?,
-        Call::SubmitBuffer { null, .. } => {
-            *null =
-                line.word(|| one_of(NullPointer::ALL, NullPointer::word), NullPointer::from_word)?;
-        }
-        Call::InjectEntropy { draws, .. } => *draws = short(line)?,
-        Call::InjectAllocationFailure { after } => *after = short(line)?,
-        _ => unreachable!("`keys` lists no such argument for the call"),
-    }
+    let index = arguments.iter().position(|argument| argument.key == key);
+    let index = index.expect("`keys` lists the arguments of the call");
+    let value = value(line, &arguments[index])?;
+    call.set_value(index, value);
     Ok(())
 }
 
-fn short(line: &mut Line<'_>) -> Result<u32, ParseError> {
-    line.word(|| format!("a number up to {}", u32::MAX), |word| u32::try_from(number(word)?).ok())
-}
-
-fn long(line: &mut Line<'_>) -> Result<u64, ParseError> {
-    line.word(|| format!("a number up to {:#x}", u64::MAX), number)
+/// A value that the argument takes.
+fn value(line: &mut Line<'_>, argument: &Argument) -> Result<u64, ParseError> {
+    match argument.values {
+        Values::Word(words) => {
+            let position = |word| words.iter().position(|&known| known == word);
+            let expected = || format!("one of {}", words.join(", "));
+            line.word(expected, |word| u64::try_from(position(word)?).ok())
+        }
+        Values::Long(_) => line.word(|| format!("a number up to {:#x}", u64::MAX), number),
+        Values::Short(_) | Values::Device | Values::Session => {
+            let fits = |number: &u64| u32::try_from(*number).is_ok();
+            line.word(|| format!("a number up to {}", u32::MAX), |word| number(word).filter(fits))
+        }
+    }
 }
 
 /// A number in decimal, or in hexadecimal behind `0x`.
@@ -151,9 +123,4 @@ pub(super) fn number(word: &str) -> Option<u64> {
         None if is_digits(word) => word.parse().ok(),
         _ => None,
     }
-}
-
-fn one_of<T: Copy>(values: &[T], word: impl Fn(T) -> &'static str) -> String {
-    let words: Vec<&str> = values.iter().map(|&value| word(value)).collect();
-    format!("one of {}", words.join(", "))
 }

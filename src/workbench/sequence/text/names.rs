@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::ParseError;
 use super::line::{Line, Token};
-use crate::sequence::call::Slot;
-use crate::sequence::kind::CallKind;
+use crate::sequence::call::{CallKind, Slot, SlotKind};
 
 /// What the results of earlier lines are called.
 #[derive(Default)]
@@ -19,10 +18,10 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     /// Counts what a line made, and binds its name.
     pub(super) fn created(&mut self, kind: CallKind, name: Option<&'a str>) {
-        let (names, count) = match kind {
-            CallKind::CreateDevice => (&mut self.devices, &mut self.device_count),
-            CallKind::CreateSession => (&mut self.sessions, &mut self.session_count),
-            _ => return,
+        let (names, count) = match kind.descriptor().does.creates {
+            Some(SlotKind::Device) => (&mut self.devices, &mut self.device_count),
+            Some(SlotKind::Session) => (&mut self.sessions, &mut self.session_count),
+            None => return,
         };
         if let Some(name) = name {
             names.insert(name, *count);

@@ -8,7 +8,8 @@ use super::line::{Line, Token};
 use super::names::{Names, is_name};
 use super::{Entry, HEADER, Remark, SequenceText, TEXT_LEN_MAX, VERSION};
 use crate::sequence::call::CALLS_MAX;
-use crate::sequence::kind::{CallKind, RESERVED};
+use crate::sequence::call::CallKind;
+use crate::sequence::kind::RESERVED;
 
 /// See [`SequenceText::parse`].
 pub(super) fn parse(text: &str) -> Result<SequenceText, ParseError> {

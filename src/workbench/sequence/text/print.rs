@@ -5,8 +5,8 @@ use std::fmt::{self, Display, Formatter, Write};
 use rekeylab_ddi::Hresult;
 
 use super::{HEADER, Remark, SequenceText, VERSION};
-use crate::sequence::call::{Call, SessionRef, Slot};
-use crate::sequence::words::{Blob, CryptoType, DecodeProfile, NullPointer};
+use crate::sequence::argument::Values;
+use crate::sequence::call::{Call, SessionRef, Slot, SlotKind};
 
 /// Where the arrows stand unless a call is longer.
 const ARROW_COLUMN: usize = 40;
@@ -21,16 +21,16 @@ impl Display for SequenceText {
         let mut column = ARROW_COLUMN;
         for entry in &self.entries {
             let start = text.len();
-            match entry.call {
-                Call::CreateDevice => {
+            match entry.call.kind().descriptor().does.creates {
+                Some(SlotKind::Device) => {
                     write!(text, "d{device_count} = ")?;
                     device_count += 1;
                 }
-                Call::CreateSession { .. } => {
+                Some(SlotKind::Session) => {
                     write!(text, "s{session_count} = ")?;
                     session_count += 1;
                 }
-                _ => {}
+                None => {}
             }
             write!(text, "{}", entry.call)?;
             ends.push(text.len());
@@ -73,46 +73,29 @@ impl Display for Call {
         if let Some(Slot(device)) = self.device() {
             write!(f, " d{device}")?;
         }
-        match *self {
-            Self::CreateSession { device: _, crypto, profile } => {
-                if crypto != CryptoType::default() {
-                    write!(f, " type={}", crypto.word())?;
+        let plain = self.kind().plain();
+        for (index, (argument, value)) in self.arguments().enumerate() {
+            match argument.values {
+                // Already written, first of all.
+                Values::Device | Values::Session => continue,
+                Values::Word(_)
+                    if !argument.key.is_empty() && plain.value(index) == Some(value) =>
+                {
+                    continue;
                 }
-                if profile != DecodeProfile::default() {
-                    write!(f, " profile={}", profile.word())?;
-                }
+                _ => f.write_char(' ')?,
             }
-            Self::ExchangeKey { session: _, key, blob } => {
-                write!(f, " key={key}")?;
-                if blob != Blob::default() {
-                    write!(f, " blob={}", blob.word())?;
-                }
+            if !argument.key.is_empty() {
+                write!(f, "{}=", argument.key)?;
             }
-            Self::StartRefresh { session: _, size, null } => {
-                write!(f, " size={size}")?;
-                if null {
-                    f.write_str(" null=buffer")?;
+            match argument.values {
+                Values::Long(_) => write_long(f, value)?,
+                Values::Word(words) => {
+                    let word = usize::try_from(value).ok().and_then(|value| words.get(value));
+                    f.write_str(word.unwrap_or(&"?"))?;
                 }
+                _ => write!(f, "{value}")?,
             }
-            Self::SubmitBuffer { session: _, iv, count, len, null } => {
-                f.write_str(" iv=")?;
-                write_long(f, iv)?;
-                f.write_str(" count=")?;
-                write_long(f, count)?;
-                write!(f, " len={len}")?;
-                if null != NullPointer::default() {
-                    write!(f, " null={}", null.word())?;
-                }
-            }
-            Self::Retire { count } => write!(f, " {count}")?,
-            Self::InjectEntropy { fault, draws } => write!(f, " {} draws={draws}", fault.word())?,
-            Self::InjectAllocationFailure { after } => write!(f, " after={after}")?,
-            Self::CreateDevice
-            | Self::DestroyDevice { .. }
-            | Self::DestroySession { .. }
-            | Self::FinishRefresh { .. }
-            | Self::SessionStatus { .. }
-            | Self::ResetEngine => {}
         }
         match self.session() {
             Some(SessionRef { via: Some(Slot(via)), .. }) => write!(f, " via=d{via}"),
