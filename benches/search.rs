@@ -27,7 +27,7 @@ static ALLOCATOR: keysan::heap::ScanningAllocator = keysan::heap::ScanningAlloca
 
 #[cfg(feature = "faults")]
 fn main() {
-    use rekeylab::sequence::{PARTS, SearchOptions};
+    use rekeylab::generate::{PARTS, SearchOptions};
 
     let words: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -61,9 +61,9 @@ mod search {
     use rekeylab::Workbench;
     use rekeylab::drill::layers_for;
     use rekeylab::executor::core_with;
+    use rekeylab::generate::{PARTS, SearchOptions};
     use rekeylab::observation::Layers;
     use rekeylab::search::Search;
-    use rekeylab::sequence::{PARTS, SearchOptions};
     use rekeylab_faults::Fault;
 
     /// Most sequences of a search.

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use rekeylab::Workbench;
 use rekeylab::executor::{Core, Executor};
+use rekeylab::generate::{SearchOptions, generate_from_seed};
 use rekeylab::invariant::{Model, Verdict, judge};
 use rekeylab::observation::{Layer, Layers, Trace};
 use rekeylab::sequence::wire::{decode_into, encode_into};
-use rekeylab::sequence::{CallKind, CallSequence, SearchOptions, SequenceText, generate_from_seed};
+use rekeylab::sequence::{CallKind, CallSequence, SequenceText};
 use rekeylab_ddi::{
     Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi, CryptoSessionKeyExchange,
     CtrIv, DeviceHandle, Guid, Retire, SessionHandle, StartSessionKeyRefresh, SubmitBuffer,

@@ -16,10 +16,10 @@ use std::rc::Rc;
 
 use rekeylab::Workbench;
 use rekeylab::executor::{Dut, PlainTestMechanism, Seams};
+use rekeylab::generate::SearchOptions;
 use rekeylab::observation::{Layer, Layers};
 use rekeylab::report::{Colour, Subject, story};
 use rekeylab::search::Search;
-use rekeylab::sequence::SearchOptions;
 use rekeylab_cipher::ctr_xor;
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,

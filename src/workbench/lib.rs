@@ -6,7 +6,7 @@
 //!                └─► observation ─► invariant ─► report
 //! ```
 //!
-//! [`sequence`] says what to do, [`executor`] does it and writes down what it saw, [`invariant`]
+//! [`sequence`] says what to do ([`generate`] makes it, [`minimize`] makes it smaller), [`executor`] does it and writes down what it saw, [`invariant`]
 //! judges that, [`report`] says it. [`Workbench`] is all four in one:
 //!
 //! ```
@@ -28,7 +28,9 @@ pub mod drill;
 pub mod executor;
 pub mod exhaust;
 pub mod fuzzing;
+pub mod generate;
 pub mod invariant;
+pub mod minimize;
 pub mod observation;
 pub mod report;
 pub mod rules;

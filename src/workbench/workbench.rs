@@ -6,10 +6,11 @@ use keysan::audit::{AuditError, Audited};
 
 use crate::executor::{AnyDut, Executor, Remnant, TaintedBlock};
 use crate::invariant::{ABOUT_KEYS, Model, SESSION_ISOLATION, Verdict, judge};
+use crate::minimize::{follow_ups, in_one_session, minimize_within, with_own_keys};
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::Aftermath;
 use crate::search::Search;
-use crate::sequence::{CallSequence, follow_ups, in_one_session, minimize_within, with_own_keys};
+use crate::sequence::CallSequence;
 
 /// Runs sequences against a driver under test and judges them.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use crate::sequence::PARTS;
+use crate::generate::PARTS;
 
 #[cfg(not(feature = "faults"))]
 use super::{console::Console, exit::Exit, failure::Failure};
@@ -57,8 +57,8 @@ mod drill {
     use crate::Workbench;
     use crate::drill::{is_solitary, layers_for};
     use crate::executor::AnyDut;
+    use crate::generate::{PARTS, SearchOptions};
     use crate::search::Search;
-    use crate::sequence::{PARTS, SearchOptions};
 
     use super::super::Format;
     use super::super::console::{Console, table};

@@ -186,7 +186,7 @@ impl Entropy for NotedEntropy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sequence::SMALL_LIMITS;
+    use crate::generate::SMALL_LIMITS;
 
     #[test]
     fn the_limits_that_sequences_are_made_for_by_default_are_those_of_the_core() {

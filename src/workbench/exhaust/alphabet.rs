@@ -265,9 +265,14 @@ impl Alphabet {
     pub fn allows(&self, created: &Created, letter: &Call) -> bool {
         // Before the first creation a slot names the NULL handle, which is worth trying too.
         let is_device = |Slot(device): Slot| device < created.device_count.max(1);
+        if letter.is_injection() {
+            return !created.is_injected;
+        }
+        if let Some(session) = letter.session() {
+            return Self::allows_session(created, letter, session);
+        }
         match *letter {
             Call::CreateDevice => created.device_count < self.devices_max,
-            Call::DestroyDevice { device } => is_device(device),
             Call::CreateSession { device: Slot(device), .. } => {
                 let owner = (device < created.device_count).then_some(device);
                 let there = created.owners().filter(|other| *other == owner).count();
@@ -276,30 +281,21 @@ impl Alphabet {
                 let room = self.devices_max * self.sessions_max;
                 is_device(Slot(device)) && there < usize::from(most) && created.session_count < room
             }
-            Call::Retire { .. } | Call::ResetEngine => true,
-            Call::InjectEntropy { .. } | Call::InjectAllocationFailure { .. } => {
-                !created.is_injected
+            call => call.device().is_none_or(is_device),
+        }
+    }
+
+    /// Whether a letter on a session may follow.
+    fn allows_session(created: &Created, letter: &Call, session: SessionRef) -> bool {
+        let SessionRef { slot: Slot(slot), via } = session;
+        match (created.owners().nth(slot.into()), via) {
+            (Some(_), None) => true,
+            (Some(owner), Some(Slot(via))) => via < created.device_count && owner != Some(via),
+            // Refused for its handle, whatever the other arguments are: one of each kind.
+            (None, None) => {
+                slot == 0 && [DESTROY, EXCHANGE, START, FINISH, SUBMIT, STATUS].contains(letter)
             }
-            Call::DestroySession { session }
-            | Call::ExchangeKey { session, .. }
-            | Call::StartRefresh { session, .. }
-            | Call::FinishRefresh { session }
-            | Call::SubmitBuffer { session, .. }
-            | Call::SessionStatus { session } => {
-                let SessionRef { slot: Slot(slot), via } = session;
-                match (created.owners().nth(slot.into()), via) {
-                    (Some(_), None) => true,
-                    (Some(owner), Some(Slot(via))) => {
-                        via < created.device_count && owner != Some(via)
-                    }
-                    // Refused for its handle, whatever the other arguments are: one of each kind.
-                    (None, None) => {
-                        slot == 0
-                            && [DESTROY, EXCHANGE, START, FINISH, SUBMIT, STATUS].contains(letter)
-                    }
-                    (None, Some(_)) => false,
-                }
-            }
+            (None, Some(_)) => false,
         }
     }
 }

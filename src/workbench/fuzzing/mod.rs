@@ -17,11 +17,12 @@ use rekeylab_ddi::Limits;
 
 use crate::Workbench;
 use crate::executor::AnyDut;
+use crate::generate::{SMALL_LIMITS, mutate as mutate_calls};
 use crate::invariant::Violation;
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::{Colour, Subject, abort_with, sanitizer_line, story};
+use crate::sequence::CallSequence;
 use crate::sequence::wire::{RECORD_LEN, encode_into};
-use crate::sequence::{CallSequence, SMALL_LIMITS, mutate as mutate_calls};
 
 pub use forms::sequence_forms;
 
@@ -249,7 +250,7 @@ fn core_from_environment() -> AnyDut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sequence::{SearchOptions, generate_from_seed};
+    use crate::generate::{SearchOptions, generate_from_seed};
 
     fn wire_of(seed: u64) -> Vec<u8> {
         let mut bytes = Vec::new();

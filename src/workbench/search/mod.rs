@@ -15,8 +15,9 @@ mod ways;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
+use crate::generate::{SearchOptions, dice, generate, go_on};
 use crate::observation::Trace;
-use crate::sequence::{CallSequence, SearchOptions, dice, generate, go_on};
+use crate::sequence::CallSequence;
 use feature::Features;
 use ways::Ways;
 

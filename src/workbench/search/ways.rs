@@ -3,7 +3,8 @@
 use rand::Rng;
 
 use super::feature::{FEATURES, Reached};
-use crate::sequence::{Call, CallSequence, dice};
+use crate::generate::dice;
+use crate::sequence::{Call, CallSequence};
 
 /// The ways.
 #[derive(Debug)]

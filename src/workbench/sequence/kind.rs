@@ -1,4 +1,4 @@
-//! What there is to call: the opcode and the word of every kind, and those kept for later.
+//! What there is to call: every kind by its word and by its opcode.
 
 use super::call::CallKind;
 
@@ -59,40 +59,11 @@ static INDICES: [usize; 256] = {
     indices
 };
 
-/// Opcodes and words kept for the entries of the interface that no call drives.
-///
-/// Opcode 0x23 is left out on purpose: it is `#`, with which the text form begins.
-pub const RESERVED: &[(u8, &str)] = &[
-    (0x10, "content-protection-caps"),
-    (0x11, "key-exchange-type"),
-    (0x12, "private-session-size"),
-    (0x13, "certificate-size"),
-    (0x14, "certificate"),
-    (0x15, "encryption-blt"),
-    (0x16, "decryption-blt"),
-    (0x17, "pitch"),
-    (0x18, "encryption-blt-key"),
-    (0x19, "session-handle"),
-    (0x1A, "hardware-key-data"),
-    (0x1B, "private-data-size"),
-    (0x20, "create-channel"),
-    (0x21, "exchange-channel-key"),
-    (0x22, "query-channel"),
-    (0x24, "configure-channel"),
-    (0x25, "destroy-channel"),
-    (0x30, "create-decoder"),
-    (0x31, "destroy-decoder"),
-    (0x32, "set-decode-target"),
-    (0x33, "begin-frame"),
-    (0x34, "end-frame"),
-    (0x35, "decode-extension"),
-    (0x36, "set-hardware-protection"),
-];
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::call::RESERVED;
     use super::*;
 
     #[test]

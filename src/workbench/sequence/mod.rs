@@ -1,4 +1,4 @@
-//! What to do: call sequences as values, as text and as bytes, and every way to make new ones.
+//! What to do: call sequences as values, as text and as bytes.
 //!
 //! | form | file | for |
 //! |---|---|---|
@@ -12,34 +12,17 @@
 pub mod arbitrary;
 pub mod argument;
 pub mod call;
-mod cycle;
-pub mod dice;
-mod ending;
 pub mod expand;
-mod follow_ups;
-pub mod generate;
 pub mod kind;
-pub mod minimize;
-pub mod mutate;
-mod neighbours;
-pub mod options;
-mod regroup;
 pub mod renumber;
-mod sessions;
-mod simplify;
-pub mod sketch;
 pub mod text;
 pub mod wire;
 pub mod words;
 
-pub use call::{CALLS_MAX, Call, CallKind, CallSequence, SessionRef, Slot};
-pub(crate) use follow_ups::follow_ups;
-pub use generate::{generate, generate_from_seed, go_on};
-pub use kind::RESERVED;
-pub use minimize::{minimize, minimize_within};
-pub use mutate::mutate;
-pub use options::{PARTS, Part, SMALL_LIMITS, SearchOptions};
-pub(crate) use sessions::{in_one_session, with_own_keys};
+pub use call::{
+    CALLS_MAX, Call, CallKind, CallSequence, Descriptor, Effects, RESERVED, SessionRef, Situation,
+    Slot, SlotKind,
+};
 pub use text::{Entry, ParseError, Remark, SequenceText, is_text};
 pub use words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
 
@@ -70,4 +53,4 @@ impl CallSequence {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

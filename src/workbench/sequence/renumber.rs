@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::call::{Call, Slot};
+use super::call::{Call, Slot, SlotKind};
 
 /// How many devices and sessions were created.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -28,14 +28,14 @@ impl Created {
 
     /// Goes past one call.
     pub fn note(&mut self, call: &Call) {
-        match call {
-            Call::CreateDevice => self.devices += 1,
-            Call::CreateSession { .. } => self.sessions += 1,
-            _ => {}
+        match call.kind().descriptor().does.creates {
+            Some(SlotKind::Device) => self.devices += 1,
+            Some(SlotKind::Session) => self.sessions += 1,
+            None => {}
         }
     }
 
-    pub(super) fn of(self, kind: SlotKind) -> usize {
+    pub(crate) fn of(self, kind: SlotKind) -> usize {
         match kind {
             SlotKind::Device => self.devices,
             SlotKind::Session => self.sessions,
@@ -43,16 +43,9 @@ impl Created {
     }
 }
 
-/// What a slot counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum SlotKind {
-    Device,
-    Session,
-}
-
 /// Shows every slot of a call to `change`.
-pub(super) fn each_slot(call: &mut Call, mut change: impl FnMut(SlotKind, &mut Slot)) {
-    if let Call::DestroyDevice { device } | Call::CreateSession { device, .. } = call {
+pub(crate) fn each_slot(call: &mut Call, mut change: impl FnMut(SlotKind, &mut Slot)) {
+    if let Some(device) = call.device_mut() {
         change(SlotKind::Device, device);
     }
     if let Some(session) = call.session_mut() {
@@ -158,7 +151,7 @@ pub fn keep(calls: &mut Vec<Call>, mut wanted: impl FnMut(usize, &Call) -> bool)
 /// Puts the calls in another order, given as old positions; they go on naming what they named.
 ///
 /// What would be named before it is created is named by its index all the same.
-pub(super) fn reorder(calls: &mut [Call], order: &[usize]) {
+pub(crate) fn reorder(calls: &mut [Call], order: &[usize]) {
     let old = calls.to_vec();
     let mut named = old.clone();
     canonicalize(&mut named);

@@ -8,10 +8,11 @@ use std::fs;
 
 use keysan::heap::ScanningAllocator;
 use rekeylab::Workbench;
+use rekeylab::generate::{SearchOptions, generate_from_seed};
 use rekeylab::invariant::{self, Model, Phase};
 use rekeylab::observation::{Layer, Layers};
 use rekeylab::observation::{Observation, Trace};
-use rekeylab::sequence::{Call, CallKind, SearchOptions, generate_from_seed};
+use rekeylab::sequence::{Call, CallKind};
 use rekeylab_ddi::Hresult;
 
 #[global_allocator]

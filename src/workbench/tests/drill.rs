@@ -11,10 +11,11 @@ use keysan::heap::ScanningAllocator;
 use planted::{alone, fault_of, shortest_of, shortest_reproducers, with_fault};
 use rekeylab::Workbench;
 use rekeylab::drill::layers_for;
+use rekeylab::generate::{SearchOptions, generate_from_seed};
 use rekeylab::invariant;
 use rekeylab::observation::{Layer, Layers};
 use rekeylab::search::Search;
-use rekeylab::sequence::{CallSequence, SearchOptions, SequenceText, generate_from_seed};
+use rekeylab::sequence::{CallSequence, SequenceText};
 use rekeylab_faults::Fault;
 
 #[global_allocator]

@@ -10,12 +10,13 @@ use std::collections::BTreeSet;
 use keysan::heap::ScanningAllocator;
 use planted::{alone, shortest_reproducers, with_fault};
 use rekeylab::Workbench;
+use rekeylab::generate::{SearchOptions, generate_from_seed};
 use rekeylab::invariant::{Model, Verdict, judge};
 use rekeylab::observation::Layer::{
     Debug, Derived, Differential, FreedHeap, Heap, Homes, Log, Outputs, Registers, Stack, Statics,
 };
 use rekeylab::observation::{Layer, Layers, Trace};
-use rekeylab::sequence::{CallSequence, SearchOptions, SequenceText, generate_from_seed};
+use rekeylab::sequence::{CallSequence, SequenceText};
 use rekeylab_faults::Fault;
 
 #[global_allocator]

@@ -1,8 +1,9 @@
 //! A run costs memory for its sessions, not for its calls, and looks the same every time.
 
 use rekeylab::executor::{Core, Executor};
+use rekeylab::generate::{SearchOptions, generate_from_seed};
 use rekeylab::observation::{Layer, Layers, Trace};
-use rekeylab::sequence::{CallSequence, SearchOptions, SequenceText, generate_from_seed};
+use rekeylab::sequence::{CallSequence, SequenceText};
 
 /// One session through so many refreshes, with submissions before, during and after.
 fn refreshes(count: u64) -> CallSequence {

@@ -8,8 +8,8 @@ use keysan::heap::ScanningAllocator;
 use rekeylab::Workbench;
 use rekeylab::executor::{AnyDut, FaultyCore};
 use rekeylab::exhaust::{Alphabet, Plan, run};
+use rekeylab::generate::{SearchOptions, generate_from_seed};
 use rekeylab::observation::{Layers, Trace};
-use rekeylab::sequence::{SearchOptions, generate_from_seed};
 
 #[global_allocator]
 static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();

@@ -4,10 +4,8 @@
 //! tempting value, sometimes anything. Only the type of the handles differs between the two.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use rekeylab::sequence::sketch::Sketch;
-use rekeylab::sequence::{
-    Blob, Call, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef, Slot,
-};
+use rekeylab::generate::sketch::Sketch;
+use rekeylab::sequence::{Blob, Call, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef, Slot};
 
 /// One call; `H` is what a handle is.
 #[derive(Arbitrary, Clone, Copy, Debug)]

@@ -12,11 +12,8 @@ use hegel::generators as gs;
 use hegel::generators::Generator as _;
 use hegel::stateful::{Pool, machine, pool};
 use hegel::{HealthCheck, Hegel, Phase, Settings, TestCase, Verbosity};
-use rekeylab::sequence::sketch::Sketch;
-use rekeylab::sequence::{
-    Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef,
-    Slot,
-};
+use rekeylab::generate::sketch::Sketch;
+use rekeylab::sequence::{Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef, Slot};
 
 use super::CALLS_MAX;
 use crate::judge::{Judge, Outcome};

@@ -3,7 +3,7 @@
 //! A handle is one byte, modulo what was created; everything that was ever created can be meant,
 //! the dead too. The model is the oracle that all arms share.
 
-use rekeylab::sequence::sketch::Sketch;
+use rekeylab::generate::sketch::Sketch;
 use rekeylab::sequence::{CALLS_MAX, CallSequence, Slot};
 
 use super::derived::Op;

@@ -3,7 +3,7 @@
 //! The n-th device or session has the handle n. That is generous: the core gives out 64-bit handles
 //! with generations in them, which hardly any input would hit.
 
-use rekeylab::sequence::sketch::Sketch;
+use rekeylab::generate::sketch::Sketch;
 use rekeylab::sequence::{CALLS_MAX, CallSequence, Slot};
 
 use super::derived::Op;

@@ -1,7 +1,7 @@
 //! rekeylab's search without an engine, whole or without one of its parts.
 
 use rekeylab::search::Search;
-use rekeylab::sequence::SearchOptions;
+use rekeylab::generate::SearchOptions;
 
 use super::until_over;
 use crate::judge::{Judge, Outcome};

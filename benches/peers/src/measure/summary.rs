@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rekeylab::sequence::PARTS;
+use rekeylab::generate::PARTS;
 use rekeylab_faults::Fault;
 use serde::Serialize;
 

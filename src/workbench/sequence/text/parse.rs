@@ -9,7 +9,7 @@ use super::names::{Names, is_name};
 use super::{Entry, HEADER, Remark, SequenceText, TEXT_LEN_MAX, VERSION};
 use crate::sequence::call::CALLS_MAX;
 use crate::sequence::call::CallKind;
-use crate::sequence::kind::RESERVED;
+use crate::sequence::call::RESERVED;
 
 /// See [`SequenceText::parse`].
 pub(super) fn parse(text: &str) -> Result<SequenceText, ParseError> {

@@ -5,8 +5,9 @@ use rand::Rng;
 use rekeylab_ddi::Hresult;
 
 use super::*;
+use crate::generate::dice;
 use crate::sequence::tests::{any_sequence, lines, rng, sequence};
-use crate::sequence::{CallKind, Slot, dice};
+use crate::sequence::{CallKind, Slot};
 
 const EXAMPLE: &str = "\
 # rekeylab sequence 1

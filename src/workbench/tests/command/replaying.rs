@@ -1,6 +1,7 @@
 //! Replaying many files.
 
-use rekeylab::sequence::{SearchOptions, SequenceText, generate_from_seed};
+use rekeylab::generate::{SearchOptions, generate_from_seed};
+use rekeylab::sequence::SequenceText;
 
 use crate::harness::{Desk, WRONG};
 

@@ -1,6 +1,7 @@
 //! Text to wire and back, and what programs read.
 
-use rekeylab::sequence::{SearchOptions, SequenceText, generate_from_seed};
+use rekeylab::generate::{SearchOptions, generate_from_seed};
+use rekeylab::sequence::SequenceText;
 
 use crate::harness::{CLEAN, Desk, WRONG};
 

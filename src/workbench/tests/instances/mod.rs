@@ -4,8 +4,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rekeylab::Workbench;
 use rekeylab::drill::layers_for;
+use rekeylab::generate::{SearchOptions, dice, generate_from_seed};
 use rekeylab::search::Search;
-use rekeylab::sequence::{CallSequence, SearchOptions, dice, generate_from_seed, renumber};
+use rekeylab::sequence::{CallSequence, renumber};
 use rekeylab_faults::Fault;
 
 /// Sequences that show a planted fault, each found from another seed: those of the generator's

@@ -17,10 +17,11 @@ use keysan::heap::ScanningAllocator;
 use rekeylab::Workbench;
 use rekeylab::executor::{AnyDut, Core, CoreOn, Dut, Executor, Source, prove_cipher};
 use rekeylab::exhaust::{Alphabet, Plan, run};
+use rekeylab::generate::{SearchOptions, generate_from_seed};
 use rekeylab::observation::{Layers, Trace};
 use rekeylab::report::{Aftermath, Colour, Subject, story};
 use rekeylab::search::Search;
-use rekeylab::sequence::{Call, CallSequence, SearchOptions, SequenceText, generate_from_seed};
+use rekeylab::sequence::{Call, CallSequence, SequenceText};
 use rekeylab_cipher::Backend;
 use rekeylab_ddi::Hresult;
 

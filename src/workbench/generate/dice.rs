@@ -40,8 +40,8 @@ pub fn low_byte(rng: &mut impl Rng) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::rng;
     use super::*;
+    use crate::sequence::tests::rng;
 
     #[test]
     fn the_draws_of_a_seed_never_change() {

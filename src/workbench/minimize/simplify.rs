@@ -2,8 +2,8 @@
 
 use core::cmp::Ordering;
 
-use super::call::{Call, CallKind};
-use super::renumber;
+use crate::sequence::call::{Call, CallKind};
+use crate::sequence::renumber;
 
 /// An argument that is a number, of the calls of one kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,10 +3,10 @@
 use rand::Rng;
 use rekeylab_ddi::Limits;
 
-use super::call::{Call, Slot};
 use super::dice;
 use super::sketch::Sketch;
-use super::words::{CryptoType, DecodeProfile};
+use crate::sequence::call::{Call, Slot};
+use crate::sequence::words::{CryptoType, DecodeProfile};
 
 /// Appends an ending; `sketch` stands at the end of the calls there are.
 pub(super) fn append_ending(

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::super::argument::Boundaries;
-use super::super::ending::{append_ending, ending_max, tables};
-use super::super::options::SMALL_LIMITS;
-use super::super::sketch::Sketch;
-use super::*;
+use crate::generate::ending::{append_ending, ending_max, tables};
+use crate::generate::options::SMALL_LIMITS;
+use crate::generate::sketch::Sketch;
+use crate::generate::*;
+use crate::sequence::argument::Boundaries;
+use crate::sequence::tests::*;
+use crate::sequence::*;
 
 fn sequences(options: &SearchOptions) -> impl Iterator<Item = CallSequence> {
     (0..400).map(|seed| generate_from_seed(seed, options))

@@ -3,12 +3,13 @@
 //! Removing calls leads to a form of which nothing can be removed, and which one that is depends on
 //! where it began. From each of them, the steps here lead to the same one.
 
-use super::call::CallKind;
-use super::call::{Call, SessionRef, Slot};
-use super::minimize::Search;
-use super::renumber::{self, Created, SlotKind};
+use super::search::Search;
 use super::simplify::Number;
-use super::words::EntropyFault;
+use crate::sequence::call::CallKind;
+use crate::sequence::call::SlotKind;
+use crate::sequence::call::{Call, CallSequence, SessionRef, Slot};
+use crate::sequence::renumber::{self, Created};
+use crate::sequence::words::EntropyFault;
 
 /// How many of the devices and sessions that exist a new call is aimed at.
 const TARGETS_MAX: usize = 4;
@@ -20,7 +21,7 @@ const EXCHANGE_LEN_MAX: usize = 12;
 /// More draws than a start makes (S-12), so that the next one is concerned too.
 const MORE_DRAWS: u32 = 5;
 
-impl<F: FnMut(&super::CallSequence) -> bool> Search<F> {
+impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     /// Tries all that is one step away, as long as [`Search::calls_left`] lasts.
     pub(super) fn try_neighbours(&mut self) {
         self.lift();

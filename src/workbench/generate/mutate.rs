@@ -4,14 +4,15 @@ use rand::Rng;
 
 use rekeylab_ddi::Limits;
 
-use super::argument::{Argument, Boundaries, Usual, Values};
-use super::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
 use super::cycle::cycle;
-use super::generate::{CYCLE_MAX, extend, next_call, target};
+use super::dice;
 use super::options::SearchOptions;
+use super::sequences::{CYCLE_MAX, extend, next_call, target};
 use super::sketch::Sketch;
-use super::words::Blob;
-use super::{dice, renumber};
+use crate::sequence::argument::{Argument, Boundaries, Usual, Values};
+use crate::sequence::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+use crate::sequence::renumber;
+use crate::sequence::words::Blob;
 
 /// Longest window that is copied at once: what a refresh with its buffers takes.
 const WINDOW_MAX: u32 = 8;

@@ -1,13 +1,13 @@
 //! Steps that change several calls at once, where each change alone would lose what shows.
 
-use super::call::CallKind;
-use super::call::{Call, CallSequence, Slot};
-use super::minimize::Search;
 use super::neighbours::calls_for;
-use super::renumber;
+use super::search::Search;
 use super::sessions::{merge, rise};
 use super::simplify::Number;
-use super::words::EntropyFault;
+use crate::sequence::call::CallKind;
+use crate::sequence::call::{Call, CallSequence, Slot};
+use crate::sequence::renumber;
+use crate::sequence::words::EntropyFault;
 
 /// With more buffers than this, nobody tries how few of the longest do as well.
 const FILLING_MAX: usize = 64;

@@ -3,10 +3,10 @@
 //! Two bugs may show the same in their shortest forms and differ a call later. The follow-ups are a
 //! fixed set, so that a bug is asked the same questions wherever it is found.
 
-use super::call::CallKind;
-use super::call::{Call, CallSequence, SessionRef, Slot};
-use super::renumber::{self, Created};
 use super::simplify::Number;
+use crate::sequence::call::CallKind;
+use crate::sequence::call::{Call, CallSequence, SessionRef, Slot};
+use crate::sequence::renumber::{self, Created};
 
 /// Sessions, and devices, that are asked: the first two and the last two. More would cost more runs
 /// and ask what these have answered.
@@ -102,8 +102,8 @@ fn ends(count: usize) -> impl Iterator<Item = Slot> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SequenceText;
     use super::*;
+    use crate::sequence::SequenceText;
 
     fn after(calls: &str) -> Vec<String> {
         let text = format!("# rekeylab sequence 1\n{calls}");

@@ -3,10 +3,10 @@
 use rand::Rng;
 use rekeylab_ddi::Limits;
 
-use super::call::CallKind;
-use super::call::{Call, SessionRef, Slot};
 use super::dice;
 use super::sketch::Sketch;
+use crate::sequence::call::CallKind;
+use crate::sequence::call::{Call, SessionRef, Slot};
 
 /// A few calls that lead to a bound when they are made over and over.
 struct Cycle {

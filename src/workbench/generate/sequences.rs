@@ -4,14 +4,14 @@ use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-use super::argument::{Argument, Usual, Values};
-use super::call::{CALLS_MAX, Call, CallKind, CallSequence, SessionRef, Situation, Slot};
 use super::cycle::cycle;
 use super::dice;
 use super::ending::append_ending;
 use super::options::SearchOptions;
 use super::sketch::Sketch;
-use super::words::NullPointer;
+use crate::sequence::argument::{Argument, Usual, Values};
+use crate::sequence::call::{CALLS_MAX, Call, CallKind, CallSequence, SessionRef, Situation, Slot};
+use crate::sequence::words::NullPointer;
 
 /// The sequence that grows from a seed: the same on every machine and in every run.
 ///

@@ -1,8 +1,8 @@
 //! The same calls with the sessions told apart, or made one.
 
-use super::call::{Call, CallSequence, SessionRef, Slot};
-use super::renumber;
 use super::simplify::Number;
+use crate::sequence::call::{Call, CallSequence, SessionRef, Slot};
+use crate::sequence::renumber;
 
 /// The same calls with another key for every exchange whose key an earlier one used, or `None` if no
 /// two use the same.
@@ -82,8 +82,8 @@ pub(super) fn rise(calls: &mut [Call], session_of: impl Fn(Slot) -> Slot) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::SequenceText;
     use super::*;
+    use crate::sequence::SequenceText;
 
     fn sequence(exchanges: &[(u8, u32)]) -> CallSequence {
         let lines = exchanges.iter().map(|(slot, key)| format!("exchange-key s{slot} key={key}\n"));

@@ -1,10 +1,12 @@
 //! Known bugs shrink to their known shortest form.
 
-use super::super::minimize::EVALUATIONS_MAX;
-use super::super::options::SMALL_LIMITS;
-use super::super::renumber;
-use super::super::sketch::Sketch;
+use super::search::EVALUATIONS_MAX;
 use super::*;
+use crate::generate::SMALL_LIMITS;
+use crate::generate::sketch::Sketch;
+use crate::generate::{SearchOptions, generate_from_seed, mutate};
+use crate::sequence::tests::*;
+use crate::sequence::*;
 
 /// Minimises many sequences that hold, and checks what must be true of every result.
 fn check(holds: impl Fn(&CallSequence) -> bool, shortest: &str) {
@@ -188,7 +190,7 @@ fn a_number_behind_a_gap_is_found() {
 fn what_sessions_show_is_shown_with_devices_where_that_is_shorter() {
     let sessions = "create-device\ncreate-session\ndestroy-session s0\ncreate-session";
     // Where something died, something else is made.
-    let small = minimize(&super::sequence(sessions), &SMALL_LIMITS, |sequence| {
+    let small = minimize(&sequence(sessions), &SMALL_LIMITS, |sequence| {
         any(sequence, |sketch, call| match *call {
             Call::CreateDevice => sketch.devices.contains(&false),
             Call::CreateSession { .. } => {
@@ -198,7 +200,7 @@ fn what_sessions_show_is_shown_with_devices_where_that_is_shorter() {
             _ => false,
         })
     });
-    let expected = super::sequence("create-device\ndestroy-device d0\ncreate-device");
+    let expected = sequence("create-device\ndestroy-device d0\ncreate-device");
     assert_eq!(lines(&small), lines(&expected));
 }
 
@@ -217,7 +219,7 @@ fn calls_that_balance_go_together() {
 
 #[test]
 fn a_session_goes_with_all_its_uses() {
-    let interleaved = super::sequence(
+    let interleaved = sequence(
         "create-session\ncreate-session\nexchange-key s0\nexchange-key s1\nsubmit-buffer s0\nsubmit-buffer s1",
     );
     let small = minimize(&interleaved, &SMALL_LIMITS, |sequence| {
@@ -227,7 +229,7 @@ fn a_session_goes_with_all_its_uses() {
             && sessions == count(CallKind::ExchangeKey)
             && sessions == count(CallKind::SubmitBuffer)
     });
-    let expected = super::sequence("create-session\nexchange-key s0\nsubmit-buffer s0");
+    let expected = sequence("create-session\nexchange-key s0\nsubmit-buffer s0");
     assert_eq!(lines(&small), lines(&expected));
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::sketch::Sketch;
-use super::*;
+use crate::generate::sketch::Sketch;
+use crate::generate::*;
+use crate::sequence::tests::*;
+use crate::sequence::*;
 
 #[test]
 fn mutations_are_bounded_and_the_same_everywhere() {

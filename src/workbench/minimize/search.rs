@@ -5,9 +5,10 @@ use std::collections::HashSet;
 
 use rekeylab_ddi::Limits;
 
-use super::call::{Call, CallSequence, Slot};
-use super::renumber::{self, Created, SlotKind};
 use super::simplify::{Number, order, with_plainer_words};
+use crate::sequence::call::SlotKind;
+use crate::sequence::call::{Call, CallSequence, Slot};
+use crate::sequence::renumber::{self, Created};
 
 /// The most times that [`minimize`] asks its predicate: some ten times what 64 calls need.
 pub const EVALUATIONS_MAX: usize = 20_000;
