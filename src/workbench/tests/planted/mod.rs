@@ -13,6 +13,7 @@ use crate::files::{self, File};
 /// Tests are threads of one process, and some faults keep keys in statics
 /// ([`Fault::is_seen_by_other_threads`]), into which every thread looks: beside them, the runs of
 /// other tests would see keys that are not theirs, those of the honest core too.
+#[allow(dead_code, reason = "each test that uses this module uses another part of it")]
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static DRILLING: Mutex<()> = Mutex::new(());
     // A test that failed leaves no driver behind.
