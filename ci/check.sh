@@ -1,14 +1,25 @@
 #!/usr/bin/env bash
-# Everything that is true of the source: format, lints, documents, tests, licences, advisories.
+# Everything that is true of the source: format, lints, documents, tests, the packages outside the
+# workspace, the oldest Rust, licences, advisories.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 export RUSTDOCFLAGS="-D warnings"
 
+# For the tests of taint, which with CI in the environment fail without it.
+install_packages valgrind
+# For OpenSSL, which the foreign ciphers are compared with.
+install_packages libssl-dev pkg-config
+
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 step "lints, with planted faults" \
     cargo clippy --quiet --workspace --all-targets --features faults -- -D warnings
+step "the comparison with peers compiles" \
+    cargo check --quiet --locked --all-targets --manifest-path benches/peers/Cargo.toml
+step "the foreign ciphers compile" cargo check --quiet --locked --all-targets \
+    --manifest-path src/keysan/examples/foreign-ciphers/Cargo.toml
+ci/msrv.sh
 step "documents" cargo doc --quiet --workspace --no-deps
 step "tests, as README names them" cargo test --workspace --features faults
 step "tests of the core as it ships" cargo test --quiet -p rekeylab-driver -p rekeylab-cipher --release

@@ -30,3 +30,23 @@ install_tool() {
             cargo install --quiet --locked --root "$TOOLS" --version "$version" "$crate"
     fi
 }
+
+# install_packages PACKAGE...: installs what is missing of some Debian packages, as root on a system
+# that has apt-get. Elsewhere it names them, and what needs them fails by itself.
+install_packages() {
+    local package missing=()
+    for package in "$@"; do
+        if ! dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null |
+            grep -qx installed; then
+            missing+=("$package")
+        fi
+    done
+    if [ ${#missing[@]} = 0 ]; then return; fi
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        step "update the lists of packages" apt-get update --quiet=2
+        step "install ${missing[*]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install --quiet=2 --yes --no-install-recommends "${missing[@]}"
+    else
+        printf '\n== not installed from here, if missing: the Debian packages %s\n' "${missing[*]}"
+    fi
+}

@@ -159,10 +159,11 @@ impl Instrument {
         let deep = self.gate.inspect_deep(&self.set, &mut sort);
 
         let scanned = self.arena.scan(&self.set, &mut |sighting| {
-            if let Some(block) = sighting.place.block
+            let at = self.arena.place_of(sighting.position);
+            if let Some(block) = at.block
                 && block.freed_in.is_some()
             {
-                let place = Place::Freed { block: block.number, offset: sighting.place.offset };
+                let place = Place::Freed { block: block.number, offset: at.offset };
                 freed.insert((sighting.tag, place, sighting.window));
             }
         });

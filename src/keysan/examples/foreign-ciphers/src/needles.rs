@@ -39,7 +39,7 @@ pub(crate) fn set_of(key: &[u8; 16], nonce: &[u8; 12]) -> Result<SecretSet, SetI
     let mut set = SecretSet::new();
     let mut register = |kind: Kind, needles: &[[u8; 16]]| {
         let tags = kind as u32 * TAGS_A_KIND..;
-        needles.iter().zip(tags).try_for_each(|(needle, tag)| set.register(needle, tag))
+        needles.iter().zip(tags).try_for_each(|(needle, tag)| set.register(needle, tag).map(drop))
     };
     let round_keys = round_keys(key);
     let between = &round_keys[1..10];
