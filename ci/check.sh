@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that is true of the source: format, lints, documents, tests, the packages outside the
-# workspace, the oldest Rust, licences, advisories.
+# Everything that is true of the source: spelling, format, lints, the packages outside the workspace,
+# the oldest Rust, documents, tests, licences, advisories.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -11,6 +11,13 @@ install_packages valgrind
 # For OpenSSL, which the foreign ciphers are compared with.
 install_packages libssl-dev pkg-config
 
+# In CI it must be there, elsewhere a spelling checker is not worth a Python.
+if [ -n "${CI:-}" ] || python3 -m pip --version >/dev/null 2>&1; then
+    install_typos
+    step "spelling" typos
+else
+    printf '\n== spelling: skipped, there is no pip\n'
+fi
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 step "lints, with planted faults" \

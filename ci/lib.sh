@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Pinned tools live in the target folder and go with it.
 TOOLS=${CARGO_TARGET_DIR:-target}/tools
 case $TOOLS in /*) ;; *) TOOLS=$PWD/$TOOLS ;; esac
-PATH=$TOOLS/bin:$PATH
+PATH=$TOOLS/bin:$TOOLS/typos/bin:$PATH
 export PATH
 
 # step TEXT COMMAND...: says what runs; names what failed and how to run it alone.
@@ -28,6 +28,18 @@ install_tool() {
     if [ "${found##* }" != "$version" ]; then
         step "install $crate $version into ${TOOLS#"$PWD"/}" \
             cargo install --quiet --locked --root "$TOOLS" --version "$version" "$crate"
+    fi
+}
+
+# install_typos: installs the pinned spelling checker unless this very version is there; its package
+# on PyPI brings the program. Needs Python's pip.
+install_typos() {
+    local found
+    found=$(typos --version 2>/dev/null || true)
+    if [ "${found##* }" != "$TYPOS_VERSION" ]; then
+        step "install typos $TYPOS_VERSION into ${TOOLS#"$PWD"/}" \
+            env PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --upgrade \
+            --disable-pip-version-check --target "$TOOLS/typos" "typos==$TYPOS_VERSION"
     fi
 }
 
