@@ -1,7 +1,8 @@
-//! Compares words that may be secret without the C library.
+//! Compares words that may be secret without calling the C library.
 //!
-//! Fuzzing engines watch `memcmp` and make inputs of what it is shown. An input that contains a key
-//! is told as a leak wherever the code under test rightly keeps its input.
+//! Fuzzing engines watch `memcmp` and build inputs from what is compared there. If keys were compared
+//! with it, an engine would learn them and put them into inputs; code under test that rightly keeps its
+//! input would then be accused of keeping a key.
 
 /// Whether two stretches of memory hold the same words.
 #[inline]

@@ -220,9 +220,9 @@ impl<D: Dut> Run<'_, D> {
         let homes = &mut self.instruments.homes;
         homes.clear();
         if let Some(driver) = &self.driver {
-            let mut lodger = Lodger::new(client);
+            let mut occupants = Occupants::new(client);
             self.dut.for_each_home(driver, &mut |home, bytes| {
-                if let Some((home, expected)) = lodger.of(home)
+                if let Some((home, expected)) = occupants.of(home)
                     && let Some(position) = arena.position_of(bytes.as_ptr())
                 {
                     homes.push(HomeSpot { home, position, expected, seen: 0 });
@@ -315,8 +315,9 @@ fn record_heap(
 ) {
     record.record(Recorded::Heap, call, arena.used_len() / 8, |words| arena.words(words));
     for spot in homes {
-        // Not whether it is searched for: with another key, a key that looks like something else
-        // would be excused in one run only.
+        // A home is excused when it has to hold something, whether or not that is searched for: a key
+        // that looks like ordinary data is not searched for, and it may look so in one of the compared
+        // runs only.
         let is_occupied = client.is_occupied(spot.home);
         record.is_key_expected |= is_occupied;
         // What the mark is made of may be long spent, so it is not among the expected.
@@ -340,11 +341,12 @@ fn is_a_death(seen: &Observation) -> bool {
         }
 }
 
-/// Tells which home of the client's a home of the driver's is, and what has to be in it.
+/// Finds, for each home that a driver declares, which session or buffer of the client it belongs to and
+/// which secret has to be in it.
 ///
-/// A driver shows the homes of a session together, and captured keys in the order of submission, so
-/// what comes next is looked for where it should be first.
-struct Lodger<'a> {
+/// A driver declares the homes of a session together, and captured keys in the order of submission. So
+/// the session of the last home, and the buffer behind the last one, are tried before all others.
+struct Occupants<'a> {
     client: &'a Client,
     session: Option<(SessionHandle, u16, Option<&'a ClientSession>)>,
     /// Of the buffers in flight, as long as each has a higher fence than those before.
@@ -352,7 +354,7 @@ struct Lodger<'a> {
     last_fence: u64,
 }
 
-impl<'a> Lodger<'a> {
+impl<'a> Occupants<'a> {
     fn new(client: &'a Client) -> Self {
         Self { client, session: None, next_bound: Some(0), last_fence: 0 }
     }

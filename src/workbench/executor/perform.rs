@@ -274,8 +274,11 @@ impl<D: Dut> Run<'_, D> {
         code
     }
 
-    /// A driver may keep the numbers that it is given. Should they be part of a secret, which an
-    /// engine can find out, its memory proves nothing.
+    /// Notes whether the sequence itself holds part of a secret.
+    ///
+    /// A driver may keep the IVs and Counts that it is given. An engine that watches comparisons can
+    /// find out the bytes of a secret and put them into such a number. Finding them in the driver's
+    /// memory then proves nothing, so the run is judged without a look into memory.
     fn note_what_is_foretold(&mut self, iv: u64, count: u64) {
         let secrets = &self.executor.secrets;
         let numbers =

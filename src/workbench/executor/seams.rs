@@ -237,10 +237,11 @@ impl Seams {
         self.entropy.borrow().draws.last() == Some(&Draw::Answered(*random))
     }
 
-    /// Says which numbers the next start can be given, so that they are known before they are drawn:
-    /// what a planted fault answers, and the fresh one behind it.
+    /// The random numbers that the next start can be given: what an injected entropy fault answers, and
+    /// the fresh number that comes once the fault is over.
     ///
-    /// Nothing stands for an answer that fails, or that everybody knows.
+    /// They are wanted before the call, so that they can be searched for while the driver has them.
+    /// `None` stands where the source would fail, and where it would answer zeros, which are no secret.
     pub(super) fn plan_randoms(&self, restoring: Option<&[u8; 16]>) -> [Option<[u8; 16]>; 2] {
         let mut entropy = self.entropy.borrow_mut();
         entropy.restoring = restoring.copied().unwrap_or_default();

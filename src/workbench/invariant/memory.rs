@@ -1,8 +1,9 @@
-//! What the judges remember of a clean trace, as far as a verdict to come depends on it.
+//! Writes what the model and the invariants remember of a sequence that held, for the exhaustive run.
 //!
-//! Two sequences that held, and after which this and the rest of the world are alike, are judged
-//! alike whatever follows both. Left out is what only tells the story: at which call something
-//! happened, and which refused call could explain a disagreement once there is one.
+//! Two sequences that held end in the same state when this is the same for both, and so is all that the
+//! driver, the client and the seams remember: whatever follows is then judged alike. What only changes
+//! how a story is told is left out: at which call something happened, and which refused call could
+//! explain a disagreement once there is one.
 
 use super::{ALL, Model};
 use crate::observation::{Observation, StateHash, Trace};

@@ -113,7 +113,8 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
         }
     }
 
-    /// A refresh may only make two keys differ, and other keys do so without it.
+    /// Removes a refresh that is needed for nothing but another key: where it only makes two sessions or
+    /// two buffers have different keys, an exchange with another key does the same in fewer calls.
     fn remove_refreshes(&mut self) {
         let mut start = self.len();
         while start > 0 {
@@ -137,8 +138,8 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
         }
     }
 
-    /// What has to be undone to be done again can as well fail: all calls of a kind for one
-    /// injection.
+    /// Replaces all finishes, or all destructions, by one injected failure. They may only be there so
+    /// that the call before them can be made again, and a call that failed can be made again too.
     fn fail_instead(&mut self) {
         for kind in [CallKind::FinishRefresh, CallKind::DestroySession] {
             let is_kind = |call: &Call| call.kind() == kind || call.is_injection();

@@ -193,23 +193,39 @@ impl Observation {
 impl Trace {
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
-        self.limits = None;
-        self.calls.clear();
-        self.completions.clear();
-        self.draws.clear();
-        self.bytes.clear();
-        self.log.clear();
-        self.secrets.clear();
-        self.sightings.clear();
-        self.stays.clear();
-        self.empty_homes.clear();
-        self.followings.clear();
-        self.stray_writes.clear();
-        self.panic = None;
-        self.reserved_len = 0;
-        self.layers = Layers::NONE;
-        self.void = None;
-        self.sequence_len = 0;
+        // A new field does not compile until somebody has decided what becomes of it.
+        let Self {
+            limits,
+            calls,
+            completions,
+            draws,
+            bytes,
+            log,
+            secrets,
+            sightings,
+            stays,
+            empty_homes,
+            followings,
+            stray_writes,
+            panic,
+            reserved_len,
+            layers,
+            void,
+            sequence_len,
+        } = self;
+        calls.clear();
+        completions.clear();
+        draws.clear();
+        bytes.clear();
+        log.clear();
+        secrets.clear();
+        sightings.clear();
+        stays.clear();
+        empty_homes.clear();
+        followings.clear();
+        stray_writes.clear();
+        (*limits, *panic, *void) = (None, None, None);
+        (*reserved_len, *sequence_len, *layers) = (0, 0, Layers::NONE);
     }
 
     /// The buffer of a call, margin included.

@@ -104,8 +104,9 @@ struct Mark {
 
 /// What was seen in a run, and which windows of each secret were, as bits.
 ///
-/// The run is looked at to its end: a compiler may leave the same key in a frame, whoever keeps it
-/// where. It also chooses which parts of a secret it leaves in frames and registers.
+/// All sightings of the run count, not only those until the call that broke the invariant: where a key
+/// is kept for long may show only later, and in the frames of the calls before, builds differ. Which
+/// parts of a secret stay in a frame or a register is up to the compiler, so parts do not count there.
 fn marks(trace: &Trace) -> BTreeMap<Mark, u16> {
     let name = |secret: u32| trace.secrets.get(secret as usize);
     let mut marks = BTreeMap::new();

@@ -5,7 +5,9 @@
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use rekeylab::generate::sketch::Sketch;
-use rekeylab::sequence::{Blob, Call, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef, Slot};
+use rekeylab::sequence::{
+    Blob, Call, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef, Slot,
+};
 
 /// One call; `H` is what a handle is.
 #[derive(Arbitrary, Clone, Copy, Debug)]

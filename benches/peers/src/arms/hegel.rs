@@ -13,7 +13,10 @@ use hegel::generators::Generator as _;
 use hegel::stateful::{Pool, machine, pool};
 use hegel::{HealthCheck, Hegel, Phase, Settings, TestCase, Verbosity};
 use rekeylab::generate::sketch::Sketch;
-use rekeylab::sequence::{Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef, Slot};
+use rekeylab::sequence::{
+    Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef,
+    Slot,
+};
 
 use super::CALLS_MAX;
 use crate::judge::{Judge, Outcome};

@@ -15,8 +15,8 @@ mod rekeylab;
 use std::ops::ControlFlow;
 
 #[cfg(feature = "command")]
-use ::rekeylab::sequence::SearchOptions;
-use ::rekeylab::sequence::{PARTS, Part};
+use ::rekeylab::generate::SearchOptions;
+use ::rekeylab::generate::{PARTS, Part};
 
 #[cfg(feature = "command")]
 use crate::judge::{Judge, Outcome};

@@ -6,7 +6,10 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 use rekeylab::generate::sketch::Sketch;
-use rekeylab::sequence::{Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef, Slot};
+use rekeylab::sequence::{
+    Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef,
+    Slot,
+};
 
 use super::{CALLS_MAX, until_over};
 use crate::judge::{Judge, Outcome};

@@ -1,7 +1,7 @@
 //! rekeylab's search without an engine, whole or without one of its parts.
 
-use rekeylab::search::Search;
 use rekeylab::generate::SearchOptions;
+use rekeylab::search::Search;
 
 use super::until_over;
 use crate::judge::{Judge, Outcome};
