@@ -9,7 +9,8 @@ use rekeylab_driver::{Engine, OutOfMemory};
 use rekeylab_faults::driver::SoftwareEngine;
 use rekeylab_faults::{Adapter, Fault};
 
-use super::dut::{AnyDut, DeclaredHome, Dut};
+use super::any_dut::AnyDut;
+use super::dut::{DeclaredHome, Dut};
 use super::honest_core::{BOUNDS, Core};
 use super::seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
 

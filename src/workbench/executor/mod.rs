@@ -4,6 +4,7 @@
 //! gave and what the seams below the driver answered.
 //!
 //! ```text
+//! dut        what can be driven; any_dut: as a value; honest_core, faulty_core: ours
 //! run        one execution: the calls in order, the epilogue, the end
 //! perform    each call as the client makes it; client is what the client remembers
 //! secrets    what is searched for; outputs and hygiene, where
@@ -11,6 +12,7 @@
 //! differential   four more runs, and what follows the key in them
 //! ```
 
+mod any_dut;
 mod audit;
 mod cipher;
 mod client;
@@ -37,12 +39,13 @@ use keysan::text::{Encoding, Scratch, scan_text};
 use crate::observation::{Block, Layer, Layers, Observation, Place, Sighting, Trace};
 use crate::sequence::expand::World;
 use crate::sequence::{Call, CallSequence};
+pub use any_dut::AnyDut;
 use audit::Taint;
 pub use audit::{Remnant, TaintedBlock};
 pub use cipher::{NotAes, prove_cipher};
 use client::Client;
 use differential::{Differential, RunRecord};
-pub use dut::{AnyDut, DeclaredHome, Dut};
+pub use dut::{DeclaredHome, Dut};
 #[cfg(feature = "faults")]
 pub use faulty_core::{FaultyCore, core_with};
 pub use honest_core::{Core, CoreOn, Source};

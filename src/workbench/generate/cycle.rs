@@ -5,8 +5,9 @@ use rekeylab_ddi::Limits;
 
 use super::dice;
 use super::sketch::Sketch;
+use crate::sequence::call::Call;
 use crate::sequence::call::CallKind;
-use crate::sequence::call::{Call, SessionRef, Slot};
+use crate::sequence::slot::{SessionRef, Slot};
 
 /// A few calls that lead to a bound when they are made over and over.
 struct Cycle {

@@ -5,7 +5,8 @@ use rekeylab_ddi::Limits;
 
 use super::dice;
 use super::sketch::Sketch;
-use crate::sequence::call::{Call, Slot};
+use crate::sequence::call::Call;
+use crate::sequence::slot::Slot;
 use crate::sequence::words::{CryptoType, DecodeProfile};
 
 /// Appends an ending; `sketch` stands at the end of the calls there are.

@@ -10,8 +10,9 @@ use super::options::SearchOptions;
 use super::sequences::{CYCLE_MAX, extend, next_call, target};
 use super::sketch::Sketch;
 use crate::sequence::argument::{Argument, Boundaries, Usual, Values};
-use crate::sequence::call::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+use crate::sequence::call::{CALLS_MAX, Call, CallSequence};
 use crate::sequence::renumber;
+use crate::sequence::slot::{SessionRef, Slot};
 use crate::sequence::words::Blob;
 
 /// Longest window that is copied at once: what a refresh with its buffers takes.

@@ -10,7 +10,8 @@ use super::ending::append_ending;
 use super::options::SearchOptions;
 use super::sketch::Sketch;
 use crate::sequence::argument::{Argument, Usual, Values};
-use crate::sequence::call::{CALLS_MAX, Call, CallKind, CallSequence, SessionRef, Situation, Slot};
+use crate::sequence::call::{CALLS_MAX, Call, CallKind, CallSequence, Situation};
+use crate::sequence::slot::{SessionRef, Slot};
 use crate::sequence::words::NullPointer;
 
 /// The sequence that grows from a seed: the same on every machine and in every run.

@@ -3,8 +3,9 @@
 //! Not a model of a driver: it knows no limits, no failures and no queue. Where it is wrong, a call
 //! is only a little less likely to be useful.
 
+use crate::sequence::call::Call;
 use crate::sequence::call::CallKind;
-use crate::sequence::call::{Call, Slot};
+use crate::sequence::slot::Slot;
 use crate::sequence::words::{Blob, CryptoType};
 
 /// What exists, and in which state, after some calls.

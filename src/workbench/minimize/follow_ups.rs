@@ -5,8 +5,9 @@
 
 use super::simplify::Number;
 use crate::sequence::call::CallKind;
-use crate::sequence::call::{Call, CallSequence, SessionRef, Slot};
+use crate::sequence::call::{Call, CallSequence};
 use crate::sequence::renumber::{self, Created};
+use crate::sequence::slot::{SessionRef, Slot};
 
 /// Sessions, and devices, that are asked: the first two and the last two. More would cost more runs
 /// and ask what these have answered.

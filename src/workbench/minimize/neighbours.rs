@@ -6,9 +6,10 @@
 use super::search::Search;
 use super::simplify::Number;
 use crate::sequence::call::CallKind;
-use crate::sequence::call::SlotKind;
-use crate::sequence::call::{Call, CallSequence, SessionRef, Slot};
+use crate::sequence::call::{Call, CallSequence};
 use crate::sequence::renumber::{self, Created};
+use crate::sequence::slot::SlotKind;
+use crate::sequence::slot::{SessionRef, Slot};
 use crate::sequence::words::EntropyFault;
 
 /// How many of the devices and sessions that exist a new call is aimed at.

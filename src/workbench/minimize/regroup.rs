@@ -5,8 +5,9 @@ use super::search::Search;
 use super::sessions::{merge, rise};
 use super::simplify::Number;
 use crate::sequence::call::CallKind;
-use crate::sequence::call::{Call, CallSequence, Slot};
+use crate::sequence::call::{Call, CallSequence};
 use crate::sequence::renumber;
+use crate::sequence::slot::Slot;
 use crate::sequence::words::EntropyFault;
 
 /// With more buffers than this, nobody tries how few of the longest do as well.

@@ -6,9 +6,10 @@ use std::collections::HashSet;
 use rekeylab_ddi::Limits;
 
 use super::simplify::{Number, order, with_plainer_words};
-use crate::sequence::call::SlotKind;
-use crate::sequence::call::{Call, CallSequence, Slot};
+use crate::sequence::call::{Call, CallSequence};
 use crate::sequence::renumber::{self, Created};
+use crate::sequence::slot::Slot;
+use crate::sequence::slot::SlotKind;
 
 /// The most times that [`minimize`] asks its predicate: some ten times what 64 calls need.
 pub const EVALUATIONS_MAX: usize = 20_000;

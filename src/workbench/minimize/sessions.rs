@@ -1,8 +1,9 @@
 //! The same calls with the sessions told apart, or made one.
 
 use super::simplify::Number;
-use crate::sequence::call::{Call, CallSequence, SessionRef, Slot};
+use crate::sequence::call::{Call, CallSequence};
 use crate::sequence::renumber;
+use crate::sequence::slot::{SessionRef, Slot};
 
 /// The same calls with another key for every exchange whose key an earlier one used, or `None` if no
 /// two use the same.

@@ -2,7 +2,7 @@
 
 use rekeylab_ddi::Limits;
 
-use super::call::{SessionRef, Slot};
+use super::slot::{SessionRef, Slot};
 
 /// An argument of a call, as its descriptor in [`call`](super::call) says.
 #[derive(Clone, Copy, Debug)]

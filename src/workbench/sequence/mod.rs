@@ -15,14 +15,13 @@ pub mod call;
 pub mod expand;
 pub mod kind;
 pub mod renumber;
+pub mod slot;
 pub mod text;
 pub mod wire;
 pub mod words;
 
-pub use call::{
-    CALLS_MAX, Call, CallKind, CallSequence, Descriptor, Effects, RESERVED, SessionRef, Situation,
-    Slot, SlotKind,
-};
+pub use call::{CALLS_MAX, Call, CallKind, CallSequence, Descriptor, Effects, RESERVED, Situation};
+pub use slot::{SessionRef, Slot, SlotKind};
 pub use text::{Entry, ParseError, Remark, SequenceText, is_text};
 pub use words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
 

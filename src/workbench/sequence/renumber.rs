@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use super::call::{Call, Slot, SlotKind};
+use super::call::Call;
+use super::slot::{Slot, SlotKind};
 
 /// How many devices and sessions were created.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

@@ -90,8 +90,8 @@ fn a_canonical_slot_is_the_index_of_what_it_names() {
 
 /// Meanings: for every call its kind and the creations that its slots name, by number of creation.
 fn meanings(calls: &[Call], is_new: impl Fn(usize) -> bool) -> Vec<(CallKind, Vec<Option<usize>>)> {
-    use super::super::call::SlotKind;
     use super::super::renumber::each_slot;
+    use super::super::slot::SlotKind;
     let (mut devices, mut sessions) = (Vec::new(), Vec::new());
     let (mut meanings, mut old_count) = (Vec::new(), 0);
     for (index, call) in calls.iter().enumerate() {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::error::ParseError;
 use super::line::{Line, Token};
-use crate::sequence::call::{CallKind, Slot, SlotKind};
+use crate::sequence::call::CallKind;
+use crate::sequence::slot::{Slot, SlotKind};
 
 /// What the results of earlier lines are called.
 #[derive(Default)]

@@ -6,7 +6,8 @@ use rekeylab_ddi::Hresult;
 
 use super::{HEADER, Remark, SequenceText, VERSION};
 use crate::sequence::argument::Values;
-use crate::sequence::call::{Call, SessionRef, Slot, SlotKind};
+use crate::sequence::call::Call;
+use crate::sequence::slot::{SessionRef, Slot, SlotKind};
 
 /// Where the arrows stand unless a call is longer.
 const ARROW_COLUMN: usize = 40;
