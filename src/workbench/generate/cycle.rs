@@ -5,8 +5,7 @@ use rekeylab_ddi::Limits;
 
 use super::dice;
 use super::sketch::Sketch;
-use crate::sequence::call::Call;
-use crate::sequence::call::CallKind;
+use crate::sequence::call::{CALLS_MAX, Call, CallKind};
 use crate::sequence::slot::{SessionRef, Slot};
 
 /// A few calls that lead to a bound when they are made over and over.
@@ -18,7 +17,8 @@ struct Cycle {
     weight: u32,
 }
 
-/// What the limits of a driver come to, in calls.
+/// What the limits of a driver come to, in calls: none is more than a sequence has room for, so that a
+/// limit that says "no limit" does no harm either.
 struct Bounds {
     /// Commands that fill the queue.
     commands: u32,
@@ -31,12 +31,13 @@ struct Bounds {
 
 impl Bounds {
     fn of(limits: &Limits) -> Self {
+        let most = u32::try_from(CALLS_MAX).unwrap_or(u32::MAX);
         Self {
-            commands: limits.queue_commands_max,
-            longest: limits.queue_len_max / limits.buffer_len_max.max(1),
-            devices: limits.devices_max,
-            sessions: limits.sessions_max,
-            generations: limits.generations_max,
+            commands: limits.queue_commands_max.min(most),
+            longest: (limits.queue_len_max / limits.buffer_len_max.max(1)).min(most),
+            devices: limits.devices_max.min(most),
+            sessions: limits.sessions_max.min(most),
+            generations: limits.generations_max.min(most),
         }
     }
 }
@@ -105,9 +106,9 @@ const CYCLES: &[Cycle] = &[
         times: &[
             |to| to.generations.saturating_sub(1),
             |to| to.generations,
-            |to| to.generations.saturating_add(1),
-            |to| to.generations.saturating_mul(to.sessions) / 2,
-            |to| to.generations.saturating_mul(to.sessions),
+            |to| to.generations + 1,
+            |to| to.generations * to.sessions / 2,
+            |to| to.generations * to.sessions,
         ],
         weight: 2,
     },
@@ -116,8 +117,8 @@ const CYCLES: &[Cycle] = &[
         times: &[
             |to| to.generations.saturating_sub(1),
             |to| to.generations,
-            |to| to.generations.saturating_mul(to.devices),
-            |to| to.generations.saturating_mul(to.devices).saturating_add(1),
+            |to| to.generations * to.devices,
+            |to| to.generations * to.devices + 1,
         ],
         weight: 2,
     },

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rekeylab_ddi::Limits;
+
 use crate::generate::ending::{append_ending, ending_max, tables};
 use crate::generate::options::SMALL_LIMITS;
 use crate::generate::sketch::Sketch;
@@ -198,4 +200,29 @@ fn every_kind_of_call_is_generated() {
         .map(|call| call.kind())
         .collect();
     assert_eq!(kinds.len(), CallKind::ALL.len());
+}
+
+#[test]
+fn a_driver_without_bounds_has_sequences_too() {
+    for max in [0, 1, u32::MAX] {
+        let limits = Limits {
+            devices_max: max,
+            sessions_max: max,
+            generations_max: max,
+            queue_commands_max: max,
+            buffer_len_max: max,
+            queue_len_max: max,
+            block_alignment: max,
+            ..SMALL_LIMITS
+        };
+        let options = SearchOptions::within(limits);
+        let mut rng = rng(3);
+        for mut sequence in sequences(&options) {
+            assert!(sequence.calls.len() <= CALLS_MAX);
+            mutate(&mut sequence, &mut rng, &limits, CALLS_MAX);
+        }
+    }
+    // Many buffers of one byte, which no driver has: the most that a queue could be said to hold.
+    let limits = Limits { buffer_len_max: 1, queue_len_max: u32::MAX, ..SMALL_LIMITS };
+    assert!(sequences(&SearchOptions::within(limits)).all(|it| it.calls.len() <= CALLS_MAX));
 }
