@@ -30,3 +30,23 @@ pub(crate) fn with<T>(fault: Option<Fault>, run: impl FnOnce() -> T) -> T {
 pub(crate) fn is_planted(fault: Fault) -> bool {
     PLANTED.get() == Some(fault)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{catch_unwind, resume_unwind};
+
+    use super::{is_planted, with};
+    use crate::Fault;
+
+    #[test]
+    fn the_way_out_of_a_driver_leads_back_to_the_fault_of_the_one_around_it() {
+        with(Some(Fault::FinishWithoutStart), || {
+            with(None, || assert!(!is_planted(Fault::FinishWithoutStart)));
+            assert!(is_planted(Fault::FinishWithoutStart));
+            let unwound = catch_unwind(|| with(None, || resume_unwind(Box::new(()))));
+            assert!(unwound.is_err());
+            assert!(is_planted(Fault::FinishWithoutStart));
+        });
+        assert!(!is_planted(Fault::FinishWithoutStart));
+    }
+}
