@@ -1,8 +1,7 @@
 //! Names a reproducer for what happens in it.
 
 use crate::invariant::Violation;
-use crate::observation::Trace;
-use crate::sequence::Call;
+use crate::observation::{Phase, Standings, Trace};
 
 /// The name of a reproducer, without its extension: `finish-refresh-answered-ok-while-keyed`.
 ///
@@ -40,31 +39,18 @@ pub fn reproducer_name(violation: &Violation, trace: &Trace) -> String {
 /// Where a session stood before a call, as far as the answers until then tell.
 #[must_use]
 pub fn session_state(trace: &Trace, call: usize, session: u16) -> &'static str {
-    // A session that nobody has created yet has no owner; a device slot is never `None`.
-    let (mut state, mut owner) = ("unknown", None);
-    for seen in trace.calls.iter().take(call).filter(|seen| seen.is_ok()) {
-        if matches!(seen.call, Call::ResetEngine) && matches!(state, "keyed" | "refreshing") {
-            state = "lost";
-        }
-        if matches!(seen.call, Call::DestroyDevice { .. }) && seen.device_slot == owner {
-            state = "destroyed";
-        }
-        if seen.session_slot != Some(session) {
-            continue;
-        }
-        state = match seen.call {
-            _ if state == "destroyed" => state,
-            Call::CreateSession { .. } => {
-                owner = seen.device_slot;
-                "unkeyed"
-            }
-            Call::ExchangeKey { .. } | Call::FinishRefresh { .. } => "keyed",
-            Call::StartRefresh { .. } => "refreshing",
-            Call::DestroySession { .. } => "destroyed",
-            _ => state,
-        };
+    let mut standings = Standings::default();
+    for (index, seen) in trace.calls.iter().enumerate().take(call) {
+        standings.follow(index, seen);
     }
-    state
+    match standings.session(Some(session)).phase() {
+        Phase::Unknown => "unknown",
+        Phase::Unkeyed => "unkeyed",
+        Phase::Keyed => "keyed",
+        Phase::Pending => "refreshing",
+        Phase::Lost => "lost",
+        Phase::Dead => "destroyed",
+    }
 }
 
 #[cfg(test)]

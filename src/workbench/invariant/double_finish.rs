@@ -1,8 +1,9 @@
 //! `double-finish`: one start, at most one successful finish.
 
 use super::key_residue::is_revival;
+use super::memory::Remembered;
 use super::{Case, Invariant, Verdict, Violation, abort_function};
-use crate::observation::{Observation, StateHash};
+use crate::observation::StateHash;
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -41,16 +42,18 @@ fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// Counts, for each session, the starts that no finish has answered yet.
+/// A finish answers the start before it; one that succeeds without a start is one too many.
 fn check_codes(case: &Case<'_>, verdict: &mut Verdict) {
-    let refreshes = &mut *case.model.notes.refreshes.borrow_mut();
-    refreshes.sessions.clear();
+    let standings = &mut *case.model.notes.standings.borrow_mut();
+    standings.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
-        let Some(last_finish) = refreshes.follow(index, seen) else { continue };
-        if verdict.claims(index) {
+        let session = standings.session(seen.session_slot);
+        standings.follow(index, seen);
+        let is_finish = matches!(seen.call, Call::FinishRefresh { .. }) && seen.is_ok();
+        if !is_finish || session.is_started || verdict.claims(index) {
             continue;
         }
-        let happened = match last_finish {
+        let happened = match session.finished {
             Some(call) => {
                 format!("answered S_OK, and no start came since the finish of call {call}")
             }
@@ -68,46 +71,11 @@ fn check_codes(case: &Case<'_>, verdict: &mut Verdict) {
     }
 }
 
-fn remembers(calls: &[Observation], hash: &mut StateHash) {
-    let mut refreshes = Refreshes::default();
-    for (index, seen) in calls.iter().enumerate() {
-        refreshes.follow(index, seen);
-    }
-    // Where the last finish was is for the story.
-    let Refreshes { sessions } = refreshes;
-    hash.count(sessions.len());
-    sessions.iter().for_each(|(_, is_started)| hash.flag(*is_started));
-}
-
-/// By session slot: the call of the last finish, and whether a start waits.
-#[derive(Debug, Default)]
-pub(super) struct Refreshes {
-    sessions: Vec<(Option<usize>, bool)>,
-}
-
-impl Refreshes {
-    /// Takes over a call. When it is a finish that no start waited for, says which call the finish
-    /// before was, if there was one.
-    #[inline(always)]
-    fn follow(&mut self, index: usize, seen: &Observation) -> Option<Option<usize>> {
-        let is_start = matches!(seen.call, Call::StartRefresh { .. });
-        let is_finish = matches!(seen.call, Call::FinishRefresh { .. });
-        if !(is_start || is_finish) || !seen.is_ok() {
-            return None;
-        }
-        // A NULL handle that is served has no slot; it counts as a session of its own.
-        let slot = seen.session_slot.map_or(0, |slot| usize::from(slot) + 1);
-        if self.sessions.len() <= slot {
-            self.sessions.resize(slot + 1, (None, false));
-        }
-        let (last_finish, is_started) = &mut self.sessions[slot];
-        let was_started = core::mem::replace(is_started, is_start);
-        if is_start {
-            return None;
-        }
-        let before = last_finish.replace(index);
-        (!was_started).then_some(before)
-    }
+/// Where the last finish was is for the story.
+fn remembers(Remembered { standings, .. }: &Remembered<'_>, hash: &mut StateHash) {
+    hash.flag(standings.session(None).is_started);
+    hash.count(standings.sessions().len());
+    standings.sessions().iter().for_each(|session| hash.flag(session.is_started));
 }
 
 #[cfg(test)]

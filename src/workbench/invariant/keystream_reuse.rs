@@ -2,6 +2,7 @@
 
 use rekeylab_ddi::Hresult;
 
+use super::memory::Remembered;
 use super::{Case, Invariant, Verdict, Violation, abort_function};
 use crate::observation::{Observation, StateHash};
 use crate::sequence::Call;
@@ -45,7 +46,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
     }
 }
 
-fn remembers(calls: &[Observation], hash: &mut StateHash) {
+fn remembers(Remembered { calls, .. }: &Remembered<'_>, hash: &mut StateHash) {
     let mut counters = Counters::default();
     for (index, seen) in calls.iter().enumerate() {
         counters.follow(index, seen);

@@ -1,8 +1,8 @@
 //! `session-isolation`: calls on one session or device change no other.
 
+use super::memory::Remembered;
 use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, code_of_the_found};
-use crate::observation::{Observation, StateHash};
-use crate::sequence::Call;
+use crate::observation::StateHash;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "session-isolation",
@@ -21,16 +21,13 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// A call through a device that did not create the session must be refused.
 fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
-    let owners = &mut *case.model.notes.owners.borrow_mut();
-    owners.clear();
+    let standings = &mut *case.model.notes.standings.borrow_mut();
+    standings.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
-        let Some(slot) = seen.session_slot.map(usize::from) else { continue };
-        if note_owner(owners, slot, seen) {
-            continue;
-        }
         // Most calls come through the right device, which is quicker to see than what they answered.
-        if let Some(&Some(owner)) = owners.get(slot)
-            && Some(owner) != seen.device_slot
+        if let Some(slot) = seen.session_slot
+            && let owner @ Some(_) = standings.session(Some(slot)).device
+            && owner != seen.device_slot
             && let Some(code) = code_of_the_found(seen)
             && !verdict.claims(index)
         {
@@ -48,32 +45,13 @@ fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
             });
             return;
         }
+        standings.follow(index, seen);
     }
 }
 
-/// By session slot: the device that created it, if it was created.
-pub(super) type Owners = Vec<Option<u16>>;
-
-/// Notes who owns the session that a call creates, if it creates one.
-#[inline]
-fn note_owner(owners: &mut Owners, slot: usize, seen: &Observation) -> bool {
-    let is_creation = matches!(seen.call, Call::CreateSession { .. });
-    if is_creation {
-        owners.resize(slot.max(owners.len()), None);
-        owners.push(seen.device_slot.filter(|_| seen.is_ok()));
-    }
-    is_creation
-}
-
-fn remembers(calls: &[Observation], hash: &mut StateHash) {
-    let mut owners = Owners::new();
-    for seen in calls {
-        if let Some(slot) = seen.session_slot {
-            note_owner(&mut owners, usize::from(slot), seen);
-        }
-    }
-    hash.count(owners.len());
-    owners.iter().for_each(|owner| hash.maybe(owner.map(u64::from)));
+fn remembers(Remembered { standings, .. }: &Remembered<'_>, hash: &mut StateHash) {
+    hash.count(standings.sessions().len());
+    standings.sessions().iter().for_each(|session| hash.maybe(session.device.map(u64::from)));
 }
 
 /// A buffer that was processed under another session's key (INV-12).

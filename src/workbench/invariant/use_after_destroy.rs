@@ -2,8 +2,9 @@
 
 use rekeylab_ddi::Hresult;
 
+use super::memory::Remembered;
 use super::{Case, Invariant, Verdict, Violation, abort_function, code_of_the_found};
-use crate::observation::{Observation, StateHash};
+use crate::observation::{DeviceStanding, Observation, Standings, StateHash};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -16,23 +17,18 @@ pub(super) const INVARIANT: Invariant = Invariant {
 
 abort_function!(use_after_destroy_found);
 
-/// Keeps a list of everything that was created, and what killed it.
+/// From the first such call on, two names can mean one session; the rest is echo.
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    let lives = &mut *case.model.notes.lives.borrow_mut();
-    lives.devices.clear();
-    lives.sessions.clear();
+    let standings = &mut *case.model.notes.standings.borrow_mut();
+    standings.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
-        if let Some((call, what)) = lives.dead_name_of(seen)
+        if let Some((call, what)) = dead_name_of(standings, seen)
             && let Some(code) = code_of_the_found(seen)
         {
-            // From the first such call on, two names can mean one session; the rest is echo.
             verdict.violations.push(violation(index, seen, code, what, call));
             return;
         }
-        if seen.is_ok()
-            && let Some(earlier) = lives.follow(index, seen)
-        {
-            let handle = if matches!(seen.call, Call::CreateDevice) { "device" } else { "session" };
+        if let Some((handle, earlier)) = given_before(standings, seen) {
             verdict.violations.push(Violation {
                 invariant: INVARIANT.name,
                 call: index,
@@ -44,108 +40,57 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             });
             return;
         }
+        standings.follow(index, seen);
     }
 }
 
-fn remembers(calls: &[Observation], hash: &mut StateHash) {
-    let mut lives = Lives::default();
-    for (index, seen) in calls.iter().enumerate().filter(|(_, seen)| seen.is_ok()) {
-        lives.follow(index, seen);
+fn remembers(Remembered { standings, .. }: &Remembered<'_>, hash: &mut StateHash) {
+    hash.count(standings.devices().len());
+    for DeviceStanding { handle, created: _, ended } in standings.devices() {
+        hash.number(*handle);
+        hash.flag(ended.is_some());
     }
-    for lives in [&lives.devices, &lives.sessions] {
-        hash.count(lives.len());
-        for Life { handle, created: _, owner, ended } in lives {
-            hash.number(*handle);
-            hash.maybe(owner.map(u64::from));
-            hash.flag(ended.is_some());
+    hash.count(standings.sessions().len());
+    for session in standings.sessions() {
+        hash.number(session.handle);
+        hash.maybe(session.device.map(u64::from));
+        hash.flag(session.ended.is_some());
+    }
+}
+
+/// Whether the call names something dead, and which call killed it.
+#[inline]
+fn dead_name_of(standings: &Standings, seen: &Observation) -> Option<(usize, &'static str)> {
+    if seen.call.session().is_some()
+        && let Some(slot) = seen.session_slot
+        && let Some(call) = standings.session(Some(slot)).ended
+    {
+        return Some((call, "session"));
+    }
+    let device = standings.devices().get(usize::from(seen.device_slot?))?;
+    device.ended.map(|call| (call, "device"))
+}
+
+/// Whether a new handle was given out before, what it is a handle of, and by which call.
+///
+/// A creation that succeeds without a handle is another alarm's business.
+#[inline]
+fn given_before(standings: &Standings, seen: &Observation) -> Option<(&'static str, usize)> {
+    let is_it = |handle: u64| handle == seen.scalar && handle != 0;
+    if !seen.is_ok() {
+        return None;
+    }
+    match seen.call {
+        Call::CreateDevice => {
+            let mut devices = standings.devices().iter();
+            devices.find(|device| is_it(device.handle))?.created.map(|call| ("device", call))
         }
-    }
-}
-
-/// Every slot that was filled, by its number.
-#[derive(Debug, Default)]
-pub(super) struct Lives {
-    devices: Vec<Life>,
-    sessions: Vec<Life>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Life {
-    /// 0 when the creation failed.
-    handle: u64,
-    created: usize,
-    /// Slot of the device that created it.
-    owner: Option<u16>,
-    ended: Option<usize>,
-}
-
-impl Lives {
-    /// Whether the call names something dead, and which call killed it.
-    fn dead_name_of(&self, seen: &Observation) -> Option<(usize, &'static str)> {
-        let ended = |lives: &[Life], slot: Option<u16>| lives.get(usize::from(slot?))?.ended;
-        if let Some(call) = ended(&self.sessions, seen.session_slot)
-            && seen.call.session().is_some()
-        {
-            return Some((call, "session"));
+        Call::CreateSession { .. } => {
+            let mut sessions = standings.sessions().iter();
+            sessions.find(|session| is_it(session.handle))?.created.map(|call| ("session", call))
         }
-        ended(&self.devices, seen.device_slot).map(|call| (call, "device"))
+        _ => None,
     }
-
-    /// Takes over what a successful call changed; says which call had got the same handle before.
-    #[inline(always)]
-    fn follow(&mut self, index: usize, seen: &Observation) -> Option<usize> {
-        match seen.call {
-            Call::CreateDevice => {
-                begin(&mut self.devices, seen.device_slot, index, seen.scalar, None)
-            }
-            Call::CreateSession { .. } => {
-                let owner = seen.device_slot;
-                begin(&mut self.sessions, seen.session_slot, index, seen.scalar, owner)
-            }
-            Call::DestroySession { .. } => {
-                if let Some(life) = life_mut(&mut self.sessions, seen.session_slot) {
-                    life.ended = Some(index);
-                }
-                None
-            }
-            Call::DestroyDevice { .. } => {
-                if let Some(life) = life_mut(&mut self.devices, seen.device_slot) {
-                    life.ended = Some(index);
-                }
-                let is_orphan = |life: &&mut Life| {
-                    life.owner == seen.device_slot && life.handle != 0 && life.ended.is_none()
-                };
-                self.sessions
-                    .iter_mut()
-                    .filter(is_orphan)
-                    .for_each(|life| life.ended = Some(index));
-                None
-            }
-            _ => None,
-        }
-    }
-}
-
-fn life_mut(lives: &mut [Life], slot: Option<u16>) -> Option<&mut Life> {
-    lives.get_mut(usize::from(slot?))
-}
-
-fn begin(
-    lives: &mut Vec<Life>,
-    slot: Option<u16>,
-    created: usize,
-    handle: u64,
-    owner: Option<u16>,
-) -> Option<usize> {
-    // A create that succeeds without a handle is another alarm's business.
-    let earlier = lives.iter().find(|life| life.handle == handle && handle != 0);
-    let earlier = earlier.map(|life| life.created);
-    let slot = usize::from(slot?);
-    if lives.len() <= slot {
-        lives.resize(slot + 1, Life::default());
-    }
-    lives[slot] = Life { handle, created, owner, ended: None };
-    earlier
 }
 
 fn violation(

@@ -4,7 +4,7 @@ use core::fmt;
 
 use rekeylab_ddi::Hresult;
 
-use super::{Observation, SecretKind, SecretName, Trace};
+use super::{Observation, Phase, SecretKind, SecretName, Standings, Trace};
 use crate::sequence::Call;
 
 /// The life of one secret.
@@ -41,11 +41,13 @@ impl Trace {
     /// The life of each secret, in the order of [`Trace::secrets`].
     #[must_use]
     pub fn lifetimes(&self) -> Vec<Lifetime> {
-        let mut lives = Lives { trace: self, sessions: Vec::new(), in_flight: Vec::new() };
+        let mut lives =
+            Lives { trace: self, standings: Standings::default(), in_flight: Vec::new() };
         let mut lifetimes: Vec<_> = self.secrets.iter().map(|_| None).collect();
         for (index, seen) in self.calls.iter().enumerate() {
             let call = u32::try_from(index).unwrap_or(u32::MAX);
             lives.note(call, seen, &mut lifetimes);
+            lives.standings.follow(index, seen);
         }
         let unborn = Lifetime { born: 0, died: None, cause: Cause::Alive };
         lifetimes.into_iter().map(|lifetime| lifetime.unwrap_or(unborn)).collect()
@@ -55,16 +57,9 @@ impl Trace {
 /// What the client knows while it goes through the calls.
 struct Lives<'a> {
     trace: &'a Trace,
-    sessions: Vec<Session>,
+    /// Where everything stood before the call.
+    standings: Standings,
     in_flight: Vec<Bound>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Session {
-    device: Option<u16>,
-    epoch: u32,
-    has_key: bool,
-    is_pending: bool,
 }
 
 /// A command in flight and the key that it was submitted under.
@@ -80,44 +75,32 @@ type Lifetimes = [Option<Lifetime>];
 impl Lives<'_> {
     fn note(&mut self, call: u32, seen: &Observation, lifetimes: &mut Lifetimes) {
         let slot = seen.session_slot.unwrap_or_default();
+        let epoch = self.standings.session(Some(slot)).epoch;
         match seen.call {
-            Call::CreateSession { .. } => {
-                self.sessions.push(Session { device: seen.device_slot, ..Session::default() });
-            }
             Call::ExchangeKey { .. } => {
                 self.bear(call, SecretKind::Key, slot, 0, seen.code, lifetimes);
-                if let (Some(session), true) = (self.session(slot), seen.is_ok()) {
-                    (session.has_key, session.epoch) = (true, 0);
-                }
             }
             Call::StartRefresh { .. } => {
-                let epoch = self.session(slot).map_or(0, |session| session.epoch);
                 self.bear(call, SecretKind::Random, slot, epoch, seen.code, lifetimes);
-                if let (Some(session), true) = (self.session(slot), seen.is_ok()) {
-                    session.is_pending = true;
-                }
             }
             Call::FinishRefresh { .. } => self.finish(call, seen, slot, lifetimes),
-            Call::SubmitBuffer { .. } => {
-                let session = self.session(slot).map(|session| session.epoch);
-                if let (Some(epoch), true) = (session, seen.is_ok()) {
-                    self.in_flight.push(Bound { fence: seen.scalar, session: slot, epoch });
-                    self.bear(call, SecretKind::Keystream, slot, epoch, seen.code, lifetimes);
-                }
+            Call::SubmitBuffer { .. } if seen.is_ok() => {
+                self.in_flight.push(Bound { fence: seen.scalar, session: slot, epoch });
+                self.bear(call, SecretKind::Keystream, slot, epoch, seen.code, lifetimes);
             }
             Call::DestroySession { .. } if seen.is_ok() => {
                 self.end(call, slot, Cause::Destroyed, lifetimes);
             }
             Call::DestroyDevice { .. } if seen.is_ok() => {
-                for slot in 0..u16::try_from(self.sessions.len()).unwrap_or(u16::MAX) {
-                    if self.sessions[usize::from(slot)].device == seen.device_slot {
+                for slot in self.slots() {
+                    if self.standings.session(Some(slot)).device == seen.device_slot {
                         self.end(call, slot, Cause::Destroyed, lifetimes);
                     }
                 }
             }
             Call::ResetEngine if seen.is_ok() => {
                 let bound = std::mem::take(&mut self.in_flight);
-                for slot in 0..u16::try_from(self.sessions.len()).unwrap_or(u16::MAX) {
+                for slot in self.slots() {
                     self.end(call, slot, Cause::Reset, lifetimes);
                 }
                 for Bound { session, epoch, .. } in bound {
@@ -129,38 +112,31 @@ impl Lives<'_> {
         }
     }
 
-    fn session(&mut self, slot: u16) -> Option<&mut Session> {
-        self.sessions.get_mut(usize::from(slot))
+    fn slots(&self) -> core::ops::Range<u16> {
+        0..u16::try_from(self.standings.sessions().len()).unwrap_or(u16::MAX)
     }
 
-    fn finish(&mut self, call: u32, seen: &Observation, slot: u16, lifetimes: &mut Lifetimes) {
-        let Some(session) = self.session(slot) else { return };
-        if !session.is_pending {
+    fn finish(&self, call: u32, seen: &Observation, slot: u16, lifetimes: &mut Lifetimes) {
+        let session = self.standings.session(Some(slot));
+        if session.phase() != Phase::Pending {
             return;
         }
         let epoch = session.epoch;
         self.bear(call, SecretKind::Key, slot, epoch + 1, seen.code, lifetimes);
-        if !seen.is_ok() {
-            return;
-        }
-        self.bury(call, SecretKind::Random, slot, epoch, Cause::Finished, lifetimes);
-        self.bury_key(call, slot, epoch, Cause::Finished, lifetimes);
-        if let Some(session) = self.session(slot) {
-            (session.epoch, session.is_pending) = (epoch + 1, false);
+        if seen.is_ok() {
+            self.bury(call, SecretKind::Random, slot, epoch, Cause::Finished, lifetimes);
+            self.bury_key(call, slot, epoch, Cause::Finished, lifetimes);
         }
     }
 
     /// The session ends: its secrets die, but for keys that commands in flight still need.
-    fn end(&mut self, call: u32, slot: u16, cause: Cause, lifetimes: &mut Lifetimes) {
-        let Some(session) = self.session(slot) else { return };
-        let ended = std::mem::replace(session, Session { epoch: session.epoch, ..*session });
-        session.has_key = false;
-        session.is_pending = false;
-        if ended.has_key {
-            self.bury_key(call, slot, ended.epoch, cause, lifetimes);
+    fn end(&self, call: u32, slot: u16, cause: Cause, lifetimes: &mut Lifetimes) {
+        let session = self.standings.session(Some(slot));
+        if session.is_in_force() {
+            self.bury_key(call, slot, session.epoch, cause, lifetimes);
         }
-        if ended.is_pending {
-            self.bury(call, SecretKind::Random, slot, ended.epoch, cause, lifetimes);
+        if session.phase() == Phase::Pending {
+            self.bury(call, SecretKind::Random, slot, session.epoch, cause, lifetimes);
         }
     }
 
@@ -173,10 +149,8 @@ impl Lives<'_> {
                 continue;
             };
             let Bound { session, epoch, .. } = self.in_flight.remove(place);
-            let is_in_force = self
-                .session(session)
-                .is_some_and(|session| session.has_key && session.epoch == epoch);
-            if !is_in_force {
+            let standing = self.standings.session(Some(session));
+            if !standing.is_in_force() || standing.epoch != epoch {
                 self.bury_key(call, session, epoch, Cause::Completed, lifetimes);
             }
         }

@@ -6,6 +6,7 @@
 mod layer;
 mod lifetime;
 mod sighting;
+mod standing;
 mod state_hash;
 
 use core::fmt;
@@ -19,7 +20,7 @@ pub use sighting::{
     Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Sighting, Stay,
     StrayWrite,
 };
-
+pub use standing::{DeviceStanding, Phase, SessionStanding, Standings};
 pub use state_hash::{StateHash, StateId};
 
 use crate::sequence::Call;

@@ -2,7 +2,7 @@
 //!
 //! They come from the driver's answers alone, so they mean the same for every driver.
 
-use crate::observation::{Observation, Trace};
+use crate::observation::{DeviceStanding, Observation, Phase, Standings, Trace};
 use crate::sequence::{Call, CallKind};
 
 /// How many features there are.
@@ -26,8 +26,9 @@ const MARKS: usize = 64;
 /// Works out the features of traces; keeps its memory from one to the next.
 #[derive(Debug)]
 pub struct Features {
-    sessions: Vec<Progress>,
-    devices: Vec<u32>,
+    standings: Standings,
+    /// By session slot.
+    progress: Vec<Progress>,
     /// Each feature once, in the order in which it was reached.
     reached: Vec<Reached>,
     /// How many calls were followed.
@@ -39,8 +40,8 @@ pub struct Features {
 impl Default for Features {
     fn default() -> Self {
         Self {
-            sessions: Vec::new(),
-            devices: Vec::new(),
+            standings: Standings::default(),
+            progress: Vec::new(),
             reached: Vec::new(),
             call_count: 0,
             is_reached: Box::new([false; FEATURES]),
@@ -57,22 +58,13 @@ pub struct Reached {
     pub after: u16,
 }
 
-/// Where a session stands, as far as the driver's answers tell.
+/// What was done with a session.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
-    phase: u8,
-    owner: Option<u16>,
-    refreshes: u32,
     submissions: u32,
     /// The call on it before, and whether that succeeded.
     last: usize,
 }
-
-const UNKEYED: u8 = 1;
-const KEYED: u8 = 2;
-const PENDING: u8 = 3;
-const LOST: u8 = 4;
-const DEAD: u8 = 5;
 
 /// How far a run has gone.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,8 +72,6 @@ struct Depth {
     in_flight: u32,
     /// Bytes of what is in flight, as far as the answers tell: a retire that leaves some keeps all.
     bytes: u32,
-    alive: u32,
-    open: u32,
     resets: u32,
     /// How many bytes are a step: a quarter of the longest buffer.
     bytes_step: u32,
@@ -109,16 +99,17 @@ impl Features {
             self.is_reached[usize::from(feature)] = false;
         }
         self.call_count = 0;
-        self.sessions.clear();
-        self.devices.clear();
+        self.standings.clear();
+        self.progress.clear();
         let longest = trace.limits.map_or(1, |limits| limits.buffer_len_max);
         let mut depth = Depth { bytes_step: (longest / 4).max(1), ..Depth::default() };
-        for seen in &trace.calls[..trace.sequence_len.min(trace.calls.len())] {
+        let calls = &trace.calls[..trace.sequence_len.min(trace.calls.len())];
+        for (index, seen) in calls.iter().enumerate() {
             self.call_count = self.call_count.saturating_add(1);
-            let kind = seen.call.kind();
-            self.note_call(seen, kind);
+            self.note_call(seen);
+            self.standings.follow(index, seen);
             if seen.is_ok() {
-                self.follow(seen, kind, &mut depth);
+                self.note_depths(seen, &mut depth);
             }
         }
         &self.reached
@@ -137,97 +128,85 @@ impl Features {
         self.note(TRIPLES + STEPS + scale * MARKS + mark(depth));
     }
 
-    fn note_call(&mut self, seen: &Observation, kind: CallKind) {
-        let slot = seen.session_slot.map(usize::from);
-        let session = slot.and_then(|slot| self.sessions.get_mut(slot));
-        let kind = 1 + kind.index();
+    fn note_call(&mut self, seen: &Observation) {
+        let kind = 1 + seen.call.kind().index();
         let step = 2 * kind + usize::from(seen.is_ok());
-        let (phase, last) = session
-            .map_or((0, 0), |session| (session.phase, std::mem::replace(&mut session.last, step)));
-        self.note((usize::from(phase) * KINDS + kind) * 16 + answer(seen));
+        let last = self
+            .progress_of(seen)
+            .map_or(0, |progress| core::mem::replace(&mut progress.last, step));
+        let phase = seen.session_slot.map_or(0, |slot| {
+            let session = self.standings.session(Some(slot));
+            number(session.phase())
+        });
+        self.note((phase * KINDS + kind) * 16 + answer(seen));
         self.note(TRIPLES + last * 2 * KINDS + step);
     }
 
-    /// Follows a call that succeeded.
-    fn follow(&mut self, seen: &Observation, kind: CallKind, depth: &mut Depth) {
-        match kind {
-            CallKind::CreateDevice => {
-                depth.open += 1;
-                self.devices.push(0);
-                self.note_depth(Depth::OPEN, depth.open);
-                self.note_depth(Depth::OPENED, count(self.devices.len()));
-                return;
+    /// What was done with the session of a call, if that was created before.
+    fn progress_of(&mut self, seen: &Observation) -> Option<&mut Progress> {
+        let slot = usize::from(seen.session_slot?);
+        let sessions = self.standings.sessions().len();
+        self.progress.resize(sessions, Progress::default());
+        self.progress.get_mut(slot)
+    }
+
+    /// Notes how far a call that succeeded has taken the run.
+    fn note_depths(&mut self, seen: &Observation, depth: &mut Depth) {
+        match seen.call {
+            Call::CreateDevice => {
+                let devices = self.standings.devices();
+                let is_open =
+                    |device: &&DeviceStanding| device.created.is_some() && device.ended.is_none();
+                let (open, opened) = (devices.iter().filter(is_open).count(), devices.len());
+                self.note_depth(Depth::OPEN, count(open));
+                self.note_depth(Depth::OPENED, count(opened));
             }
-            CallKind::DestroyDevice => {
-                depth.open = depth.open.saturating_sub(1);
-                for session in &mut self.sessions {
-                    if session.owner == seen.device_slot && session.phase != DEAD {
-                        session.phase = DEAD;
-                        depth.alive = depth.alive.saturating_sub(1);
-                    }
-                }
-                return;
+            Call::CreateSession { .. } => {
+                let sessions = self.standings.sessions().iter();
+                let alive = sessions.clone().filter(|session| session.is_alive()).count();
+                let created = sessions.filter(|session| session.device == seen.device_slot).count();
+                self.note_depth(Depth::ALIVE, count(alive));
+                self.note_depth(Depth::CREATED, count(created));
             }
-            CallKind::CreateSession => {
-                let slot = seen.session_slot.map_or(0, usize::from);
-                self.sessions.resize(slot.max(self.sessions.len()), Progress::default());
-                let fresh =
-                    Progress { phase: UNKEYED, owner: seen.device_slot, ..Progress::default() };
-                self.sessions.push(fresh);
-                depth.alive += 1;
-                self.note_depth(Depth::ALIVE, depth.alive);
-                let device = seen.device_slot.map_or(0, usize::from);
-                if let Some(created) = self.devices.get_mut(device) {
-                    *created += 1;
-                    let created = *created;
-                    self.note_depth(Depth::CREATED, created);
-                }
-                return;
-            }
-            CallKind::SubmitBuffer => {
+            Call::SubmitBuffer { len, .. } => {
                 depth.in_flight += 1;
                 self.note_depth(Depth::IN_FLIGHT, depth.in_flight);
-                if let Call::SubmitBuffer { len, .. } = seen.call {
-                    depth.bytes = depth.bytes.saturating_add(len);
-                    self.note_depth(Depth::BYTES, depth.bytes / depth.bytes_step);
+                depth.bytes = depth.bytes.saturating_add(len);
+                self.note_depth(Depth::BYTES, depth.bytes / depth.bytes_step);
+                if let Some(progress) = self.progress_of(seen) {
+                    progress.submissions += 1;
+                    let submissions = progress.submissions;
+                    self.note_depth(Depth::SUBMISSIONS, submissions);
                 }
             }
-            CallKind::Retire => {
+            Call::Retire { .. } => {
                 depth.in_flight = depth.in_flight.saturating_sub(count(seen.completions.len()));
                 if depth.in_flight == 0 {
                     depth.bytes = 0;
                 }
             }
-            CallKind::ResetEngine => {
+            Call::ResetEngine => {
                 depth.resets += 1;
                 self.note_depth(Depth::RESETS, depth.resets);
-                let live = self.sessions.iter_mut().filter(|session| session.phase != DEAD);
-                live.for_each(|session| session.phase = LOST);
+            }
+            Call::FinishRefresh { .. } => {
+                let session = self.standings.session(seen.session_slot);
+                self.note_depth(Depth::REFRESHES, session.epoch);
             }
             _ => {}
         }
-        let slot = seen.session_slot.map(usize::from);
-        let Some(session) = slot.and_then(|slot| self.sessions.get_mut(slot)) else { return };
-        match kind {
-            CallKind::ExchangeKey => session.phase = KEYED,
-            CallKind::StartRefresh => session.phase = PENDING,
-            CallKind::FinishRefresh => {
-                session.phase = KEYED;
-                session.refreshes += 1;
-                let refreshes = session.refreshes;
-                self.note_depth(Depth::REFRESHES, refreshes);
-            }
-            CallKind::SubmitBuffer => {
-                session.submissions += 1;
-                let submissions = session.submissions;
-                self.note_depth(Depth::SUBMISSIONS, submissions);
-            }
-            CallKind::DestroySession => {
-                session.phase = DEAD;
-                depth.alive = depth.alive.saturating_sub(1);
-            }
-            _ => {}
-        }
+    }
+}
+
+/// The state of a session, as a number below 8; 0 stands for none.
+fn number(phase: Phase) -> usize {
+    match phase {
+        Phase::Unknown => 0,
+        Phase::Unkeyed => 1,
+        Phase::Keyed => 2,
+        Phase::Pending => 3,
+        Phase::Lost => 4,
+        Phase::Dead => 5,
     }
 }
 

@@ -1,0 +1,275 @@
+//! Where each device and each session stands, as far as the driver's answers tell.
+
+use super::Observation;
+use crate::sequence::Call;
+
+/// What the answers to some calls say of every device and session that a call created.
+///
+/// It believes the driver and judges nothing. Whoever needs more than this keeps it beside it.
+#[derive(Clone, Debug, Default)]
+pub struct Standings {
+    devices: Vec<DeviceStanding>,
+    sessions: Vec<SessionStanding>,
+    /// What is served without a session, for a NULL handle.
+    nobody: SessionStanding,
+}
+
+/// Where a device stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DeviceStanding {
+    /// The handle that the driver gave it; 0 when its creation was refused.
+    pub handle: u64,
+    /// The call that created it.
+    pub created: Option<usize>,
+    /// The last call that destroyed it.
+    pub ended: Option<usize>,
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SessionStanding {
+    /// The handle that the driver gave it; 0 when its creation was refused.
+    pub handle: u64,
+    /// The call that created it.
+    pub created: Option<usize>,
+    /// The slot of the device that created it; `None` when its creation was refused.
+    pub device: Option<u16>,
+    /// The last call that destroyed it, or its device.
+    pub ended: Option<usize>,
+    /// Whether a start succeeded that no finish has answered, whatever happened in between.
+    pub is_started: bool,
+    /// The last call that finished a refresh.
+    pub finished: Option<usize>,
+    /// How many refreshes were finished since its key was exchanged.
+    pub epoch: u32,
+    has_key: bool,
+    is_lost: bool,
+}
+
+/// The state of a session, as in `ddi-facts`: what calls it should accept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Phase {
+    /// Not created, or nobody knows.
+    Unknown,
+    /// Created, without a key.
+    Unkeyed,
+    /// With a key.
+    Keyed,
+    /// With a key and a random number that waits for its finish.
+    Pending,
+    /// The engine was reset.
+    Lost,
+    /// Destroyed.
+    Dead,
+}
+
+impl SessionStanding {
+    /// The state that follows from its fields.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match *self {
+            Self { ended: Some(_), .. } => Phase::Dead,
+            Self { created: None, .. } => Phase::Unknown,
+            Self { is_lost: true, .. } => Phase::Lost,
+            Self { has_key: false, .. } => Phase::Unkeyed,
+            Self { is_started: true, .. } => Phase::Pending,
+            _ => Phase::Keyed,
+        }
+    }
+
+    /// Whether its key may be used.
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        matches!(self.phase(), Phase::Keyed | Phase::Pending)
+    }
+
+    /// Whether calls should find it.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.created.is_some() && self.ended.is_none()
+    }
+}
+
+impl Standings {
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        // A new field does not compile until somebody has decided what becomes of it.
+        let Self { devices, sessions, nobody } = self;
+        devices.clear();
+        sessions.clear();
+        *nobody = SessionStanding::default();
+    }
+
+    /// Every device slot that a call filled, in their order.
+    #[must_use]
+    pub fn devices(&self) -> &[DeviceStanding] {
+        &self.devices
+    }
+
+    /// Every session slot that a call filled, in their order.
+    #[must_use]
+    pub fn sessions(&self) -> &[SessionStanding] {
+        &self.sessions
+    }
+
+    /// Where a session stands; a call without one is counted as one of nobody's.
+    #[must_use]
+    #[inline]
+    pub fn session(&self, slot: Option<u16>) -> SessionStanding {
+        match slot {
+            None => self.nobody,
+            Some(slot) => self.sessions.get(usize::from(slot)).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Takes over what a call changed; `index` is its number.
+    #[inline]
+    pub fn follow(&mut self, index: usize, seen: &Observation) {
+        match seen.call {
+            Call::CreateDevice => {
+                if let Some(device) = slot_mut(&mut self.devices, seen.device_slot)
+                    && seen.is_ok()
+                {
+                    *device =
+                        DeviceStanding { handle: seen.scalar, created: Some(index), ended: None };
+                }
+            }
+            Call::CreateSession { .. } => {
+                if let Some(session) = slot_mut(&mut self.sessions, seen.session_slot)
+                    && seen.is_ok()
+                {
+                    *session = SessionStanding {
+                        handle: seen.scalar,
+                        created: Some(index),
+                        device: seen.device_slot,
+                        ..SessionStanding::default()
+                    };
+                }
+            }
+            _ if !seen.is_ok() => {}
+            Call::DestroyDevice { .. } => {
+                if let Some(slot) = seen.device_slot
+                    && let Some(device) = self.devices.get_mut(usize::from(slot))
+                {
+                    device.ended = Some(index);
+                }
+                for session in &mut self.sessions {
+                    if session.device == seen.device_slot && session.is_alive() {
+                        session.ended = Some(index);
+                    }
+                }
+            }
+            Call::ResetEngine => {
+                self.sessions.iter_mut().for_each(|session| session.is_lost |= session.is_alive());
+            }
+            call => {
+                if let Some(session) = self.session_mut(seen.session_slot) {
+                    session.follow(index, &call);
+                }
+            }
+        }
+    }
+
+    fn session_mut(&mut self, slot: Option<u16>) -> Option<&mut SessionStanding> {
+        match slot {
+            None => Some(&mut self.nobody),
+            Some(slot) => self.sessions.get_mut(usize::from(slot)),
+        }
+    }
+}
+
+impl SessionStanding {
+    /// Takes over what a call on it changed that succeeded.
+    fn follow(&mut self, index: usize, call: &Call) {
+        match call {
+            Call::ExchangeKey { .. } => {
+                (self.has_key, self.is_lost, self.epoch) = (true, false, 0);
+            }
+            Call::StartRefresh { .. } => self.is_started = true,
+            Call::FinishRefresh { .. } => {
+                self.epoch += u32::from(self.is_started);
+                (self.is_started, self.finished) = (false, Some(index));
+            }
+            Call::DestroySession { .. } => self.ended = Some(index),
+            _ => {}
+        }
+    }
+}
+
+/// The place of a slot, made if there is none yet.
+fn slot_mut<T: Clone + Default>(places: &mut Vec<T>, slot: Option<u16>) -> Option<&mut T> {
+    let slot = usize::from(slot?);
+    if places.len() <= slot {
+        places.resize(slot + 1, T::default());
+    }
+    places.get_mut(slot)
+}
+
+#[cfg(test)]
+mod tests {
+    use rekeylab_ddi::Hresult;
+
+    use super::*;
+    use crate::sequence::SequenceText;
+
+    /// Where session 0 stands after these calls, all of which are answered with success.
+    fn standing_after(calls: &str) -> SessionStanding {
+        let mut standings = Standings::default();
+        let sequence = SequenceText::parse(calls).unwrap().sequence();
+        for (index, call) in sequence.calls.into_iter().enumerate() {
+            standings.follow(index, &served(call));
+        }
+        standings.session(Some(0))
+    }
+
+    fn served(call: Call) -> Observation {
+        let slot = call.session().map(|session| session.slot.0.into());
+        let is_creation = matches!(call, Call::CreateSession { .. });
+        Observation {
+            code: Some(Hresult::S_OK),
+            device_slot: Some(0),
+            session_slot: slot.or(is_creation.then_some(0)),
+            ..Observation::new(call)
+        }
+    }
+
+    const KEYED: &str = "d0 = create-device\ns0 = create-session d0\nexchange-key s0\n";
+
+    #[test]
+    fn a_session_goes_where_the_answers_take_it() {
+        for (calls, phase) in [
+            ("d0 = create-device", Phase::Unknown),
+            ("d0 = create-device\ns0 = create-session d0", Phase::Unkeyed),
+            ("d0 = create-device\ns0 = create-session d0\nreset-engine", Phase::Lost),
+            (KEYED, Phase::Keyed),
+            (&format!("{KEYED}start-refresh s0"), Phase::Pending),
+            (&format!("{KEYED}start-refresh s0\nfinish-refresh s0"), Phase::Keyed),
+            (&format!("{KEYED}start-refresh s0\nreset-engine"), Phase::Lost),
+            (&format!("{KEYED}destroy-session s0\nexchange-key s0"), Phase::Dead),
+            (&format!("{KEYED}destroy-device d0"), Phase::Dead),
+        ] {
+            assert_eq!(standing_after(calls).phase(), phase, "{calls}");
+        }
+    }
+
+    #[test]
+    fn a_finish_counts_as_a_refresh_when_there_was_a_start() {
+        let refreshed = format!("{KEYED}start-refresh s0\nfinish-refresh s0\n");
+        assert_eq!(standing_after(&refreshed).epoch, 1);
+        let twice = standing_after(&format!("{refreshed}finish-refresh s0"));
+        assert_eq!((twice.epoch, twice.finished), (1, Some(5)));
+    }
+
+    #[test]
+    fn a_refused_call_changes_nothing_and_a_refused_creation_leaves_a_gap() {
+        let create = Call::CreateSession {
+            device: crate::sequence::Slot(0),
+            crypto: crate::sequence::CryptoType::Aes128Ctr,
+            profile: crate::sequence::words::Profile::Known,
+        };
+        let mut standings = Standings::default();
+        let refused = Observation { code: Some(Hresult::E_FAIL), ..served(create) };
+        standings.follow(0, &refused);
+        assert_eq!(standings.sessions(), [SessionStanding::default()]);
+    }
+}
