@@ -199,7 +199,7 @@ impl Findings {
             aftermath: &found.aftermath,
             replay: replay.as_deref(),
         };
-        let story = story(&subject, Colour::Off);
+        let story = story(&subject, Colour::On);
         self.by_fingerprint.insert(found.fingerprint, self.found.len());
         self.found.push(Finding {
             invariant: found.invariant,

@@ -40,9 +40,7 @@ pub(super) struct Options {
 
 /// What a machine reads of an audit.
 #[derive(Debug, Default, Serialize)]
-struct Document {
-    /// Version of this document; fields are only ever added.
-    version: u32,
+struct Audited {
     /// How many files were run.
     file_count: usize,
     /// Whether heap blocks were also asked for by Valgrind.
@@ -58,7 +56,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let mut workbench = Workbench::on(fault::core_with(fault));
     console.warn_of_blind_spots(workbench.layers());
     let found = find(&paths_or(&options.paths, "corpus"));
-    let mut document = Document { version: 1, ..Document::default() };
+    let mut document = Audited::default();
     let mut exit = Exit::Held;
     let mut byte_count = 0;
     let troubles = found.errors.into_iter().map(Err);
@@ -105,7 +103,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let (file_count, remnant_count) = (document.file_count, document.remnants.len());
     console.note(&format!("audited {file_count} files, {looked_at}: {remnant_count} remnants"));
     if console.format == Format::Json {
-        console.say_json(&document)?;
+        console.say_json(1, &document)?;
     }
     Ok(exit)
 }

@@ -46,11 +46,9 @@ pub(super) use drill::run;
 #[cfg(feature = "faults")]
 mod drill {
     use std::collections::BTreeSet;
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread;
     use std::time::Instant;
 
+    use rayon::prelude::*;
     use rekeylab_faults::Fault;
     use serde::Serialize;
 
@@ -65,7 +63,7 @@ mod drill {
     use super::super::exit::Exit;
     use super::super::failure::Failure;
     use super::super::fault;
-    use super::super::replay::jobs;
+    use super::super::replay::{jobs, threads};
     use super::Options;
 
     /// One search.
@@ -110,9 +108,7 @@ mod drill {
 
     /// What a machine reads of a drill.
     #[derive(Debug, Serialize)]
-    struct Document<'a> {
-        /// Version of this document; fields are only ever added.
-        version: u32,
+    struct Drills<'a> {
         drills: &'a [Rung],
     }
 
@@ -138,10 +134,10 @@ mod drill {
         for part in PARTS.iter().filter(|part| options.without.iter().any(|off| off == part.name)) {
             plan.options = plan.options.without(part);
         }
-        let rungs = search_all(&drills, plan);
+        let rungs = search_all(&drills, plan)?;
         match console.format {
             Format::Human => console.say(&(text(&rungs) + &summary(&rungs)))?,
-            Format::Json => console.say_json(&Document { version: 1, drills: &rungs })?,
+            Format::Json => console.say_json(1, &Drills { drills: &rungs })?,
         }
         let wrong_count = rungs.iter().filter(|rung| !rung.is_right).count();
         if wrong_count == 0 {
@@ -210,33 +206,17 @@ mod drill {
     }
 
     /// The results stand in the order of the drills, whichever thread was first.
-    fn search_all(drills: &[Drill], plan: Plan) -> Vec<Rung> {
-        let next = AtomicUsize::new(0);
-        let results = Mutex::new(Vec::new());
-        let work = || {
-            while let index = next.fetch_add(1, Ordering::Relaxed)
-                && let Some(&drill) = drills.get(index)
-            {
-                if is_solitary(drill.fault) {
-                    continue;
-                }
-                let rung = run_one(drill, plan);
-                let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                results.push((index, rung));
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 0..jobs(None).min(drills.len()) {
-                scope.spawn(work);
-            }
+    fn search_all(drills: &[Drill], plan: Plan) -> Result<Vec<Rung>, Failure> {
+        let together = threads(jobs(None).min(drills.len()).max(1))?.install(|| {
+            let drills = drills.par_iter();
+            drills
+                .map(|&drill| (!is_solitary(drill.fault)).then(|| run_one(drill, plan)))
+                .collect::<Vec<_>>()
         });
         // One after the other, now that no other thread can be disturbed.
-        let alone = drills.iter().enumerate().filter(|(_, drill)| is_solitary(drill.fault));
-        let alone = alone.map(|(index, &drill)| (index, run_one(drill, plan)));
-        let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        results.extend(alone);
-        results.sort_by_key(|&(index, _)| index);
-        results.into_iter().map(|(_, rung)| rung).collect()
+        let alone =
+            |(rung, &drill): (Option<Rung>, &Drill)| rung.unwrap_or_else(|| run_one(drill, plan));
+        Ok(together.into_iter().zip(drills).map(alone).collect())
     }
 
     fn run_one(drill: Drill, plan: Plan) -> Rung {

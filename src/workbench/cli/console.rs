@@ -1,11 +1,14 @@
 //! Where a command writes: findings to one place, everything else to another, in one look.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use comfy_table::Table;
 use serde::Serialize;
 
 use crate::observation::{Layer, Layers};
-use crate::report::Colour;
 
 use super::failure::Failure;
 use super::{Format, Look, When};
@@ -22,30 +25,27 @@ pub(super) struct Console<'a> {
 
 impl<'a> Console<'a> {
     pub(super) fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, look: Look) -> Self {
-        let is_coloured = |is_terminal: bool| match look.color {
+        let is_coloured = |by_itself: ColorChoice| match look.color {
             When::Always => true,
             When::Never => false,
-            When::Auto => {
-                is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            }
+            When::Auto => by_itself != ColorChoice::Never,
         };
         Self {
             out,
             err,
             format: look.format,
-            is_out_coloured: is_coloured(io::stdout().is_terminal()),
-            is_err_coloured: is_coloured(io::stderr().is_terminal()),
+            is_out_coloured: is_coloured(AutoStream::choice(&io::stdout())),
+            is_err_coloured: is_coloured(AutoStream::choice(&io::stderr())),
         }
     }
 
-    /// The colour of stories.
-    pub(super) fn colour(&self) -> Colour {
-        if self.is_out_coloured && self.format == Format::Human { Colour::On } else { Colour::Off }
-    }
-
-    /// Writes findings.
+    /// Writes findings; their colours arrive where colours are wanted.
     pub(super) fn say(&mut self, text: &str) -> Result<(), Failure> {
-        self.say_bytes(text.as_bytes())
+        if self.is_out_coloured {
+            self.say_bytes(text.as_bytes())
+        } else {
+            self.say_bytes(strip_str(text).to_string().as_bytes())
+        }
     }
 
     /// Writes findings that are not text.
@@ -64,12 +64,14 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// Writes the one document of a run for programs.
-    pub(super) fn say_json(&mut self, document: &impl Serialize) -> Result<(), Failure> {
-        let mut text = serde_json::to_string_pretty(document)
+    /// Writes the one document of a run for programs: its version, and then what the command has to say.
+    ///
+    /// To documents of one version, fields are only ever added.
+    pub(super) fn say_json(&mut self, version: u32, body: &impl Serialize) -> Result<(), Failure> {
+        let mut text = serde_json::to_string_pretty(&Document { version, body })
             .map_err(|error| Failure::workbench(format!("cannot write the report: {error}")))?;
         text.push('\n');
-        self.say(&text)
+        self.say_bytes(text.as_bytes())
     }
 
     /// Writes a line of progress; nothing depends on whether it arrives.
@@ -79,7 +81,7 @@ impl<'a> Console<'a> {
 
     /// Says what may be wrong, and what to try.
     pub(super) fn warning(&mut self, message: &str) {
-        let label = self.label("33", "warning");
+        let label = self.label(AnsiColor::Yellow, "warning");
         self.note(&format!("{label}: {message}"));
     }
 
@@ -95,39 +97,35 @@ impl<'a> Console<'a> {
 
     /// Says why the command cannot go on.
     pub(super) fn failure(&mut self, failure: &Failure) {
-        let label = self.label("31", "error");
+        let label = self.label(AnsiColor::Red, "error");
         self.note(&format!("{label}: {}", failure.message));
         if let Some(way_out) = &failure.way_out {
             self.note(&format!("  try: {way_out}"));
         }
     }
 
-    fn label(&self, colour: &str, word: &str) -> String {
-        if self.is_err_coloured {
-            format!("\x1b[1;{colour}m{word}\x1b[0m")
-        } else {
-            word.to_owned()
-        }
+    fn label(&self, colour: AnsiColor, word: &str) -> String {
+        let style = if self.is_err_coloured { colour.on_default().bold() } else { Style::new() };
+        format!("{style}{word}{style:#}")
     }
+}
+
+/// What a machine reads of a run.
+#[derive(Serialize)]
+struct Document<'a, B> {
+    version: u32,
+    #[serde(flatten)]
+    body: &'a B,
 }
 
 /// A table whose columns are as wide as they need to be.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
-    let column_count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..column_count).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING).add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
     }
-    text
+    table.trim_fmt() + "\n"
 }
 
 #[cfg(test)]

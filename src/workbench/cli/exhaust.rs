@@ -20,7 +20,7 @@ use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
-use super::fuzz::{Display, DocumentFinding, document_finding, relative, stop_on_signals, stories};
+use super::fuzz::{Display, ToldFinding, relative, stop_on_signals, stories, told_finding};
 use super::replay::jobs;
 
 /// How often what was searched is stored.
@@ -131,11 +131,11 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let told = Told { plan: &plan, fault: name, outcome: &outcome, findings: &findings.found };
     match console.format {
         Format::Human => {
-            let mut text = stories(&findings.found, console.colour());
+            let mut text = stories(&findings.found);
             text.push_str(&told.line(started.elapsed()));
             console.say(&text)?;
         }
-        Format::Json => console.say_json(&told.document(started.elapsed()))?,
+        Format::Json => console.say_json(1, &told.document(started.elapsed()))?,
     }
     if findings.is_storing_broken {
         return Ok(Exit::WorkbenchFailed);
@@ -150,9 +150,9 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
 
 /// What is in each alphabet.
 fn list(console: &mut Console<'_>) -> Result<Exit, Failure> {
-    let entries: Vec<DocumentAlphabet> = exhaust::ALL
+    let entries: Vec<ToldAlphabet> = exhaust::ALL
         .iter()
-        .map(|alphabet| DocumentAlphabet {
+        .map(|alphabet| ToldAlphabet {
             name: alphabet.name,
             letters: alphabet.letters().iter().map(ToString::to_string).collect(),
             says: alphabet.says,
@@ -160,33 +160,19 @@ fn list(console: &mut Console<'_>) -> Result<Exit, Failure> {
         .collect();
     match console.format {
         Format::Human => {
-            for DocumentAlphabet { name, letters, says } in &entries {
-                let says = filled(says, LINE_LEN);
-                console.say(&format!("{name} ({} letters)\n{says}", letters.len()))?;
+            for ToldAlphabet { name, letters, says } in &entries {
+                let says = textwrap::fill(says, indented());
+                console.say(&format!("{name} ({} letters)\n{says}\n", letters.len()))?;
             }
         }
-        Format::Json => console.say_json(&DocumentAlphabets { version: 1, entries })?,
+        Format::Json => console.say_json(1, &ToldAlphabets { entries })?,
     }
     Ok(Exit::Held)
 }
 
-/// How long lines of explanation are, in characters.
-const LINE_LEN: usize = 80;
-
-/// A text in lines that are not longer than this, each indented.
-fn filled(text: &str, len_max: usize) -> String {
-    let (mut filled, mut line) = (String::new(), String::new());
-    for word in text.split_whitespace() {
-        if !line.is_empty() && line.len() + 3 + word.len() > len_max {
-            filled.push_str(&format!("  {}\n", core::mem::take(&mut line)));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    filled.push_str(&format!("  {line}\n"));
-    filled
+/// How lines of explanation look: not too long, and below what they explain.
+fn indented() -> textwrap::Options<'static> {
+    textwrap::Options::new(80).initial_indent("  ").subsequent_indent("  ")
 }
 
 /// The bytes of this program, which a checkpoint belongs to.
@@ -296,14 +282,13 @@ impl Told<'_> {
     fn document(&self, elapsed: Duration) -> Document<'_> {
         let Self { plan, fault, outcome, findings } = *self;
         let total = outcome.total();
-        let levels = (1..).zip(&outcome.levels).map(|(depth, level)| DocumentLevel {
+        let levels = (1..).zip(&outcome.levels).map(|(depth, level)| ToldLevel {
             depth,
             sequences: level.sequences.to_string(),
             broken: level.broken.to_string(),
             runs: level.runs,
         });
         Document {
-            version: 1,
             alphabet: plan.alphabet.name,
             letters: plan.alphabet.letters().len(),
             depth: plan.depth,
@@ -315,7 +300,7 @@ impl Told<'_> {
             levels: levels.collect(),
             interrupted: outcome.is_interrupted,
             seconds: elapsed.as_secs_f64(),
-            findings: findings.iter().map(document_finding).collect(),
+            findings: findings.iter().map(told_finding).collect(),
         }
     }
 }
@@ -324,8 +309,6 @@ impl Told<'_> {
 /// programs read exactly.
 #[derive(Debug, Serialize)]
 struct Document<'a> {
-    /// Version of this document; fields are only ever added.
-    version: u32,
     alphabet: &'a str,
     letters: usize,
     depth: usize,
@@ -334,14 +317,14 @@ struct Document<'a> {
     broken: String,
     runs: u64,
     states: u64,
-    levels: Vec<DocumentLevel>,
+    levels: Vec<ToldLevel>,
     interrupted: bool,
     seconds: f64,
-    findings: Vec<DocumentFinding<'a>>,
+    findings: Vec<ToldFinding<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct DocumentLevel {
+struct ToldLevel {
     depth: usize,
     sequences: String,
     broken: String,
@@ -349,26 +332,13 @@ struct DocumentLevel {
 }
 
 #[derive(Debug, Serialize)]
-struct DocumentAlphabets {
-    /// Version of this document; fields are only ever added.
-    version: u32,
-    entries: Vec<DocumentAlphabet>,
+struct ToldAlphabets {
+    entries: Vec<ToldAlphabet>,
 }
 
 #[derive(Debug, Serialize)]
-struct DocumentAlphabet {
+struct ToldAlphabet {
     name: &'static str,
     says: &'static str,
     letters: Vec<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_text_is_told_in_lines() {
-        assert_eq!(filled("one two three four", 10), "  one two\n  three\n  four\n");
-        assert_eq!(filled("one two three four", 80), "  one two three four\n");
-    }
 }

@@ -10,14 +10,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::Workbench;
 use crate::campaign::engine::{Build, Step, build, check};
 use crate::campaign::{
     EngineError, Finding, Outcome, Place, Plan, RawFinding, Said, Sanitizer, StopSignal,
     pulse_line, search, workspace_root,
 };
 use crate::corpus::pack;
-use crate::report::{Colour, Subject, story};
 
 use super::Format;
 use super::console::Console;
@@ -67,22 +65,18 @@ pub(super) struct Options {
     findings: Option<PathBuf>,
 }
 
-/// Seconds, or a number with s, m, h or d.
+/// A time as humantime reads it, or seconds alone.
 fn parse_time(text: &str) -> Result<Duration, String> {
-    let (number, factor) = match text.char_indices().last() {
-        Some((at, 's')) => (&text[..at], 1),
-        Some((at, 'm')) => (&text[..at], 60),
-        Some((at, 'h')) => (&text[..at], 3600),
-        Some((at, 'd')) => (&text[..at], 86400),
-        _ => (text, 1),
+    let time = match text.parse::<u32>() {
+        Ok(seconds) => Duration::from_secs(seconds.into()),
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("{error}; expected a time such as 60s, 10m or 8h"))?,
     };
-    let seconds = number.parse::<u32>().ok().and_then(|number| number.checked_mul(factor));
-    match seconds {
-        // The engine counts the time in a signed 32-bit number, where 0 means for ever.
-        Some(seconds) if seconds > 0 && i32::try_from(seconds).is_ok() => {
-            Ok(Duration::from_secs(seconds.into()))
-        }
-        _ => Err("expected a time such as 60s, 10m or 8h".to_owned()),
+    // The engine counts whole seconds in a signed 32-bit number, where 0 means for ever.
+    match i32::try_from(time.as_secs()) {
+        Err(_) => Err("the engines count at most 2147483647 seconds".to_owned()),
+        Ok(0) => Err("the engines count whole seconds, and 0 stands for no end".to_owned()),
+        Ok(_) => Ok(Duration::from_secs(time.as_secs())),
     }
 }
 
@@ -248,9 +242,7 @@ impl Display {
 
 /// What a machine reads of a campaign.
 #[derive(Debug, Serialize)]
-struct Document<'a> {
-    /// Version of this document; to those of one version, fields are only ever added.
-    version: u32,
+struct Told<'a> {
     target: &'a str,
     fault: Option<&'a str>,
     seconds: f64,
@@ -260,13 +252,13 @@ struct Document<'a> {
     coverage: u64,
     working_set: u64,
     interrupted: bool,
-    findings: Vec<DocumentFinding<'a>>,
-    raw: Vec<DocumentRaw<'a>>,
+    findings: Vec<ToldFinding<'a>>,
+    raw: Vec<ToldRaw<'a>>,
     troubles: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct DocumentFinding<'a> {
+pub(super) struct ToldFinding<'a> {
     invariant: &'a str,
     happened: &'a str,
     fingerprint: String,
@@ -278,7 +270,7 @@ pub(super) struct DocumentFinding<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct DocumentRaw<'a> {
+struct ToldRaw<'a> {
     kind: &'a str,
     why: &'a str,
     file: String,
@@ -293,22 +285,21 @@ fn tell(outcome: &Outcome, plan: &Plan, console: &mut Console<'_>) -> Result<(),
     }
     match console.format {
         Format::Human => {
-            let text = summary(outcome, console.colour());
+            let text = summary(outcome);
             console.say(&text)
         }
-        Format::Json => console.say_json(&document(outcome, plan)),
+        Format::Json => console.say_json(2, &told(outcome, plan)),
     }
 }
 
-fn document<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Document<'a> {
+fn told<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Told<'a> {
     let pulse = &outcome.pulse;
-    let raw = |raw: &'a RawFinding| DocumentRaw {
+    let raw = |raw: &'a RawFinding| ToldRaw {
         kind: raw.kind,
         why: &raw.why,
         file: raw.path.display().to_string(),
     };
-    Document {
-        version: 2,
+    Told {
         target: &plan.target,
         fault: plan.fault,
         seconds: pulse.elapsed.as_secs_f64(),
@@ -318,14 +309,14 @@ fn document<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Document<'a> {
         coverage: pulse.coverage,
         working_set: pulse.corpus,
         interrupted: outcome.is_interrupted,
-        findings: outcome.findings.iter().map(document_finding).collect(),
+        findings: outcome.findings.iter().map(told_finding).collect(),
         raw: outcome.raw.iter().map(raw).collect(),
         troubles: &outcome.troubles,
     }
 }
 
-pub(super) fn document_finding(finding: &Finding) -> DocumentFinding<'_> {
-    DocumentFinding {
+pub(super) fn told_finding(finding: &Finding) -> ToldFinding<'_> {
+    ToldFinding {
         invariant: finding.invariant,
         happened: &finding.happened,
         fingerprint: finding.fingerprint.to_string(),
@@ -338,10 +329,10 @@ pub(super) fn document_finding(finding: &Finding) -> DocumentFinding<'_> {
 }
 
 /// The stories of findings, one after the other.
-pub(super) fn stories(findings: &[Finding], colour: Colour) -> String {
+pub(super) fn stories(findings: &[Finding]) -> String {
     let mut text = String::new();
     for finding in findings {
-        text.push_str(&coloured_story(finding, colour));
+        text.push_str(&finding.story);
         if finding.path.is_none() {
             text.push_str("  not stored; this is all there is of it:\n\n");
             text.push_str(&finding.text);
@@ -351,38 +342,14 @@ pub(super) fn stories(findings: &[Finding], colour: Colour) -> String {
     text
 }
 
-fn summary(outcome: &Outcome, colour: Colour) -> String {
-    let mut text = stories(&outcome.findings, colour);
+fn summary(outcome: &Outcome) -> String {
+    let mut text = stories(&outcome.findings);
     for raw in &outcome.raw {
         text.push_str(&format!("{}: {}\n  kept in {}\n\n", raw.kind, raw.why, raw.path.display()));
     }
     text.push_str(&pulse_line(&outcome.pulse));
     text.push('\n');
     text
-}
-
-/// Stories are told once, without colour; with colour they are told again from the text.
-fn coloured_story(finding: &Finding, colour: Colour) -> String {
-    if colour == Colour::Off {
-        return finding.story.clone();
-    }
-    let Ok(text) = crate::sequence::SequenceText::parse(&finding.text) else {
-        return finding.story.clone();
-    };
-    let sequence = text.sequence();
-    let mut workbench = Workbench::new();
-    workbench.run(&sequence);
-    let aftermath = workbench.aftermath(&sequence);
-    story(
-        &Subject {
-            sequence: &sequence,
-            trace: workbench.trace(),
-            verdict: workbench.verdict(),
-            aftermath: &aftermath,
-            replay: finding.replay.as_deref(),
-        },
-        colour,
-    )
 }
 
 #[cfg(test)]
@@ -397,7 +364,8 @@ mod tests {
         assert_eq!(seconds("10m"), Some(600));
         assert_eq!(seconds("8h"), Some(28800));
         assert_eq!(seconds("2d"), Some(172_800));
-        for text in ["", "s", "0", "0s", "-1", "1.5h", "60 s", "4294967295d", "4294967295", "é"] {
+        assert_eq!(seconds("1h 30m"), Some(5400));
+        for text in ["", "s", "0", "0s", "500ms", "-1", "4294967295d", "4294967295", "é"] {
             assert_eq!(seconds(text), None, "{text:?}");
         }
     }

@@ -37,9 +37,7 @@ pub(super) struct Options {
 
 /// What a machine reads of many files.
 #[derive(Debug, Serialize)]
-struct Document {
-    /// Version of this document; fields are only ever added.
-    version: u32,
+struct Files {
     files: Vec<HygieneReport>,
 }
 
@@ -75,7 +73,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         }
     }
     if console.format == Format::Json {
-        console.say_json(&Document { version: 1, files })?;
+        console.say_json(1, &Files { files })?;
     }
     Ok(exit)
 }

@@ -15,7 +15,6 @@ use super::exit::Exit;
 /// What a report of a file needs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
-    pub(super) colour: Colour,
     /// Whether the machine-readable report of a clean run is wanted too.
     pub(super) json: bool,
     /// The planted fault, by name.
@@ -117,7 +116,7 @@ pub(super) fn judge(
         replay: replay.as_deref(),
     };
     let story =
-        if workbench.verdict().is_clean() { String::new() } else { story(&subject, wanted.colour) };
+        if workbench.verdict().is_clean() { String::new() } else { story(&subject, Colour::On) };
     let report = (wanted.json || !is_clean)
         .then(|| serde_json::to_value(json_report(&subject, Some(&file))).ok())
         .flatten();
@@ -161,8 +160,6 @@ pub(super) fn replay_command(path: &Path, fault: Option<&str>) -> Option<String>
 /// What a machine reads of many files.
 #[derive(Debug, Serialize)]
 pub(super) struct JudgedFiles {
-    /// Version of this document; fields are only ever added.
-    pub(super) version: u32,
     /// How many files were run.
     pub(super) file_count: usize,
     /// Files in which something did not hold; for `run`, all files.

@@ -47,9 +47,7 @@ struct Listing {
 
 /// What a machine reads of a list.
 #[derive(Debug, Serialize)]
-struct Document {
-    /// Version of this document; fields are only ever added.
-    version: u32,
+struct Entries {
     /// The entries.
     entries: Vec<Value>,
 }
@@ -70,7 +68,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
                 Value::Object(cells.zip(row.into_iter().map(|cell| json!(cell))).collect())
             };
             let entries = listing.rows.into_iter().map(entry).collect();
-            console.say_json(&Document { version: 1, entries })?;
+            console.say_json(1, &Entries { entries })?;
         }
     }
     Ok(Exit::Held)

@@ -41,8 +41,6 @@ pub(super) struct Options {
 /// What a machine reads of a minimisation.
 #[derive(Debug, serde::Serialize)]
 struct Minimized {
-    /// Version of this document; fields are only ever added.
-    version: u32,
     /// Calls before.
     calls_before: usize,
     /// Calls now.
@@ -84,14 +82,16 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     match (console.format, &options.output) {
         (Format::Human, None) => console.say(&text)?,
         (Format::Human, Some(_)) => {}
-        (Format::Json, _) => console.say_json(&Minimized {
-            version: 1,
-            calls_before: stored.sequence.calls.len(),
-            calls: shortest.calls.len(),
-            invariant: found.invariant,
-            fingerprint: found.fingerprint.to_string(),
-            text,
-        })?,
+        (Format::Json, _) => console.say_json(
+            1,
+            &Minimized {
+                calls_before: stored.sequence.calls.len(),
+                calls: shortest.calls.len(),
+                invariant: found.invariant,
+                fingerprint: found.fingerprint.to_string(),
+                text,
+            },
+        )?,
     }
     console.note(&format!(
         "{}: {} calls, {} now",

@@ -2,12 +2,11 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
 use clap::Args;
+use rayon::prelude::*;
 
 use crate::Workbench;
 use crate::corpus::{CorpusError, find};
@@ -46,11 +45,10 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let fault = fault::by_name(options.fault.as_deref(), "replay")?;
     let started = Instant::now();
     let found = find(&paths_or(&options.paths, "corpus"));
-    let wanted =
-        Wanted { colour: console.colour(), json: false, fault: fault.map(|fault| fault.name()) };
+    let wanted = Wanted { json: false, fault: fault.map(|fault| fault.name()) };
     let dut = fault::core_with(fault);
     console.warn_of_blind_spots(Workbench::on(dut.clone()).layers());
-    let results = judge_all(&found.files, wanted, &dut, jobs(options.jobs));
+    let results = judge_all(&found.files, wanted, &dut, jobs(options.jobs))?;
 
     let mut exit = Exit::Held;
     let file_count = results.len();
@@ -84,7 +82,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         started.elapsed().as_secs_f64(),
     ));
     if console.format == Format::Json {
-        console.say_json(&JudgedFiles { version: 1, file_count, files, errors })?;
+        console.say_json(1, &JudgedFiles { file_count, files, errors })?;
     }
     Ok(exit)
 }
@@ -100,25 +98,24 @@ fn judge_all(
     wanted: Wanted,
     dut: &AnyDut,
     jobs: usize,
-) -> Vec<Result<Judged, CorpusError>> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(files.len()));
-    let work = || {
-        let mut workbench = Workbench::on(dut.clone());
-        let mut mine = Vec::new();
-        while let index = next.fetch_add(1, Ordering::Relaxed)
-            && let Some(path) = files.get(index)
-        {
-            mine.push((index, judge(&mut workbench, path, wanted)));
-        }
-        results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(mine);
-    };
-    thread::scope(|scope| {
-        for _ in 0..jobs.min(files.len().div_ceil(16)).max(1) {
-            scope.spawn(work);
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    results.sort_by_key(|&(index, _)| index);
-    results.into_iter().map(|(_, result)| result).collect()
+) -> Result<Vec<Result<Judged, CorpusError>>, Failure> {
+    let threads = threads(jobs.min(files.len().div_ceil(FILES_MIN)).max(1))?;
+    Ok(threads.install(|| {
+        let files = files.par_iter().with_min_len(FILES_MIN);
+        files
+            .map_init(
+                || Workbench::on(dut.clone()),
+                |workbench, path| judge(workbench, path, wanted),
+            )
+            .collect()
+    }))
+}
+
+/// For fewer files than this, another thread is not worth its workbench.
+const FILES_MIN: usize = 16;
+
+/// So many threads to share work.
+pub(super) fn threads(count: usize) -> Result<rayon::ThreadPool, Failure> {
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(count).build();
+    threads.map_err(|error| Failure::workbench(format!("cannot start {count} threads: {error}")))
 }

@@ -36,11 +36,8 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let fault = fault::by_name(options.fault.as_deref(), "run FILE")?;
     let mut workbench = Workbench::on(fault::core_with(fault));
     console.warn_of_blind_spots(workbench.layers());
-    let wanted = Wanted {
-        colour: console.colour(),
-        json: console.format == Format::Json,
-        fault: fault.map(|fault| fault.name()),
-    };
+    let wanted =
+        Wanted { json: console.format == Format::Json, fault: fault.map(|fault| fault.name()) };
     let mut exit = Exit::Held;
     let (mut files, mut errors) = (Vec::new(), Vec::new());
     for path in &options.files {
@@ -63,7 +60,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     }
     if console.format == Format::Json {
         let file_count = files.len();
-        console.say_json(&JudgedFiles { version: 1, file_count, files, errors })?;
+        console.say_json(1, &JudgedFiles { file_count, files, errors })?;
     }
     Ok(exit)
 }

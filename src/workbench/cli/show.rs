@@ -62,8 +62,6 @@ enum As {
 /// What a machine reads of a sequence.
 #[derive(Debug, serde::Serialize)]
 struct Shown {
-    /// Version of this document; fields are only ever added.
-    version: u32,
     /// How many calls there are.
     calls: usize,
     /// The text form.
@@ -84,13 +82,12 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let shown = match (console.format, options.form) {
         (Format::Json, _) => {
             let shown = Shown {
-                version: 1,
                 calls: stored.sequence.calls.len(),
                 text: text(&stored, asked).to_string(),
                 wire: hex(&bytes).replace('\n', ""),
             };
             if options.output.is_none() {
-                console.say_json(&shown)?;
+                console.say_json(1, &shown)?;
                 return Ok(Exit::Held);
             }
             serde_json::to_vec_pretty(&shown)

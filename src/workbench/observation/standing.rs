@@ -265,7 +265,7 @@ mod tests {
         let create = Call::CreateSession {
             device: crate::sequence::Slot(0),
             crypto: crate::sequence::CryptoType::Aes128Ctr,
-            profile: crate::sequence::words::Profile::Known,
+            profile: crate::sequence::DecodeProfile::None,
         };
         let mut standings = Standings::default();
         let refused = Observation { code: Some(Hresult::E_FAIL), ..served(create) };

@@ -2,6 +2,8 @@
 
 use core::fmt::Write as _;
 
+use anstyle::{AnsiColor, Style};
+
 use super::Subject;
 use crate::invariant::Violation;
 use crate::observation::{Observation, Trace};
@@ -39,7 +41,8 @@ fn tell(
 ) -> core::fmt::Result {
     let paint = Paint(colour);
     let trace = subject.trace;
-    writeln!(text, "{}violation: {}{}", paint.red(), violation.invariant, paint.off())?;
+    let alarm = paint.alarm();
+    writeln!(text, "{alarm}violation: {}{alarm:#}", violation.invariant)?;
     match trace.calls.get(violation.call) {
         Some(seen) => writeln!(text, "  {}  {}", name_of(violation.call, trace), call_text(seen))?,
         None => writeln!(text, "  at the end, when the driver was gone")?,
@@ -54,7 +57,8 @@ fn tell(
     writeln!(text)?;
     writeln!(text, "  fingerprint {}", subject.fingerprint(violation))?;
     if let Some(replay) = subject.replay {
-        writeln!(text, "  {}reproduce: {replay}{}", paint.bold(), paint.off())?;
+        let bold = paint.bold();
+        writeln!(text, "  {bold}reproduce: {replay}{bold:#}")?;
     }
     Ok(())
 }
@@ -95,8 +99,7 @@ fn life(
         writeln!(text, "    ... {skipped} calls before")?;
     }
     for &(index, seen) in &history[skipped..] {
-        let mark = if index == violation.call { paint.red() } else { "" };
-        let off = if index == violation.call { paint.off() } else { "" };
+        let style = if index == violation.call { paint.alarm() } else { Style::new() };
         let answer = match seen.code {
             Some(code) if code.is_ok() => "ok".to_owned(),
             Some(code) => code.to_string(),
@@ -104,7 +107,7 @@ fn life(
             None => "did not return".to_owned(),
         };
         let line = format!("    {:<9}  {:<42}  {answer}", name_of(index, trace), call_text(seen));
-        writeln!(text, "{mark}{}{off}", line.trim_end())?;
+        writeln!(text, "{style}{}{style:#}", line.trim_end())?;
     }
     Ok(())
 }
@@ -149,19 +152,15 @@ fn call_text(seen: &Observation) -> String {
 struct Paint(Colour);
 
 impl Paint {
-    fn pick(self, escape: &'static str) -> &'static str {
-        if self.0 == Colour::On { escape } else { "" }
+    fn pick(self, style: Style) -> Style {
+        if self.0 == Colour::On { style } else { Style::new() }
     }
 
-    fn red(self) -> &'static str {
-        self.pick("\x1b[1;31m")
+    fn alarm(self) -> Style {
+        self.pick(AnsiColor::Red.on_default().bold())
     }
 
-    fn bold(self) -> &'static str {
-        self.pick("\x1b[1m")
-    }
-
-    fn off(self) -> &'static str {
-        self.pick("\x1b[0m")
+    fn bold(self) -> Style {
+        self.pick(Style::new().bold())
     }
 }
