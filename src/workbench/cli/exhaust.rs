@@ -1,8 +1,7 @@
 //! `rekeylab exhaust`: every sequence of up to so many calls over a small alphabet.
 
-use std::fs;
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,8 +11,7 @@ use serde::Serialize;
 
 use crate::campaign::findings::Findings;
 use crate::campaign::{Finding, StopSignal, grouped, workspace_root};
-use crate::corpus::write_over;
-use crate::exhaust::{self, Alphabet, Identity, Outcome, Plan, Pulse, Search, Watch};
+use crate::exhaust::{self, Alphabet, Outcome, Plan, Pulse, Watch};
 
 use super::Format;
 use super::console::Console;
@@ -22,9 +20,6 @@ use super::failure::Failure;
 use super::fault;
 use super::fuzz::{Display, ToldFinding, relative, stop_on_signals, stories, told_finding};
 use super::replay::jobs;
-
-/// How often what was searched is stored.
-const KEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs every sequence of up to N calls, judged by all invariants
 ///
@@ -36,7 +31,6 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 Examples:
   rekeylab exhaust                                    the full alphabet, six calls
   rekeylab exhaust --depth 10 --alphabet counters     deeper, with fewer letters
-  rekeylab exhaust --depth 9 --resume                 goes on after Ctrl-C
   rekeylab exhaust --alphabet list                    what is in each alphabet")]
 pub(super) struct Options {
     /// Most calls of a sequence
@@ -51,12 +45,6 @@ pub(super) struct Options {
     /// Plants this fault; see `rekeylab list faults`
     #[arg(long, value_name = "NAME")]
     fault: Option<String>,
-    /// Goes on from where an earlier search was broken off
-    #[arg(long)]
-    resume: bool,
-    /// Where a search is stored while it is under way [default: target/exhaust-NAME-N.state]
-    #[arg(long, value_name = "FILE")]
-    state: Option<PathBuf>,
     /// Where findings are written [default: fuzz/findings]
     #[arg(long, value_name = "DIR")]
     findings: Option<PathBuf>,
@@ -79,43 +67,13 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let dut = fault::core_with(fault);
     let plan = Plan::new(&dut, alphabet, options.depth.into(), jobs(options.jobs));
     let name = fault.map(|fault| fault.name());
-    let identity = Identity::new(&plan, &this_program()?, name);
-    let path = options
-        .state
-        .clone()
-        .unwrap_or_else(|| format!("target/exhaust-{}-{}.state", alphabet.name, plan.depth).into());
 
     let started = Instant::now();
-    let mut search = if options.resume { restore(&path, &identity)? } else { Search::default() };
-    let mut keeper = Keeper {
-        console,
-        display: Display::new(),
-        stop,
-        path: &path,
-        identity: &identity,
-        last: Instant::now(),
-        is_stored: options.resume,
-        trouble: None,
-        plan: &plan,
-    };
-    let outcome = search.run(&plan, &mut keeper);
-    keeper.display.end();
-    if outcome.is_interrupted {
-        keeper.store(&search);
-    }
-    let Keeper { is_stored, trouble, .. } = keeper;
-    if let Some(trouble) = &trouble {
-        console.warning(trouble);
-    }
+    let mut watcher = Watcher { console, display: Display::new(), stop, depth: plan.depth };
+    let outcome = exhaust::run(&plan, &mut watcher);
+    watcher.display.end();
     if outcome.is_interrupted {
         console.note("interrupted: this is what was searched until then");
-        if trouble.is_none() {
-            console
-                .note(&format!("  to go on: the same command with --resume ({})", path.display()));
-        }
-    } else if is_stored {
-        // It is done; what is left of it would only be taken for something to go on with.
-        let _ = fs::remove_file(&path);
     }
 
     let root = workspace_root().unwrap_or_default();
@@ -175,60 +133,17 @@ fn indented() -> textwrap::Options<'static> {
     textwrap::Options::new(80).initial_indent("  ").subsequent_indent("  ")
 }
 
-/// The bytes of this program, which a checkpoint belongs to.
-fn this_program() -> Result<Vec<u8>, Failure> {
-    let read = std::env::current_exe().and_then(fs::read);
-    read.map_err(|error| Failure::workbench(format!("cannot read this program: {error}")))
-}
-
-fn restore(path: &Path, identity: &Identity) -> Result<Search, Failure> {
-    let refuse = |error: &dyn std::fmt::Display| {
-        Failure::usage(format!("cannot go on from {}: {error}", path.display()))
-            .way_out("the same command without --resume")
-    };
-    let bytes = fs::read(path).map_err(|error| refuse(&error))?;
-    Search::from_bytes(&bytes, identity).map_err(|error| refuse(&error))
-}
-
-/// Shows how far the search is, stores it now and then, and ends it on a signal.
-struct Keeper<'a, 'c> {
+/// Shows how far the search is, and ends it on a signal.
+struct Watcher<'a, 'c> {
     console: &'a mut Console<'c>,
     display: Display,
     stop: Arc<StopSignal>,
-    path: &'a Path,
-    identity: &'a Identity,
-    last: Instant,
-    is_stored: bool,
-    trouble: Option<String>,
-    plan: &'a Plan<'a>,
+    depth: usize,
 }
 
-impl Keeper<'_, '_> {
-    fn store(&mut self, search: &Search) {
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let made = directory.map_or(Ok(()), fs::create_dir_all);
-        let stored = match made {
-            Err(error) => Err(format!("cannot write {}: {error}", self.path.display())),
-            Ok(()) => write_over(self.path, &search.to_bytes(self.identity))
-                .map_err(|error| error.to_string()),
-        };
-        self.is_stored |= stored.is_ok();
-        self.trouble = stored.err();
-        // However long it takes, it takes a small share of the time.
-        self.last = Instant::now();
-    }
-}
-
-impl Watch for Keeper<'_, '_> {
+impl Watch for Watcher<'_, '_> {
     fn pulse(&mut self, pulse: &Pulse) {
-        let depth = self.plan.depth;
-        self.display.line(|| line_of(pulse, depth), self.console);
-    }
-
-    fn keep(&mut self, search: &Search) {
-        if self.last.elapsed() >= KEEP_EVERY {
-            self.store(search);
-        }
+        self.display.line(|| line_of(pulse, self.depth), self.console);
     }
 
     fn is_over(&mut self) -> bool {

@@ -129,9 +129,9 @@ impl LevelCount {
 #[derive(Debug)]
 pub(super) struct Level {
     pub(super) prefixes: Prefixes,
-    /// Which parts, of [`PART`] prefixes each, are done.
-    pub(super) done: Vec<bool>,
-    /// How many that are.
+    /// How many parts there are, of [`PART`] prefixes each.
+    pub(super) part_count: usize,
+    /// How many are done.
     pub(super) done_count: usize,
     pub(super) tally: Tally,
     /// What was reached so far; empty at the last level.
@@ -146,7 +146,7 @@ impl Level {
         let part_count = prefixes.count().div_ceil(PART);
         Self {
             prefixes,
-            done: vec![false; part_count],
+            part_count,
             done_count: 0,
             tally: Tally::default(),
             states: States::default(),

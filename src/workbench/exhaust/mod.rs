@@ -4,9 +4,8 @@
 //! ```text
 //! alphabet   which calls there are, and which may follow what was created
 //! search     level by level over distinct states, and what came of it
-//! level      one level: the prefixes, which of them are done, and the states that they led to
+//! level      one level: the prefixes, and the states that they led to
 //! judge      one run, judged, and the state that it led to
-//! checkpoint a search that was broken off, as bytes
 //! ```
 //!
 //! # Why few runs stand for many sequences
@@ -33,14 +32,12 @@
 //! the fast lane; what lies in dead stack, registers or live heap is no part of a state.
 
 mod alphabet;
-mod checkpoint;
 mod created;
 mod judge;
 mod level;
 mod search;
 
 pub use alphabet::{ALL, Alphabet};
-pub use checkpoint::{CheckpointError, Identity};
 pub use created::Created;
 pub use level::{Broken, LevelCount};
-pub use search::{Outcome, Plan, Pulse, Search, Watch, run};
+pub use search::{Outcome, Plan, Pulse, Watch, run};

@@ -56,9 +56,6 @@ pub trait Watch {
     /// Called several times a second, on the caller's thread.
     fn pulse(&mut self, _pulse: &Pulse) {}
 
-    /// Called as often, with all that has been searched; it may be stored.
-    fn keep(&mut self, _search: &Search) {}
-
     /// Whether the search is to end now.
     fn is_over(&mut self) -> bool {
         false
@@ -111,13 +108,13 @@ impl Outcome {
     }
 }
 
-/// A search under way: what is done, and what there is to go on from.
+/// A search under way.
 #[derive(Debug)]
-pub struct Search {
+struct Search {
     /// What the complete levels came to.
-    pub(super) levels: Vec<LevelCount>,
-    pub(super) states: u64,
-    pub(super) level: Level,
+    levels: Vec<LevelCount>,
+    states: u64,
+    level: Level,
 }
 
 impl Default for Search {
@@ -126,7 +123,7 @@ impl Default for Search {
     }
 }
 
-/// Searches from the beginning.
+/// Searches until every sequence is covered, something is broken or `watch` ends it.
 ///
 /// The counts, and what is found, are the same for any number of threads.
 ///
@@ -139,11 +136,7 @@ pub fn run(plan: &Plan<'_>, watch: &mut dyn Watch) -> Outcome {
 
 impl Search {
     /// Goes on until every sequence is covered, something is broken or `watch` ends it.
-    ///
-    /// # Panics
-    ///
-    /// When the workbench does.
-    pub fn run(&mut self, plan: &Plan<'_>, watch: &mut dyn Watch) -> Outcome {
+    fn run(&mut self, plan: &Plan<'_>, watch: &mut dyn Watch) -> Outcome {
         let letters = plan.alphabet.letters();
         let mut outcome = Outcome::default();
         while self.levels.len() < plan.depth {
@@ -165,11 +158,10 @@ impl Search {
         outcome
     }
 
-    /// Searches what is left of the level; says whether it is complete.
+    /// Searches the level; says whether it is complete.
     fn search_level(&mut self, plan: &Plan<'_>, letters: &[Call], watch: &mut dyn Watch) -> bool {
         let is_last = self.levels.len() + 1 == plan.depth;
-        let todo: Vec<usize> =
-            (0..self.level.done.len()).filter(|&part| !self.level.done[part]).collect();
+        let part_count = self.level.part_count;
         let next = AtomicUsize::new(0);
         let is_over = AtomicBool::new(false);
         let Level { prefixes, .. } = &self.level;
@@ -178,7 +170,8 @@ impl Search {
         let work = |results: Sender<Part>| {
             let mut judge = Judge::new(plan.dut);
             while !is_over.load(Ordering::Relaxed)
-                && let Some(&part) = todo.get(next.fetch_add(1, Ordering::Relaxed))
+                && let part = next.fetch_add(1, Ordering::Relaxed)
+                && part < part_count
             {
                 let searched = search_part(plan, letters, &mut judge, &prefixes, part, is_last);
                 if results.send(searched).is_err() {
@@ -188,7 +181,7 @@ impl Search {
         };
         thread::scope(|scope| {
             let (sender, results) = mpsc::channel();
-            for _ in 0..plan.jobs.clamp(1, todo.len().max(1)) {
+            for _ in 0..plan.jobs.clamp(1, part_count.max(1)) {
                 let (sender, work) = (sender.clone(), &work);
                 scope.spawn(move || work(sender));
             }
@@ -200,18 +193,16 @@ impl Search {
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
                 watch.pulse(&self.pulse());
-                watch.keep(self);
                 if watch.is_over() {
                     is_over.store(true, Ordering::Relaxed);
                 }
             }
         });
-        self.level.done_count == self.level.done.len()
+        self.level.done_count == part_count
     }
 
     fn take(&mut self, part: Part) {
-        let Part { number, tally, states } = part;
-        self.level.done[number] = true;
+        let Part { tally, states } = part;
         self.level.done_count += 1;
         self.level.tally.add(tally);
         for (id, reached) in states {
@@ -230,7 +221,6 @@ impl Search {
 
 /// What a thread has searched.
 struct Part {
-    number: usize,
     tally: Tally,
     states: States,
 }
@@ -270,7 +260,7 @@ fn search_part(
             }
         }
     }
-    Part { number, tally, states }
+    Part { tally, states }
 }
 
 /// A state of its own for every way, where nothing is known about states.

@@ -9,9 +9,7 @@ use std::sync::LazyLock;
 
 use keysan::heap::ScanningAllocator;
 use rekeylab::executor::{AnyDut, Core, Dut, Seams};
-use rekeylab::exhaust::{
-    Alphabet, Broken, Identity, LevelCount, Outcome, Plan, Search, Watch, run,
-};
+use rekeylab::exhaust::{Alphabet, Broken, LevelCount, Outcome, Plan, Watch, run};
 use rekeylab_ddi::Limits;
 use rekeylab_driver::Adapter;
 use sulky::Sulky;
@@ -109,47 +107,12 @@ impl Watch for Impatient {
 }
 
 #[test]
-fn a_search_that_is_broken_off_again_and_again_comes_to_the_same() {
+fn a_search_that_is_broken_off_does_not_hold_and_says_how_far_it_came() {
     let plan = Plan { jobs: 1, ..plan("lifecycle", 6) };
-    let identity = Identity::new(&plan, b"this program", None);
-    let mut search = Search::default();
-    let mut times = 0;
-    let outcome = loop {
-        let outcome = search.run(&plan, &mut Impatient { looks: 3 });
-        if !outcome.is_interrupted {
-            break outcome;
-        }
-        assert!(!outcome.holds());
-        search = Search::from_bytes(&search.to_bytes(&identity), &identity).unwrap();
-        times += 1;
-    };
-    assert!(times > 3, "it was broken off {times} times");
-    assert_eq!(outcome, run(&plan, &mut ()));
-}
-
-#[test]
-fn a_checkpoint_is_good_for_the_same_search_by_the_same_program_only() {
-    let plan = plan("refresh", 4);
-    let identity = Identity::new(&plan, b"this program", None);
-    let bytes = Search::default().to_bytes(&identity);
-    assert!(Search::from_bytes(&bytes, &identity).is_ok());
-    let foreign = |ours: Identity, what: &str| {
-        let error = Search::from_bytes(&bytes, &ours).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("it was made with another {what}: ")), "{error}");
-    };
-    foreign(Identity::new(&plan, b"that program", None), "program");
-    foreign(Identity::new(&plan, b"this program", Some("finish-without-start")), "fault");
-    foreign(Identity::new(&Plan { depth: 5, ..plan }, b"this program", None), "depth");
-    let counters = Alphabet::by_name("counters").unwrap();
-    foreign(Identity::new(&Plan { alphabet: counters, ..plan }, b"this program", None), "alphabet");
-    for len in 0..bytes.len() {
-        assert!(Search::from_bytes(&bytes[..len], &identity).is_err(), "{len} bytes");
-    }
-    for at in 0..bytes.len() {
-        let mut bytes = bytes.clone();
-        bytes[at] ^= 1;
-        assert!(Search::from_bytes(&bytes, &identity).is_err(), "byte {at}");
-    }
+    let whole = run(&plan, &mut ());
+    let part = run(&plan, &mut Impatient { looks: 3 });
+    assert!(part.is_interrupted && !part.holds());
+    assert!(part.total().runs > 0 && part.total().runs < whole.total().runs);
 }
 
 #[test]
