@@ -12,7 +12,7 @@ use crate::observation::Layers;
 use crate::report::{Colour, Fingerprint, Subject, story};
 use crate::sequence::CallSequence;
 
-use super::place::kind_of;
+use super::directories::kind_of;
 use super::reproducer::{Reproducer, replay_command, reproducer};
 use super::worker::Ended;
 

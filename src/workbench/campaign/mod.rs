@@ -8,10 +8,10 @@
 //! The working set and the artifacts are on disk all the time, so that a campaign that is killed
 //! loses nothing: the next one goes on with the working set and triages what was left.
 
+mod directories;
 pub mod engine;
 pub mod findings;
 pub mod line;
-mod place;
 mod progress;
 mod reproducer;
 pub mod worker;
@@ -23,9 +23,9 @@ use std::time::{Duration, Instant};
 
 use crate::executor::AnyDut;
 
+pub use directories::{Directories, workspace_root};
 pub use engine::{EngineError, Sanitizer};
 pub use findings::{Finding, RawFinding};
-pub use place::{Place, workspace_root};
 pub(crate) use progress::grouped;
 pub use progress::{Pulse, pulse_line};
 pub use reproducer::{Reproducer, replay_command, reproducer};
@@ -111,7 +111,7 @@ impl StopSignal {
 /// When not even the first worker can be started.
 pub fn search(
     plan: &Plan,
-    place: &Place,
+    directories: &Directories,
     binary: PathBuf,
     stop: &StopSignal,
     show: &mut dyn FnMut(&Pulse, Said<'_>),
@@ -119,12 +119,12 @@ pub fn search(
     let started = Instant::now();
     let deadline = started + plan.time;
     let mut findings = Findings::new(plan.findings.clone(), &plan.dut, plan.fault);
-    for artifact in place.left_behind() {
+    for artifact in directories.left_behind() {
         findings.triage(&artifact, None);
     }
     let mut known: BTreeSet<String> = findings.symptoms.clone();
     let mut outcome = Outcome::default();
-    let mut team = Team::new(plan, place, binary);
+    let mut team = Team::new(plan, directories, binary);
     for number in 0..plan.jobs {
         team.start(number, plan.time, &known)?;
     }

@@ -10,9 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::Plan;
+use super::directories::{Directories, artifacts_in};
 use super::engine::{EngineError, Sanitizer};
 use super::line::{Counts, Line, Status, parse_line};
-use super::place::{Place, artifacts_in};
 use super::progress::Pulse;
 
 /// Longest input that an engine makes, in bytes: some 170 calls.
@@ -75,7 +75,7 @@ impl Ended {
 #[derive(Debug)]
 pub struct Team<'a> {
     plan: &'a Plan,
-    place: &'a Place,
+    directories: &'a Directories,
     binary: PathBuf,
     sender: Sender<(u64, Message)>,
     receiver: Receiver<(u64, Message)>,
@@ -111,11 +111,11 @@ struct Worker {
 impl<'a> Team<'a> {
     /// Nobody yet.
     #[must_use]
-    pub fn new(plan: &'a Plan, place: &'a Place, binary: PathBuf) -> Self {
+    pub fn new(plan: &'a Plan, directories: &'a Directories, binary: PathBuf) -> Self {
         let (sender, receiver) = channel();
         Self {
             plan,
-            place,
+            directories,
             binary,
             sender,
             receiver,
@@ -146,7 +146,7 @@ impl<'a> Team<'a> {
         known: &BTreeSet<String>,
     ) -> Result<(), EngineError> {
         let key = self.started_count;
-        let artifacts = self.place.artifacts.path().join(format!("worker-{key}"));
+        let artifacts = self.directories.artifacts.path().join(format!("worker-{key}"));
         let cannot = |source| EngineError::Start { program: self.binary.clone(), source };
         fs::create_dir_all(&artifacts).map_err(cannot)?;
         let mut command = self.command(number, time, known, &artifacts);
@@ -201,8 +201,8 @@ impl<'a> Team<'a> {
             command.arg(format!("-seed={}", seed.wrapping_add(started).max(1)));
         }
         command
-            .arg(&self.place.working_set)
-            .current_dir(&self.place.root)
+            .arg(&self.directories.working_set)
+            .current_dir(&self.directories.root)
             .env("REKEYLAB_PROGRESS", "1")
             .env("REKEYLAB_KNOWN", known.iter().cloned().collect::<Vec<_>>().join(","))
             .stdin(Stdio::null())

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::campaign::engine::{Build, Step, build, check};
 use crate::campaign::{
-    EngineError, Finding, Outcome, Place, Plan, RawFinding, Said, Sanitizer, StopSignal,
+    Directories, EngineError, Finding, Outcome, Plan, RawFinding, Said, Sanitizer, StopSignal,
     pulse_line, search, workspace_root,
 };
 use crate::corpus::pack;
@@ -88,10 +88,10 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
 
     // First what fails fast, so that nobody waits for a build to hear of it.
     check(&root, &options.target)?;
-    let place = Place::prepare(&root, &options.target)?;
+    let directories = Directories::prepare(&root, &options.target)?;
     let sources = ["corpus/seeds", "corpus/crashes"].map(|path| root.join(path));
     let sources: Vec<PathBuf> = sources.into_iter().filter(|path| path.is_dir()).collect();
-    let packed = pack(&sources, &place.working_set)?;
+    let packed = pack(&sources, &directories.working_set)?;
     for error in &packed.errors {
         console.warning(&error.to_string());
     }
@@ -122,7 +122,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         seed: options.seed,
         findings,
     };
-    let outcome = search(&plan, &place, binary, &stop, &mut |pulse, said| {
+    let outcome = search(&plan, &directories, binary, &stop, &mut |pulse, said| {
         display.line(|| pulse_line(pulse), console);
         match said {
             Said::Nothing => {}

@@ -44,12 +44,8 @@ pub fn session_state(trace: &Trace, call: usize, session: u16) -> &'static str {
         standings.follow(index, seen);
     }
     match standings.session(Some(session)).phase() {
-        Phase::Unknown => "unknown",
-        Phase::Unkeyed => "unkeyed",
-        Phase::Keyed => "keyed",
-        Phase::Pending => "refreshing",
-        Phase::Lost => "lost",
-        Phase::Dead => "destroyed",
+        Phase::Never => "unknown",
+        phase => phase.word(),
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Executor {
     differential: Differential,
     taint: Taint,
     /// Whether the sequence itself holds part of a secret.
-    is_foretold: bool,
+    holds_key_part: bool,
     /// Whether the state behind the last call is wanted.
     wanted: state::Wanted,
 }
@@ -117,7 +117,7 @@ impl Executor {
             scratch: Scratch::new(),
             differential: Differential::default(),
             taint: Taint::Off,
-            is_foretold: false,
+            holds_key_part: false,
             wanted: state::Wanted::default(),
         }
     }
@@ -178,7 +178,7 @@ impl Executor {
         self.secrets.clear();
         self.exchanged.clear();
         self.planned = None;
-        self.is_foretold = false;
+        self.holds_key_part = false;
         self.last_text.clear();
         self.seams.clear(world, self.taint == Taint::Marked);
         if let Some(arena) = &instruments.arena {
@@ -231,7 +231,7 @@ impl Executor {
             trace.panic = Some(message);
         }
         trace.reserved_len = self.seams.reserved_len();
-        if self.is_foretold {
+        if self.holds_key_part {
             trace.sightings.clear();
             trace.layers = Layers::NONE;
         }

@@ -177,7 +177,7 @@ impl<D: Dut> Run<'_, D> {
         let owned_len = if len <= owned_len_max { len as usize } else { 64 };
         self.trace.bytes.resize(start + owned_len, 0);
         self.seen.buffer = narrow(start)..narrow(start + owned_len);
-        self.note_what_is_foretold(iv, count);
+        self.note_what_holds_key_part(iv, count);
         expand::payload(self.world, index, &mut self.trace.bytes[start..]);
         let mut key_secret = None;
         if let Some(session) = self.executor.client.session_mut(&self.seen) {
@@ -279,7 +279,7 @@ impl<D: Dut> Run<'_, D> {
     /// A driver may keep the IVs and Counts that it is given. An engine that watches comparisons can
     /// find out the bytes of a secret and put them into such a number. Finding them in the driver's
     /// memory then proves nothing, so the run is judged without a look into memory.
-    fn note_what_is_foretold(&mut self, iv: u64, count: u64) {
+    fn note_what_holds_key_part(&mut self, iv: u64, count: u64) {
         let secrets = &self.executor.secrets;
         let numbers =
             [iv.to_le_bytes(), iv.to_be_bytes(), count.to_le_bytes(), count.to_be_bytes()];
@@ -290,7 +290,7 @@ impl<D: Dut> Run<'_, D> {
             for bytes in numbers {
                 secrets.scan_bytes(&bytes, &mut |_| is_part = true);
             }
-            self.executor.is_foretold |= is_part;
+            self.executor.holds_key_part |= is_part;
         }
     }
 

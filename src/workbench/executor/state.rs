@@ -57,7 +57,7 @@ impl Executor {
 impl<D: Dut> Run<'_, D> {
     /// The last call of the sequence has returned.
     pub(super) fn note_state(&mut self) {
-        let Executor { seams, client, is_foretold, wanted, .. } = &mut *self.executor;
+        let Executor { seams, client, holds_key_part, wanted, .. } = &mut *self.executor;
         let Wanted::State { watched, hash } = wanted else { return };
         let Some(driver) = &self.driver else { return };
         let mut state = StateHash::default();
@@ -65,7 +65,7 @@ impl<D: Dut> Run<'_, D> {
         client.write_state(&mut state);
         seams.write_state(&mut state);
         state.bytes(&watched.to_le_bytes());
-        state.flag(*is_foretold);
+        state.flag(*holds_key_part);
         // Of the rest, `exchanged` and `planned` say under which names secrets are searched for,
         // and layers and world are the same in every run that is asked.
         debug_assert_eq!(self.world, World::default(), "states of one world are compared");

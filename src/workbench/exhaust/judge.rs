@@ -1,7 +1,7 @@
 //! One run, judged, and the state that it led to.
 
 use crate::executor::{AnyDut, Executor};
-use crate::invariant::{Model, Verdict, judge, write_memory};
+use crate::invariant::{Model, Verdict, judge, write_remembered};
 use crate::observation::{Layers, StateId, Trace};
 use crate::sequence::{Call, CallSequence};
 
@@ -56,7 +56,7 @@ impl<'a> Judge<'a> {
         self.sequence.calls.pop();
         judge(&self.trace, &mut self.model, &mut self.verdict);
         let state = state.filter(|_| self.verdict.is_clean()).map(|mut hash| {
-            write_memory(&self.trace, &mut self.model, &mut hash);
+            write_remembered(&self.trace, &mut self.model, &mut hash);
             created.write_state(&mut hash);
             hash.finish()
         });

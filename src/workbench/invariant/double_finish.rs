@@ -1,7 +1,7 @@
 //! `double-finish`: one start, at most one successful finish.
 
 use super::key_residue::is_revival;
-use super::memory::Remembered;
+use super::remembered::Remembered;
 use super::{Case, Invariant, Verdict, Violation, abort_function};
 use crate::observation::StateHash;
 use crate::sequence::Call;
@@ -44,7 +44,7 @@ fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// A finish answers the start before it; one that succeeds without a start is one too many.
 fn check_codes(case: &Case<'_>, verdict: &mut Verdict) {
-    let standings = &mut *case.model.notes.standings.borrow_mut();
+    let standings = &mut *case.model.scratch.standings.borrow_mut();
     standings.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
         let session = standings.session(seen.session_slot);

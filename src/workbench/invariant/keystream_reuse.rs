@@ -2,7 +2,7 @@
 
 use rekeylab_ddi::Hresult;
 
-use super::memory::Remembered;
+use super::remembered::Remembered;
 use super::{Case, Invariant, Verdict, Violation, abort_function};
 use crate::observation::{Observation, StateHash};
 use crate::sequence::Call;
@@ -23,7 +23,7 @@ abort_function!(keystream_reused);
 /// Keys are left out of it on purpose: whether an old key came back is nothing that the driver
 /// could rely on (S-12, S-26).
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    let counters = &mut *case.model.notes.counters.borrow_mut();
+    let counters = &mut *case.model.scratch.counters.borrow_mut();
     counters.highest.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
         let Call::SubmitBuffer { iv, count, .. } = seen.call else { continue };

@@ -15,11 +15,11 @@ mod key_residue;
 mod keystream_reuse;
 mod leftovers;
 mod lost_work;
-mod memory;
 mod model;
 mod no_panic;
-mod notes;
 mod output_bounds;
+mod remembered;
+mod scratch;
 mod session_isolation;
 #[cfg(test)]
 mod testing;
@@ -31,12 +31,11 @@ use rekeylab_ddi::Hresult;
 
 use crate::observation::{Observation, Trace};
 use crate::sequence::Call;
-pub use memory::write_memory;
-use memory::{Remembers, nothing};
 pub use model::{
-    Answer, CompletionFault, Disagreement, Divergence, KeyName, Model, ModelSession, Phase,
-    Processed,
+    Answer, CompletionFault, Disagreement, Divergence, KeyName, Model, ModelSession, Processed,
 };
+pub use remembered::write_remembered;
+use remembered::{Remembers, nothing};
 
 /// Something that must hold of every execution.
 #[derive(Clone, Copy)]

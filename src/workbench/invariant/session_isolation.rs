@@ -1,6 +1,6 @@
 //! `session-isolation`: calls on one session or device change no other.
 
-use super::memory::Remembered;
+use super::remembered::Remembered;
 use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, code_of_the_found};
 use crate::observation::StateHash;
 
@@ -21,7 +21,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// A call through a device that did not create the session must be refused.
 fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
-    let standings = &mut *case.model.notes.standings.borrow_mut();
+    let standings = &mut *case.model.scratch.standings.borrow_mut();
     standings.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
         // Most calls come through the right device, which is quicker to see than what they answered.

@@ -2,7 +2,7 @@
 
 use rekeylab_ddi::Hresult;
 
-use super::memory::Remembered;
+use super::remembered::Remembered;
 use super::{Case, Invariant, Verdict, Violation, abort_function, code_of_the_found};
 use crate::observation::{DeviceStanding, Observation, Standings, StateHash};
 use crate::sequence::Call;
@@ -19,7 +19,7 @@ abort_function!(use_after_destroy_found);
 
 /// From the first such call on, two names can mean one session; the rest is echo.
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    let standings = &mut *case.model.notes.standings.borrow_mut();
+    let standings = &mut *case.model.scratch.standings.borrow_mut();
     standings.clear();
     for (index, seen) in case.trace.calls.iter().enumerate() {
         if let Some((call, what)) = dead_name_of(standings, seen)

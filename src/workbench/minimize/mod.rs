@@ -4,7 +4,7 @@
 //! search      the search: calls are removed, then every sequence one step away is tried
 //! simplify    how plain a call is, and in which ways it could be plainer
 //! neighbours  the sequences that are one step away
-//! regroup     steps that change several calls at once
+//! joint_steps steps that change several calls at once
 //! sessions    the same calls with the sessions told apart, or made one
 //! follow_ups  what a minimised sequence is followed by, to tell bugs apart
 //! ```
@@ -12,8 +12,8 @@
 //! The result depends on the sequence and on what holds, and on nothing else.
 
 mod follow_ups;
+mod joint_steps;
 mod neighbours;
-mod regroup;
 mod search;
 mod sessions;
 mod simplify;

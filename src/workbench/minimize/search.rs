@@ -93,7 +93,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
             self.cut_chunks();
             self.cut_groups();
             self.cut_pairs();
-            self.regroup();
+            self.take_joint_steps();
             self.simplify_numbers_together();
             for index in 0..self.best.calls.len() {
                 self.simplify_slots(index);

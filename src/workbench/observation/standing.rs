@@ -46,21 +46,36 @@ pub struct SessionStanding {
     is_lost: bool,
 }
 
-/// The state of a session, as in `ddi-facts`: what calls it should accept.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+/// The state of a session: which calls it should accept.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Phase {
-    /// Not created, or nobody knows.
-    Unknown,
-    /// Created, without a key.
+    /// It was never created; the slot names nothing.
+    Never,
+    /// No key yet.
     Unkeyed,
-    /// With a key.
+    /// Has a key.
     Keyed,
-    /// With a key and a random number that waits for its finish.
+    /// Has a key and a random number that waits for finish.
     Pending,
-    /// The engine was reset.
+    /// The key was lost with the engine.
     Lost,
     /// Destroyed.
     Dead,
+}
+
+impl Phase {
+    /// The phase in a story.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Never => "never created",
+            Self::Unkeyed => "unkeyed",
+            Self::Keyed => "keyed",
+            Self::Pending => "refreshing",
+            Self::Lost => "lost",
+            Self::Dead => "destroyed",
+        }
+    }
 }
 
 impl SessionStanding {
@@ -69,7 +84,7 @@ impl SessionStanding {
     pub fn phase(&self) -> Phase {
         match *self {
             Self { ended: Some(_), .. } => Phase::Dead,
-            Self { created: None, .. } => Phase::Unknown,
+            Self { created: None, .. } => Phase::Never,
             Self { is_lost: true, .. } => Phase::Lost,
             Self { has_key: false, .. } => Phase::Unkeyed,
             Self { is_started: true, .. } => Phase::Pending,
@@ -238,7 +253,7 @@ mod tests {
     #[test]
     fn a_session_goes_where_the_answers_take_it() {
         for (calls, phase) in [
-            ("d0 = create-device", Phase::Unknown),
+            ("d0 = create-device", Phase::Never),
             ("d0 = create-device\ns0 = create-session d0", Phase::Unkeyed),
             ("d0 = create-device\ns0 = create-session d0\nreset-engine", Phase::Lost),
             (KEYED, Phase::Keyed),

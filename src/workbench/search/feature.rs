@@ -201,7 +201,7 @@ impl Features {
 /// The state of a session, as a number below 8; 0 stands for none.
 fn number(phase: Phase) -> usize {
     match phase {
-        Phase::Unknown => 0,
+        Phase::Never => 0,
         Phase::Unkeyed => 1,
         Phase::Keyed => 2,
         Phase::Pending => 3,

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rekeylab::campaign::{Outcome, Place, Plan, Sanitizer, StopSignal, search};
+use rekeylab::campaign::{Directories, Outcome, Plan, Sanitizer, StopSignal, search};
 use rekeylab::executor::AnyDut;
 
 /// What libFuzzer prints while it is well.
@@ -50,8 +50,8 @@ impl Bench {
         Self { directory, engine, plan }
     }
 
-    fn place(&self) -> Place {
-        Place::prepare(self.directory.path(), &self.plan.target).unwrap()
+    fn place(&self) -> Directories {
+        Directories::prepare(self.directory.path(), &self.plan.target).unwrap()
     }
 
     fn run(&self) -> Outcome {

@@ -2,17 +2,17 @@
 //! the alphabet stays unseen.
 #![allow(clippy::unwrap_used, reason = "in a test, the panic is the message")]
 
-mod sulky;
+mod keyless_after_status;
 
 use std::rc::Rc;
 use std::sync::LazyLock;
 
+use keyless_after_status::KeylessAfterStatus;
 use keysan::heap::ScanningAllocator;
 use rekeylab::executor::{AnyDut, Core, Dut, Seams};
 use rekeylab::exhaust::{Alphabet, Broken, LevelCount, Outcome, Plan, Watch, run};
 use rekeylab_ddi::Limits;
 use rekeylab_driver::Adapter;
-use sulky::Sulky;
 
 #[global_allocator]
 static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
@@ -79,7 +79,8 @@ fn nothing_is_merged_for_a_driver_that_does_not_know_its_state() {
 #[test]
 fn a_driver_that_remembers_what_no_answer_shows_is_found_out() {
     let plan = plan("lifecycle", 5);
-    let outcome = check_merging(&Plan { dut: &Sulky { declares: true }.into(), ..plan });
+    let outcome =
+        check_merging(&Plan { dut: &KeylessAfterStatus { declares: true }.into(), ..plan });
     assert_eq!(outcome.levels.len(), 4, "two creations, a question, and an exchange refused");
     assert_eq!(outcome.broken[0].invariant, "wrong-answer");
 }
@@ -88,9 +89,9 @@ fn a_driver_that_remembers_what_no_answer_shows_is_found_out() {
 fn a_driver_that_declares_its_state_and_leaves_something_out_deceives_the_search() {
     // So it does not depend on luck that the test above holds.
     let plan = plan("lifecycle", 5);
-    let deceiving = Sulky { declares: false }.into();
+    let deceiving = KeylessAfterStatus { declares: false }.into();
     let deceived = run(&Plan { dut: &deceiving, ..plan }, &mut ());
-    let honest = run(&Plan { dut: &Sulky { declares: true }.into(), ..plan }, &mut ());
+    let honest = run(&Plan { dut: &KeylessAfterStatus { declares: true }.into(), ..plan }, &mut ());
     assert!(deceived.total().broken < honest.total().broken);
 }
 

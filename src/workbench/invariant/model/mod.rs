@@ -12,12 +12,12 @@ mod state;
 use std::collections::VecDeque;
 
 pub use processed::Processed;
-pub use state::{KeyName, ModelSession, Phase};
+pub use state::{KeyName, ModelSession};
 use state::{ModelCommand, ModelDevice};
 
 use rekeylab_ddi::Hresult;
 
-use super::notes::Notes;
+use super::scratch::Scratch;
 use crate::observation::{Observation, StateHash, Trace};
 use crate::sequence::expand::KeyRing;
 
@@ -38,7 +38,7 @@ pub struct Model {
     /// Kept from replay to replay.
     key_ring: KeyRing,
     /// What the invariants write down when they are asked.
-    pub(super) notes: Notes,
+    pub(super) scratch: Scratch,
 }
 
 /// What the model says a call must answer, and why.
@@ -185,7 +185,7 @@ impl Model {
             is_lost,
             divergences: _, // there are none
             key_ring: _,    // only saves time
-            notes: _,       // each begins anew
+            scratch: _,     // each begins anew
         } = self;
         hash.count(devices.len());
         devices.iter().for_each(|device| device.write_state(hash));

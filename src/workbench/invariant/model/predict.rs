@@ -2,9 +2,9 @@
 
 use rekeylab_ddi::{Hresult, Limits};
 
-use super::state::{ModelSession, Phase};
+use super::state::ModelSession;
 use super::{Answer, Model};
-use crate::observation::{Draw, Observation, Trace};
+use crate::observation::{Draw, Observation, Phase, Trace};
 use crate::sequence::{Blob, Call, CryptoType, DecodeProfile, NullPointer};
 
 impl Model {

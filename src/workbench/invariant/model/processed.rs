@@ -2,8 +2,8 @@
 
 use rekeylab_ddi::Completion;
 
-use super::{KeyName, Model, Phase};
-use crate::observation::Trace;
+use super::{KeyName, Model};
+use crate::observation::{Phase, Trace};
 use crate::sequence::Call;
 
 /// A buffer that completed with bytes.

@@ -4,9 +4,9 @@ use rekeylab_ddi::{Completion, Hresult, SessionStatus};
 
 use super::predict::{DrawResult, last_count};
 use super::processed::is_plaintext_of;
-use super::state::{KeyName, ModelCommand, ModelDevice, ModelSession, Phase, Place};
+use super::state::{KeyName, ModelCommand, ModelDevice, ModelSession, Place};
 use super::{Answer, CompletionFault, Disagreement, Divergence, Effect, Model};
-use crate::observation::{Observation, Trace};
+use crate::observation::{Observation, Phase, Trace};
 use crate::sequence::expand::World;
 use crate::sequence::{Call, expand};
 

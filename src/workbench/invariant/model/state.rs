@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::observation::StateHash;
+use crate::observation::{Phase, StateHash};
 
 /// A device slot of the sequence.
 #[derive(Clone, Debug, Default)]
@@ -86,38 +86,6 @@ impl ModelSession {
         hash.maybe(highest.map(|(_, count)| count));
         hash.flag(*is_content_lost);
         hash.flag(*is_given_up);
-    }
-}
-
-/// Where a session stands.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Phase {
-    /// Its creation failed; the slot names nothing.
-    Never,
-    /// No key yet.
-    Unkeyed,
-    /// Has a key.
-    Keyed,
-    /// Has a key and a random number that waits for finish.
-    Pending,
-    /// The key was lost with the engine.
-    Lost,
-    /// Destroyed.
-    Dead,
-}
-
-impl Phase {
-    /// The phase in a story.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Never => "never created",
-            Self::Unkeyed => "unkeyed",
-            Self::Keyed => "keyed",
-            Self::Pending => "refreshing",
-            Self::Lost => "lost",
-            Self::Dead => "destroyed",
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::corpus::CorpusError;
 
 /// The directories of one run.
 #[derive(Debug)]
-pub struct Place {
+pub struct Directories {
     /// The workspace.
     pub root: PathBuf,
     /// The engine's working set; it outlives every run.
@@ -23,7 +23,7 @@ pub struct Place {
 /// Name of the file by which a run shows that it lives.
 const LOCK: &str = ".lock";
 
-impl Place {
+impl Directories {
     /// Makes the directories of a run of `target`.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Directories {
     /// What could not be stored elsewhere stays, for the next campaign to find.
     fn drop(&mut self) {
         let workers = entries(self.artifacts.path());
@@ -122,12 +122,12 @@ mod tests {
         fs::create_dir_all(&dead).unwrap();
         fs::write(dead.join("crash-1"), b"x").unwrap();
         fs::write(dead.join("notes"), b"x").unwrap();
-        let living = Place::prepare(root.path(), "t").unwrap();
+        let living = Directories::prepare(root.path(), "t").unwrap();
         let worker = living.artifacts.path().join("worker-0");
         fs::create_dir(&worker).unwrap();
         fs::write(worker.join("crash-2"), b"x").unwrap();
         fs::create_dir(living.artifacts.path().join("worker-1")).unwrap();
-        let mine = Place::prepare(root.path(), "t").unwrap();
+        let mine = Directories::prepare(root.path(), "t").unwrap();
         assert_eq!(mine.left_behind(), [dead.join("crash-1")]);
         drop(living);
         let mut both = [dead.join("crash-1"), worker.join("crash-2")];

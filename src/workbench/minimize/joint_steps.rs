@@ -18,7 +18,7 @@ const MERGED_MAX: usize = 16;
 
 impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     /// Fewer sessions, fewer buffers and plainer counters.
-    pub(super) fn regroup(&mut self) {
+    pub(super) fn take_joint_steps(&mut self) {
         self.merge_sessions();
         self.rank_counters();
         self.gather_bytes();

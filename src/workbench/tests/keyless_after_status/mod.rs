@@ -12,26 +12,26 @@ use rekeylab_driver::Adapter;
 
 /// The driver core with that bug.
 #[derive(Debug)]
-pub(crate) struct Sulky {
+pub(crate) struct KeylessAfterStatus {
     /// Whether what it remembers is in the state that it writes.
     pub(crate) declares: bool,
 }
 
 #[derive(Debug)]
-pub(crate) struct SulkyDriver {
+pub(crate) struct KeylessDriver {
     core: Adapter,
     was_asked: bool,
 }
 
-impl Dut for Sulky {
-    type Driver = SulkyDriver;
+impl Dut for KeylessAfterStatus {
+    type Driver = KeylessDriver;
 
     fn name(&self) -> String {
-        "sulky".to_owned()
+        "keyless after status".to_owned()
     }
 
-    fn open(&self, seams: &Rc<Seams>) -> SulkyDriver {
-        SulkyDriver { core: Core.open(seams), was_asked: false }
+    fn open(&self, seams: &Rc<Seams>) -> KeylessDriver {
+        KeylessDriver { core: Core.open(seams), was_asked: false }
     }
 
     fn limits(&self) -> Limits {
@@ -42,7 +42,7 @@ impl Dut for Sulky {
         true
     }
 
-    fn write_state(&self, driver: &SulkyDriver, sink: &mut dyn FnMut(&[u8])) {
+    fn write_state(&self, driver: &KeylessDriver, sink: &mut dyn FnMut(&[u8])) {
         Core.write_state(&driver.core, sink);
         if self.declares {
             sink(&[driver.was_asked.into()]);
@@ -50,7 +50,7 @@ impl Dut for Sulky {
     }
 }
 
-impl CryptoSessionDdi for SulkyDriver {
+impl CryptoSessionDdi for KeylessDriver {
     fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
         self.core.create_device(args)
     }

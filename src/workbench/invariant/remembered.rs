@@ -24,11 +24,11 @@ pub(super) fn nothing(_remembered: &Remembered<'_>, _hash: &mut StateHash) {}
 
 /// Writes what model and invariants remember of the sequence of a trace that broke nothing, without
 /// its epilogue; `model` is used up for it.
-pub fn write_memory(trace: &Trace, model: &mut Model, hash: &mut StateHash) {
+pub fn write_remembered(trace: &Trace, model: &mut Model, hash: &mut StateHash) {
     let calls = trace.calls.get(..trace.sequence_len).unwrap_or_default();
     model.replay_first(trace, calls.len());
     model.write_state(hash);
-    let standings = &mut *model.notes.standings.borrow_mut();
+    let standings = &mut *model.scratch.standings.borrow_mut();
     standings.clear();
     for (index, seen) in calls.iter().enumerate() {
         standings.follow(index, seen);
