@@ -53,11 +53,9 @@ fn main() {
 
 #[cfg(feature = "faults")]
 mod search {
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread;
     use std::time::{Duration, Instant};
 
+    use rayon::prelude::*;
     use rekeylab::Workbench;
     use rekeylab::drill::layers_for;
     use rekeylab::executor::core_with;
@@ -86,22 +84,12 @@ mod search {
         pub(crate) fn of(options: SearchOptions, seeds: u64) -> Self {
             let searches: Vec<(Fault, u64)> =
                 faults().flat_map(|fault| (1..=seeds).map(move |seed| (fault, seed))).collect();
-            let counts = Mutex::new(vec![(0, 0); searches.len()]);
-            let next = AtomicUsize::new(0);
-            thread::scope(|scope| {
-                for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-                    scope.spawn(|| {
-                        let mut workbench = Workbench::new();
-                        while let index = next.fetch_add(1, Ordering::Relaxed)
-                            && let Some(&(fault, seed)) = searches.get(index)
-                        {
-                            let count = search(&mut workbench, fault, seed, options);
-                            counts.lock().expect("no thread panics")[index] = count;
-                        }
-                    });
-                }
-            });
-            let counts = counts.into_inner().expect("no thread panics");
+            let searches = searches.par_iter();
+            let counts: Vec<(u64, u64)> = searches
+                .map_init(Workbench::new, |workbench, &(fault, seed)| {
+                    search(workbench, fault, seed, options)
+                })
+                .collect();
             let (counts, calls) = counts.into_iter().unzip();
             Self { counts, calls, seeds: usize::try_from(seeds).expect("few seeds") }
         }

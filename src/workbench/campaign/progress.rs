@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use indicatif::FormattedDuration;
+
 /// How far a campaign is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pulse {
@@ -35,8 +37,8 @@ impl Pulse {
 pub fn pulse_line(pulse: &Pulse) -> String {
     format!(
         "{} of {}  {} sequences  {} calls/s  {} edges  {} kept  {} {}",
-        clock(pulse.elapsed.min(pulse.total)),
-        clock(pulse.total),
+        FormattedDuration(pulse.elapsed.min(pulse.total)),
+        FormattedDuration(pulse.total),
         grouped(pulse.executions),
         grouped(pulse.calls_per_second()),
         grouped(pulse.coverage),
@@ -46,18 +48,7 @@ pub fn pulse_line(pulse: &Pulse) -> String {
     )
 }
 
-/// `1:05`, `2:00:00`.
-fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes}:{seconds:02}")
-    }
-}
-
-/// `1,234,567`.
+/// `1,234,567`; of numbers of sequences too, which outgrow the 64 bits that libraries take.
 pub(crate) fn grouped(number: impl Into<u128>) -> String {
     let digits = number.into().to_string();
     let mut text = String::new();
@@ -87,7 +78,7 @@ mod tests {
         };
         assert_eq!(
             pulse_line(&pulse),
-            "1:05 of 2:00:00  1,234,567 sequences  1,000,000 calls/s  812 edges  210 kept  \
+            "00:01:05 of 02:00:00  1,234,567 sequences  1,000,000 calls/s  812 edges  210 kept  \
              1 finding"
         );
     }
