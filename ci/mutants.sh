@@ -172,8 +172,7 @@ END
     cat <<'END'
 
 - *Same program*: the compiler makes the same program of it, byte for byte, although all code of the
-  three packages is in it, called or not. Nearly all of them are in conditions of planted faults,
-  which this build does not have; the others change nothing, such as `|` to `^` between numbers that
+  three packages is in it, called or not: it changes nothing, such as `|` to `^` between numbers that
   share no bit.
 - *Do not end*: ended by the time limit, and counted as noticed.
 - What is left out, and why, is written in `ci/mutants.toml`.
