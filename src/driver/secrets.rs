@@ -14,7 +14,8 @@ pub(crate) struct SessionSecrets {
     pub(crate) key: Home,
     /// R, between start and finish; zeros otherwise.
     pub(crate) random: Home,
-    /// Tells R from the one before it, without keeping that one; zeros before the first.
+    /// The mark of the random number before: a fixed block encrypted under it, which tells R from it
+    /// without keeping it. Zeros before the first.
     pub(crate) last_mark: Home,
     /// Where the mark of a new random number is made; zeros between calls.
     next_mark: Home,
@@ -46,7 +47,7 @@ impl SessionSecrets {
                 break;
             }
             mark(&self.random, &mut self.next_mark);
-            // Zeros are known by their mark too, so that R itself is only ever read by the cipher.
+            // An R of zeros is told by its mark as well, so that only the cipher ever reads R.
             let is_zero = self.next_mark.holds(&ZERO_MARK);
             let is_repeated = self.next_mark.holds(self.last_mark.bytes());
             if is_zero || is_repeated {

@@ -63,7 +63,7 @@ pub fn weave(
             Problem::new(
                 &fault.file,
                 hunk.line,
-                format!("there is no src/{source} that a fault can change"),
+                format!("below src/ there is no {source} that a fault can change"),
             )
         }));
     }

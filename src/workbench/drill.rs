@@ -21,6 +21,6 @@ pub fn layers_for(fault: Option<Fault>) -> Layers {
 
 /// Whether the drills of this fault disturb those of others in the same process.
 #[must_use]
-pub fn is_solitary(fault: Option<Fault>) -> bool {
+pub fn runs_alone(fault: Option<Fault>) -> bool {
     fault.is_some_and(Fault::is_seen_by_other_threads)
 }

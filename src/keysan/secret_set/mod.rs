@@ -33,8 +33,8 @@ pub const PAINT_WORD: u64 = 0x0000_5AB5_5AB5_5AB5;
 /// # How it looks
 ///
 /// Each secret is stored as its nine 8-byte windows XORed with a mask. Every word of the memory
-/// under scan gets the same mask on its way into a register, and is then asked three questions, of
-/// which each is dearer than the one before and leaves fewer:
+/// under scan gets the same mask on its way into a register, and is then asked three questions. Each
+/// takes more time than the one before, and is asked of fewer words:
 ///
 /// 1. Is it *plain*, its upper seventeen bits all zero or all one? Then it is a pointer, a small
 ///    number or [`PAINT_WORD`], and no needle. (Should a window be plain, as in a secret of zeros,

@@ -84,7 +84,7 @@ pub struct Outcome {
 pub struct StopSignal(AtomicU8);
 
 impl StopSignal {
-    /// Nobody has said stop.
+    /// A signal that was not given yet.
     #[must_use]
     pub const fn new() -> Self {
         Self(AtomicU8::new(0))

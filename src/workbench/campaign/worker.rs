@@ -109,7 +109,7 @@ struct Worker {
 }
 
 impl<'a> Team<'a> {
-    /// Nobody yet.
+    /// A team without workers; the search starts them.
     #[must_use]
     pub fn new(plan: &'a Plan, directories: &'a Directories, binary: PathBuf) -> Self {
         let (sender, receiver) = channel();

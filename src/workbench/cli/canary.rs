@@ -12,7 +12,7 @@ use super::{console::Console, exit::Exit, failure::Failure};
 ///
 /// Searches without an engine, from random seeds, until an invariant is broken; minimises; and
 /// looks whether it is the invariant that the fault must ring. The honest core is searched for a
-/// tenth as long, with everything looked into, and must stay silent. Ends with 4 when an alarm
+/// tenth as long, with everything looked into, and must stay silent; with one fault that takes most of the time. Ends with 4 when an alarm
 /// stayed silent or the wrong one rang.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -53,7 +53,7 @@ mod drill {
     use serde::Serialize;
 
     use crate::Workbench;
-    use crate::drill::{is_solitary, layers_for};
+    use crate::drill::{layers_for, runs_alone};
     use crate::executor::AnyDut;
     use crate::generate::{PARTS, SearchOptions};
     use crate::search::Search;
@@ -83,7 +83,7 @@ mod drill {
 
     /// What came of a search.
     #[derive(Debug, Serialize)]
-    struct Rung {
+    struct Drilled {
         /// The planted fault; null is the honest core.
         fault: Option<&'static str>,
         seed: u64,
@@ -109,7 +109,7 @@ mod drill {
     /// What a machine reads of a drill.
     #[derive(Debug, Serialize)]
     struct Drills<'a> {
-        drills: &'a [Rung],
+        drills: &'a [Drilled],
     }
 
     pub(in super::super) fn run(
@@ -134,48 +134,54 @@ mod drill {
         for part in PARTS.iter().filter(|part| options.without.iter().any(|off| off == part.name)) {
             plan.options = plan.options.without(part);
         }
-        let rungs = search_all(&drills, plan)?;
+        let results = search_all(&drills, plan)?;
         match console.format {
-            Format::Human => console.say(&(text(&rungs) + &summary(&rungs)))?,
-            Format::Json => console.say_json(1, &Drills { drills: &rungs })?,
+            Format::Human => console.say(&(text(&results) + &summary(&results)))?,
+            Format::Json => console.say_json(1, &Drills { drills: &results })?,
         }
-        let wrong_count = rungs.iter().filter(|rung| !rung.is_right).count();
+        let wrong_count = results.iter().filter(|result| !result.is_right).count();
         if wrong_count == 0 {
             return Ok(Exit::Held);
         }
         console.flush()?;
-        console.warning(&format!("{wrong_count} of {} drills went wrong", rungs.len()));
+        let count = results.len();
+        console.warning(&format!(
+            "{wrong_count} of {count} searches, those of the honest core included, went wrong"
+        ));
         Ok(Exit::AlarmSilent)
     }
 
-    fn text(rungs: &[Rung]) -> String {
+    fn text(results: &[Drilled]) -> String {
         let head = ["fault", "must ring", "rang", "sequences", "seconds", "calls (known)", ""];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
-        for rung in rungs {
-            let calls = match (rung.shortest, rung.known_shortest) {
+        for result in results {
+            let calls = match (result.shortest, result.known_shortest) {
                 (Some(shortest), Some(known)) => format!("{shortest} ({known})"),
                 (Some(shortest), None) => shortest.to_string(),
                 (None, _) => "-".to_owned(),
             };
-            let verdict = match (rung.is_right, rung.rang) {
+            let verdict = match (result.is_right, result.rang) {
                 (true, _) => "",
                 (false, None) => "SILENT",
                 (false, Some(_)) => "WRONG ALARM",
             };
             rows.push(vec![
-                rung.fault.unwrap_or("(honest core)").to_owned(),
-                rung.expected.unwrap_or("nothing").to_owned(),
-                rung.rang.unwrap_or("nothing").to_owned(),
-                rung.executions.to_string(),
-                format!("{:.2}", rung.seconds),
+                result.fault.unwrap_or("(honest core)").to_owned(),
+                result.expected.unwrap_or("nothing").to_owned(),
+                result.rang.unwrap_or("nothing").to_owned(),
+                result.executions.to_string(),
+                format!("{:.2}", result.seconds),
                 calls,
                 verdict.to_owned(),
             ]);
         }
         let mut text = table(&rows);
-        for rung in rungs.iter().filter(|rung| !rung.is_right) {
-            if let Some(sequence) = &rung.text {
-                text.push_str(&format!("\n{}:\n{sequence}", rung.fault.unwrap_or("honest core")));
+        // What is right and stored already need not be told again.
+        for result in
+            results.iter().filter(|result| !result.is_right || result.known_shortest.is_none())
+        {
+            if let Some(sequence) = &result.text {
+                text.push_str(&format!("\n{}:\n{sequence}", result.fault.unwrap_or("honest core")));
             }
         }
         text
@@ -183,19 +189,24 @@ mod drill {
 
     /// How much work the faults were, in a few figures; a miss counts as if the next sequence had
     /// caught it.
-    fn summary(rungs: &[Rung]) -> String {
-        let drills: Vec<&Rung> = rungs.iter().filter(|rung| rung.fault.is_some()).collect();
+    fn summary(results: &[Drilled]) -> String {
+        let drills: Vec<&Drilled> =
+            results.iter().filter(|result| result.fault.is_some()).collect();
         if drills.is_empty() {
             return String::new();
         }
-        let caught = drills.iter().filter(|rung| rung.rang.is_some()).count();
-        let logs = drills.iter().map(|rung| (rung.executions as f64).ln());
+        let caught = drills.iter().filter(|result| result.is_right).count();
+        let logs = drills.iter().map(|result| (result.executions as f64).ln());
         let mean = (logs.sum::<f64>() / drills.len() as f64).exp();
-        let mut seconds: Vec<f64> = drills.iter().map(|rung| rung.seconds).collect();
+        let mut seconds: Vec<f64> = drills.iter().map(|result| result.seconds).collect();
         seconds.sort_by(f64::total_cmp);
         let (median, slowest) = (seconds[seconds.len() / 2], seconds[seconds.len() - 1]);
-        let is_shortest =
-            |rung: &&&Rung| rung.known_shortest.is_none_or(|known| rung.shortest <= Some(known));
+        let is_shortest = |result: &&&Drilled| {
+            let (Some(shortest), Some(known)) = (result.shortest, result.known_shortest) else {
+                return false;
+            };
+            result.is_right && shortest <= known
+        };
         let shortest = drills.iter().filter(is_shortest).count();
         format!(
             "\n{caught} of {} drills caught their fault, after {mean:.1} sequences in the geometric \
@@ -206,20 +217,21 @@ mod drill {
     }
 
     /// The results stand in the order of the drills, whichever thread was first.
-    fn search_all(drills: &[Drill], plan: Plan) -> Result<Vec<Rung>, Failure> {
+    fn search_all(drills: &[Drill], plan: Plan) -> Result<Vec<Drilled>, Failure> {
         let together = threads(jobs(None).min(drills.len()).max(1))?.install(|| {
             let drills = drills.par_iter();
             drills
-                .map(|&drill| (!is_solitary(drill.fault)).then(|| run_one(drill, plan)))
+                .map(|&drill| (!runs_alone(drill.fault)).then(|| run_one(drill, plan)))
                 .collect::<Vec<_>>()
         });
         // One after the other, now that no other thread can be disturbed.
-        let alone =
-            |(rung, &drill): (Option<Rung>, &Drill)| rung.unwrap_or_else(|| run_one(drill, plan));
+        let alone = |(result, &drill): (Option<Drilled>, &Drill)| {
+            result.unwrap_or_else(|| run_one(drill, plan))
+        };
         Ok(together.into_iter().zip(drills).map(alone).collect())
     }
 
-    fn run_one(drill: Drill, plan: Plan) -> Rung {
+    fn run_one(drill: Drill, plan: Plan) -> Drilled {
         let started = Instant::now();
         let mut workbench = Workbench::on(fault::core_with(drill.fault));
         let layers = layers_for(drill.fault);
@@ -246,7 +258,7 @@ mod drill {
             .as_ref()
             .and_then(|sequence| crate::campaign::reproducer(sequence, &mut workbench))
             .map(|found| found.text.to_string());
-        Rung {
+        Drilled {
             fault: drill.fault.map(Fault::name),
             seed: drill.seed,
             expected,

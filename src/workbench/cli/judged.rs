@@ -36,6 +36,9 @@ pub(super) struct Judged {
     /// Why the run proves nothing about leftovers, if a scan did not look.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) void: Option<String>,
+    /// The fault that the file shows when it is planted, and that was not.
+    #[serde(skip)]
+    pub(super) unplanted: Option<String>,
     /// What was found, for people.
     #[serde(skip)]
     pub(super) story: String,
@@ -96,10 +99,11 @@ pub(super) fn judge(
 ) -> Result<Judged, CorpusError> {
     let stored = corpus::read(path)?;
     let is_clean = workbench.run(&stored.sequence).is_clean();
-    let mismatches = match &stored.form {
-        Form::Text(text) => mismatches(text, workbench.trace()),
-        Form::Wire => Vec::new(),
+    let (mismatches, shows) = match &stored.form {
+        Form::Text(text) => (mismatches(text, workbench.trace()), text.fault()),
+        Form::Wire => (Vec::new(), None),
     };
+    let unplanted = shows.filter(|_| wanted.fault.is_none());
     let file = if path == Path::new(STDIN) {
         "standard input".to_owned()
     } else {
@@ -121,7 +125,7 @@ pub(super) fn judge(
         .then(|| serde_json::to_value(json_report(&subject, Some(&file))).ok())
         .flatten();
     let void = workbench.trace().void.map(|void| void.to_string());
-    Ok(Judged { file, is_clean, mismatches, report, void, story })
+    Ok(Judged { file, is_clean, mismatches, report, void, unplanted, story })
 }
 
 fn mismatches(text: &SequenceText, trace: &Trace) -> Vec<Mismatch> {

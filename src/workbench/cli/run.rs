@@ -44,6 +44,10 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         match judge(&mut workbench, path, wanted) {
             Ok(judged) => {
                 exit = exit.and(judged.exit());
+                if let (true, Some(fault)) = (judged.holds(), &judged.unplanted) {
+                    let file = &judged.file;
+                    console.note(&format!("{file} holds; it shows a fault with --fault {fault}"));
+                }
                 if console.format == Format::Human {
                     console.say(&judged.text())?;
                 } else {

@@ -330,15 +330,9 @@ fn record_heap(
 
 /// Whether a secret died in this call, so that the heap is worth looking through.
 fn is_a_death(seen: &Observation) -> bool {
-    seen.is_ok()
-        && match seen.call {
-            Call::FinishRefresh { .. }
-            | Call::DestroySession { .. }
-            | Call::DestroyDevice { .. }
-            | Call::ResetEngine => true,
-            Call::Retire { .. } => !seen.completions.is_empty(),
-            _ => false,
-        }
+    // A retire under which nothing completed has spent nothing.
+    let is_idle = matches!(seen.call, Call::Retire { .. }) && seen.completions.is_empty();
+    seen.is_ok() && seen.call.kind().descriptor().does.spends && !is_idle
 }
 
 /// Finds, for each home that a driver declares, which session or buffer of the client it belongs to and

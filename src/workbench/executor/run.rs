@@ -28,7 +28,7 @@ pub(super) struct Run<'a, D: Dut> {
     /// Whether the places where secrets die are looked into, as layers or the recording ask.
     pub(super) looks_around: bool,
     pub(super) world: World,
-    /// What the differential compares, if this run is one of its three.
+    /// What the differential compares, if this run is one of those that it compares.
     pub(super) recording: Option<&'a mut RunRecord>,
     /// The call under way, or the last one; it is added to the trace when it has returned.
     pub(super) seen: Observation,

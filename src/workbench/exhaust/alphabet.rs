@@ -46,9 +46,9 @@ const EXCHANGE_OTHER: Call = Call::ExchangeKey { session: S, key: 2, blob: Blob:
 const START: Call = start(16);
 const FINISH: Call = Call::FinishRefresh { session: S };
 const STATUS: Call = Call::SessionStatus { session: S };
-/// Blocks 0 and 1 of IV 1. Again, it is the same IV again.
+/// Blocks 0 and 1 of IV 1. Made a second time, it uses the same counters again.
 const SUBMIT: Call = submit(1, 0, 32);
-/// Begins with the last block of [`SUBMIT`], and is itself no overlap where that was not used.
+/// Block 1 of IV 1: overlaps [`SUBMIT`] if that came before, and is allowed if not.
 const SUBMIT_OVERLAP: Call = submit(1, 1, 16);
 /// The next IV after that of [`SUBMIT`]; before it in the order of little-endian bytes.
 const SUBMIT_NEXT: Call = submit(256, 0, 16);

@@ -62,7 +62,7 @@ pub trait Watch {
     }
 }
 
-/// Nobody.
+/// A watcher that asks for nothing and never ends the search.
 impl Watch for () {}
 
 /// How far a search is.

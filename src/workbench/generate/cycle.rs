@@ -13,7 +13,7 @@ struct Cycle {
     kinds: &'static [CallKind],
     /// How often: around the bounds that it leads to.
     times: &'static [fn(&Bounds) -> u32],
-    /// One cycle in the sum of all weights is this one.
+    /// How often this one is chosen, relative to the weights of the others.
     weight: u32,
 }
 

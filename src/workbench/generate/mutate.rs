@@ -135,11 +135,10 @@ fn re_aim(calls: &mut [Call], rng: &mut impl Rng, sketch: &mut Sketch) {
     let device_count = sketch.devices.len().min(255) + 1;
     let device = slot(dice::index(rng, device_count));
     let choice = dice::below(rng, 4);
-    match &mut calls[at] {
-        Call::DestroyDevice { device: target } | Call::CreateSession { device: target, .. } => {
-            *target = device;
-        }
-        call => {
+    let call = &mut calls[at];
+    match call.device_mut() {
+        Some(target) => *target = device,
+        None => {
             let Some(session) = call.session_mut() else { return };
             let any = dice::index(rng, sketch.sessions.len().min(255) + 1);
             match choice {

@@ -58,16 +58,16 @@ pub fn go_on(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut CallSeq
     calls.truncate(CALLS_MAX);
 }
 
-/// One sequence in so many makes some calls over and over.
+/// The probability, as 1 in this, that a new sequence makes some calls over and over.
 const CYCLE_ODDS: u32 = 8;
 
-/// Of those that go on from somewhere, one in so many does.
+/// The same for a sequence that goes on from the calls of another.
 const CYCLE_ODDS_LATER: u32 = 2;
 
-/// One call in so many is made again at once.
+/// The probability, as 1 in this, that a call is made twice in a row.
 const AGAIN_ODDS: u32 = 12;
 
-/// After one in so many cycles comes another.
+/// The probability, as 1 in this, that a second cycle follows a cycle.
 const NEXT_CYCLE_ODDS: u32 = 4;
 
 /// Most calls of such a cycle.

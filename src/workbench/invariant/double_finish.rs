@@ -44,16 +44,12 @@ fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// A finish answers the start before it; one that succeeds without a start is one too many.
 fn check_codes(case: &Case<'_>, verdict: &mut Verdict) {
-    let standings = &mut *case.model.scratch.standings.borrow_mut();
-    standings.clear();
-    for (index, seen) in case.trace.calls.iter().enumerate() {
-        let session = standings.session(seen.session_slot);
-        standings.follow(index, seen);
+    for (index, (seen, before)) in case.calls().enumerate() {
         let is_finish = matches!(seen.call, Call::FinishRefresh { .. }) && seen.is_ok();
-        if !is_finish || session.is_started || verdict.claims(index) {
+        if !is_finish || before.session.is_started || verdict.claims(index) {
             continue;
         }
-        let happened = match session.finished {
+        let happened = match before.session.finished {
             Some(call) => {
                 format!("answered S_OK, and no start came since the finish of call {call}")
             }

@@ -29,7 +29,7 @@ mod wrong_key_epoch;
 
 use rekeylab_ddi::Hresult;
 
-use crate::observation::{Observation, Trace};
+use crate::observation::{Before, Observation, Trace};
 use crate::sequence::Call;
 pub use model::{
     Answer, CompletionFault, Disagreement, Divergence, KeyName, Model, ModelSession, Processed,
@@ -73,9 +73,9 @@ macro_rules! abort_function {
 }
 pub(crate) use abort_function;
 
-/// The code of a call, if it can only be answered once what the call names was found: success, or a
-/// refusal for what its state, the arguments or the bounds say.
-pub(crate) fn code_of_the_found(seen: &Observation) -> Option<Hresult> {
+/// The code of a call, if it shows that the driver found what the handles name: success, or a refusal
+/// for what the state, the arguments or the bounds say.
+pub(crate) fn code_if_found(seen: &Observation) -> Option<Hresult> {
     const OF_ANY_CALL: [Hresult; 6] = [
         Hresult::S_OK,
         Hresult::D3DDDIERR_INVALIDCALL,
@@ -130,6 +130,13 @@ pub struct Case<'a> {
     pub divergences: &'a [Divergence],
     /// The model after the last call.
     pub model: &'a Model,
+}
+
+impl<'a> Case<'a> {
+    /// Every call, with where what it names stood before it.
+    fn calls(&self) -> impl Iterator<Item = (&'a Observation, &'a Before)> {
+        self.trace.calls.iter().zip(&self.model.scratch.before)
+    }
 }
 
 /// An invariant broken at a call.
@@ -194,6 +201,7 @@ impl Verdict {
 pub fn judge(trace: &Trace, model: &mut Model, verdict: &mut Verdict) {
     verdict.violations.clear();
     model.replay(trace);
+    model.scratch.follow(trace);
     let case = Case { trace, divergences: model.divergences(), model };
     for invariant in ALL {
         (invariant.check)(&case, verdict);

@@ -28,7 +28,7 @@ pub fn write_remembered(trace: &Trace, model: &mut Model, hash: &mut StateHash) 
     let calls = trace.calls.get(..trace.sequence_len).unwrap_or_default();
     model.replay_first(trace, calls.len());
     model.write_state(hash);
-    let standings = &mut *model.scratch.standings.borrow_mut();
+    let standings = &mut model.scratch.standings;
     standings.clear();
     for (index, seen) in calls.iter().enumerate() {
         standings.follow(index, seen);

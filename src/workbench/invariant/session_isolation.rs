@@ -1,7 +1,7 @@
 //! `session-isolation`: calls on one session or device change no other.
 
 use super::remembered::Remembered;
-use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, code_of_the_found};
+use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, code_if_found};
 use crate::observation::StateHash;
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -21,14 +21,12 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// A call through a device that did not create the session must be refused.
 fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
-    let standings = &mut *case.model.scratch.standings.borrow_mut();
-    standings.clear();
-    for (index, seen) in case.trace.calls.iter().enumerate() {
+    for (index, (seen, before)) in case.calls().enumerate() {
         // Most calls come through the right device, which is quicker to see than what they answered.
-        if let Some(slot) = seen.session_slot
-            && let owner @ Some(_) = standings.session(Some(slot)).device
-            && owner != seen.device_slot
-            && let Some(code) = code_of_the_found(seen)
+        if before.session.device != seen.device_slot
+            && before.session.device.is_some()
+            && seen.session_slot.is_some()
+            && let Some(code) = code_if_found(seen)
             && !verdict.claims(index)
         {
             verdict.violations.push(Violation {
@@ -45,7 +43,6 @@ fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
             });
             return;
         }
-        standings.follow(index, seen);
     }
 }
 

@@ -3,8 +3,8 @@
 use rekeylab_ddi::Hresult;
 
 use super::remembered::Remembered;
-use super::{Case, Invariant, Verdict, Violation, abort_function, code_of_the_found};
-use crate::observation::{DeviceStanding, Observation, Standings, StateHash};
+use super::{Case, Invariant, Verdict, Violation, abort_function, code_if_found};
+use crate::observation::{Before, DeviceStanding, Observation, StateHash};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -19,16 +19,15 @@ abort_function!(use_after_destroy_found);
 
 /// From the first such call on, two names can mean one session; the rest is echo.
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    let standings = &mut *case.model.scratch.standings.borrow_mut();
-    standings.clear();
-    for (index, seen) in case.trace.calls.iter().enumerate() {
-        if let Some((call, what)) = dead_name_of(standings, seen)
-            && let Some(code) = code_of_the_found(seen)
+    for (index, (seen, before)) in case.calls().enumerate() {
+        if let Some((call, what)) = dead_name_of(seen, before)
+            && let Some(code) = code_if_found(seen)
         {
             verdict.violations.push(violation(index, seen, code, what, call));
             return;
         }
-        if let Some((handle, earlier)) = given_before(standings, seen) {
+        if let Some(earlier) = before.same_handle {
+            let handle = if matches!(seen.call, Call::CreateDevice) { "device" } else { "session" };
             verdict.violations.push(Violation {
                 invariant: INVARIANT.name,
                 call: index,
@@ -40,7 +39,6 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             });
             return;
         }
-        standings.follow(index, seen);
     }
 }
 
@@ -60,46 +58,17 @@ fn remembers(Remembered { standings, .. }: &Remembered<'_>, hash: &mut StateHash
 
 /// Whether the call names something dead, and which call killed it.
 #[inline]
-fn dead_name_of(standings: &Standings, seen: &Observation) -> Option<(usize, &'static str)> {
-    if seen.call.session().is_some()
-        && let Some(slot) = seen.session_slot
-        && let Some(call) = standings.session(Some(slot)).ended
+fn dead_name_of(seen: &Observation, before: &Before) -> Option<(u32, &'static str)> {
+    if let Some(call) = before.session.ended
+        && seen.session_slot.is_some()
+        && seen.call.session().is_some()
     {
         return Some((call, "session"));
     }
-    let device = standings.devices().get(usize::from(seen.device_slot?))?;
-    device.ended.map(|call| (call, "device"))
+    before.device_ended.map(|call| (call, "device"))
 }
 
-/// Whether a new handle was given out before, what it is a handle of, and by which call.
-///
-/// A creation that succeeds without a handle is another alarm's business.
-#[inline]
-fn given_before(standings: &Standings, seen: &Observation) -> Option<(&'static str, usize)> {
-    let is_it = |handle: u64| handle == seen.scalar && handle != 0;
-    if !seen.is_ok() {
-        return None;
-    }
-    match seen.call {
-        Call::CreateDevice => {
-            let mut devices = standings.devices().iter();
-            devices.find(|device| is_it(device.handle))?.created.map(|call| ("device", call))
-        }
-        Call::CreateSession { .. } => {
-            let mut sessions = standings.sessions().iter();
-            sessions.find(|session| is_it(session.handle))?.created.map(|call| ("session", call))
-        }
-        _ => None,
-    }
-}
-
-fn violation(
-    call: usize,
-    seen: &Observation,
-    code: Hresult,
-    what: &str,
-    ended: usize,
-) -> Violation {
+fn violation(call: usize, seen: &Observation, code: Hresult, what: &str, ended: u32) -> Violation {
     Violation {
         invariant: INVARIANT.name,
         call,

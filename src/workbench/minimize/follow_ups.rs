@@ -1,6 +1,6 @@
 //! What to do after a sequence to learn more about the bug that it shows.
 //!
-//! Two bugs may show the same in their shortest forms and differ a call later. The follow-ups are a
+//! Two bugs may show the same in tnew_session shortest forms and differ a call later. The follow-ups are a
 //! fixed set, so that a bug is asked the same questions wherever it is found.
 
 use super::simplify::Number;
@@ -58,7 +58,7 @@ fn behind(base: &[Call], session: SessionRef, created: Created) -> [Vec<Call>; 6
     let mut create = CallKind::CreateSession.plain();
     let owner = owner_of(base, session.slot);
     renumber::each_slot(&mut create, |_, slot| *slot = owner);
-    let heir = u8::try_from(created.sessions).map_or(session, SessionRef::new);
+    let new_session = u8::try_from(created.sessions).map_or(session, SessionRef::new);
     let buffer = submit(high, 0, 16);
     [
         vec![finish, buffer, status],
@@ -70,14 +70,14 @@ fn behind(base: &[Call], session: SessionRef, created: Created) -> [Vec<Call>; 6
             buffer,
             destroy,
             create,
-            on(heir, CallKind::ExchangeKey),
-            on(heir, CallKind::SubmitBuffer),
+            on(new_session, CallKind::ExchangeKey),
+            on(new_session, CallKind::SubmitBuffer),
         ],
         vec![buffer, Call::ResetEngine, status, exchange, buffer],
     ]
 }
 
-/// A seed that no generator gives to a session.
+/// The seed of a key that no session has: generators stay far below it.
 const UNUSED_KEY: u64 = 0xA7E5;
 
 /// A plain call on a session.

@@ -20,7 +20,7 @@ pub use sighting::{
     Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Sighting, Stay,
     StrayWrite,
 };
-pub use standing::{DeviceStanding, Phase, SessionStanding, Standings};
+pub use standing::{Before, DeviceStanding, Phase, SessionStanding, Standings};
 pub use state_hash::{StateHash, StateId};
 
 use crate::sequence::Call;

@@ -10,8 +10,8 @@ use crate::sequence::Call;
 pub struct Standings {
     devices: Vec<DeviceStanding>,
     sessions: Vec<SessionStanding>,
-    /// What is served without a session, for a NULL handle.
-    nobody: SessionStanding,
+    /// What calls did whose session handle was NULL, should a driver serve one.
+    null_session: SessionStanding,
 }
 
 /// Where a device stands.
@@ -20,9 +20,9 @@ pub struct DeviceStanding {
     /// The handle that the driver gave it; 0 when its creation was refused.
     pub handle: u64,
     /// The call that created it.
-    pub created: Option<usize>,
+    pub created: Option<u32>,
     /// The last call that destroyed it.
-    pub ended: Option<usize>,
+    pub ended: Option<u32>,
 }
 
 /// Where a session stands.
@@ -31,20 +31,44 @@ pub struct SessionStanding {
     /// The handle that the driver gave it; 0 when its creation was refused.
     pub handle: u64,
     /// The call that created it.
-    pub created: Option<usize>,
+    pub created: Option<u32>,
     /// The slot of the device that created it; `None` when its creation was refused.
     pub device: Option<u16>,
     /// The last call that destroyed it, or its device.
-    pub ended: Option<usize>,
+    pub ended: Option<u32>,
     /// Whether a start succeeded that no finish has answered, whatever happened in between.
     pub is_started: bool,
     /// The last call that finished a refresh.
-    pub finished: Option<usize>,
+    pub finished: Option<u32>,
     /// How many refreshes were finished since its key was exchanged.
     pub epoch: u32,
     has_key: bool,
     is_lost: bool,
 }
+
+/// Where what a call names stood before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Before {
+    /// Its session; that of a NULL handle if it names none.
+    pub session: SessionStanding,
+    /// The last call that destroyed its device.
+    pub device_ended: Option<u32>,
+    /// An earlier call that had got the handle which it got.
+    pub same_handle: Option<u32>,
+}
+
+/// A slot that no call has filled yet.
+static NEVER_CREATED: SessionStanding = SessionStanding {
+    handle: 0,
+    created: None,
+    device: None,
+    ended: None,
+    is_started: false,
+    finished: None,
+    epoch: 0,
+    has_key: false,
+    is_lost: false,
+};
 
 /// The state of a session: which calls it should accept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -109,10 +133,10 @@ impl Standings {
     /// Forgets everything and keeps the memory.
     pub fn clear(&mut self) {
         // A new field does not compile until somebody has decided what becomes of it.
-        let Self { devices, sessions, nobody } = self;
+        let Self { devices, sessions, null_session } = self;
         devices.clear();
         sessions.clear();
-        *nobody = SessionStanding::default();
+        *null_session = SessionStanding::default();
     }
 
     /// Every device slot that a call filled, in their order.
@@ -127,32 +151,43 @@ impl Standings {
         &self.sessions
     }
 
-    /// Where a session stands; a call without one is counted as one of nobody's.
+    /// Where a session stands; `None` stands for the NULL handle.
     #[must_use]
     #[inline]
-    pub fn session(&self, slot: Option<u16>) -> SessionStanding {
+    pub fn session(&self, slot: Option<u16>) -> &SessionStanding {
         match slot {
-            None => self.nobody,
-            Some(slot) => self.sessions.get(usize::from(slot)).copied().unwrap_or_default(),
+            None => &self.null_session,
+            Some(slot) => self.sessions.get(usize::from(slot)).unwrap_or(&NEVER_CREATED),
         }
     }
 
-    /// Takes over what a call changed; `index` is its number.
-    #[inline]
-    pub fn follow(&mut self, index: usize, seen: &Observation) {
+    /// Takes over what a call changed, and says where what it names stood before; `index` is its
+    /// number.
+    #[inline(always)]
+    pub fn follow(&mut self, index: usize, seen: &Observation) -> Before {
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        let device = seen.device_slot.and_then(|slot| self.devices.get(usize::from(slot)));
+        let mut before = Before {
+            session: *self.session(seen.session_slot),
+            device_ended: device.and_then(|device| device.ended),
+            same_handle: None,
+        };
+        let is_same = |handle: u64| handle == seen.scalar && handle != 0;
         match seen.call {
-            Call::CreateDevice => {
-                if let Some(device) = slot_mut(&mut self.devices, seen.device_slot)
-                    && seen.is_ok()
-                {
+            Call::CreateDevice if seen.is_ok() => {
+                let mut devices = self.devices.iter();
+                let same = devices.find(|device| is_same(device.handle));
+                before.same_handle = same.and_then(|device| device.created);
+                if let Some(device) = slot_mut(&mut self.devices, seen.device_slot) {
                     *device =
                         DeviceStanding { handle: seen.scalar, created: Some(index), ended: None };
                 }
             }
-            Call::CreateSession { .. } => {
-                if let Some(session) = slot_mut(&mut self.sessions, seen.session_slot)
-                    && seen.is_ok()
-                {
+            Call::CreateSession { .. } if seen.is_ok() => {
+                let mut sessions = self.sessions.iter();
+                let same = sessions.find(|session| is_same(session.handle));
+                before.same_handle = same.and_then(|session| session.created);
+                if let Some(session) = slot_mut(&mut self.sessions, seen.session_slot) {
                     *session = SessionStanding {
                         handle: seen.scalar,
                         created: Some(index),
@@ -160,6 +195,13 @@ impl Standings {
                         ..SessionStanding::default()
                     };
                 }
+            }
+            // What was refused has its slot too.
+            Call::CreateDevice => {
+                slot_mut(&mut self.devices, seen.device_slot);
+            }
+            Call::CreateSession { .. } => {
+                slot_mut(&mut self.sessions, seen.session_slot);
             }
             _ if !seen.is_ok() => {}
             Call::DestroyDevice { .. } => {
@@ -183,11 +225,12 @@ impl Standings {
                 }
             }
         }
+        before
     }
 
     fn session_mut(&mut self, slot: Option<u16>) -> Option<&mut SessionStanding> {
         match slot {
-            None => Some(&mut self.nobody),
+            None => Some(&mut self.null_session),
             Some(slot) => self.sessions.get_mut(usize::from(slot)),
         }
     }
@@ -195,7 +238,8 @@ impl Standings {
 
 impl SessionStanding {
     /// Takes over what a call on it changed that succeeded.
-    fn follow(&mut self, index: usize, call: &Call) {
+    #[inline(always)]
+    fn follow(&mut self, index: u32, call: &Call) {
         match call {
             Call::ExchangeKey { .. } => {
                 (self.has_key, self.is_lost, self.epoch) = (true, false, 0);
@@ -234,7 +278,7 @@ mod tests {
         for (index, call) in sequence.calls.into_iter().enumerate() {
             standings.follow(index, &served(call));
         }
-        standings.session(Some(0))
+        *standings.session(Some(0))
     }
 
     fn served(call: Call) -> Observation {

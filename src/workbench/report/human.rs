@@ -70,17 +70,14 @@ fn life(
     trace: &Trace,
     paint: Paint,
 ) -> core::fmt::Result {
-    let concerns = |seen: &Observation| match (violation.session, seen.call) {
-        (
-            _,
-            Call::ResetEngine | Call::InjectEntropy { .. } | Call::InjectAllocationFailure { .. },
-        ) => true,
-        (_, Call::Retire { .. }) => true,
+    let concerns = |seen: &Observation| match (violation.session, seen.session_slot) {
         (None, _) => true,
-        (Some(slot), Call::DestroyDevice { .. } | Call::CreateDevice) => {
-            owner_of(slot, trace).is_some_and(|owner| seen.device_slot == Some(owner))
-        }
-        (Some(slot), _) => seen.session_slot == Some(slot),
+        (Some(slot), Some(session)) => session == slot,
+        // Calls on a session that names none concern nobody, those on other devices only theirs.
+        (Some(slot), None) => match seen.device_slot {
+            None => seen.call.session().is_none(),
+            Some(device) => owner_of(slot, trace) == Some(device),
+        },
     };
     let history: Vec<_> = trace
         .calls

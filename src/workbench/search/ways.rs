@@ -15,8 +15,8 @@ pub(super) struct Ways {
     known: Vec<u16>,
 }
 
-/// One in so many ways that are as short as the known one takes its place, so that it is not always
-/// the same that is gone on from.
+/// A way that is as short as the known one replaces it with a probability of 1 in this, so that the
+/// search does not go on from the same sequence for ever.
 const REPLACE_ODDS: u32 = 4;
 
 impl Ways {

@@ -15,12 +15,13 @@ pub struct Argument {
     pub values: Values,
     /// Which of them mostly make sense.
     pub usual: Usual,
-    /// One generated call in so many tempts with another value; 0 for never.
+    /// The probability, as 1 in this, that a generated call takes a value that mostly makes no sense;
+    /// 0 for never.
     pub tempts: u32,
-    /// Of the changes of an argument of this call, how many in the sum of all weights change this.
+    /// How often a mutation changes this argument, relative to the weights of the call's others.
     pub weight: u32,
-    /// Whether a driver wants it to rise from call to call, so that no value of it is plain for
-    /// ever: what is far from plain in it counts last.
+    /// Whether a driver wants it to rise from call to call, as a counter does. A small value is then
+    /// soon refused, so minimising makes the other arguments plain first.
     pub rises: bool,
 }
 

@@ -135,6 +135,8 @@ macro_rules! calls {
     };
 }
 
+// The odds stand in the order of `Situation`: no device, no session, unkeyed, keyed, pending, unknown,
+// dead.
 calls! {
     /// `create-device`: opens a device and makes the next device slot.
     CreateDevice = 0x01, "create-device", "opens a device on the adapter",
@@ -142,7 +144,7 @@ calls! {
 
     /// `destroy-device`: closes a device and all its sessions.
     DestroyDevice = 0x02, "destroy-device", "closes a device and every session it created",
-        odds [1, 1, 1, 1, 1, 4, 1], Effects::NONE, {
+        odds [1, 1, 1, 1, 1, 4, 1], Effects::SPENDS, {
         /// Which device.
         device: Slot = Slot(0), Argument::DEVICE;
     };
@@ -162,7 +164,7 @@ calls! {
 
     /// `destroy-session`.
     DestroySession = 0x04, "destroy-session", "ends a session for every caller, at once",
-        odds [1, 3, 3, 4, 5, 4, 8], Effects::NONE, {
+        odds [1, 3, 3, 4, 5, 4, 8], Effects::SPENDS, {
         /// Which session.
         session: SessionRef = SessionRef::new(0), Argument::SESSION;
     };
@@ -191,7 +193,7 @@ calls! {
 
     /// `finish-refresh`.
     FinishRefresh = 0x07, "finish-refresh", "has the driver XOR the random number into the key",
-        odds [1, 3, 2, 4, 34, 4, 6], Effects::NONE, {
+        odds [1, 3, 2, 4, 34, 4, 6], Effects::SPENDS, {
         /// Which session.
         session: SessionRef = SessionRef::new(0), Argument::SESSION;
     };
@@ -224,7 +226,7 @@ calls! {
 
     /// `retire`: the GPU timeline advances.
     Retire = 0x0A, "retire", "lets the GPU complete up to so many commands",
-        odds [1, 3, 2, 10, 8, 4, 3], Effects::NONE, {
+        odds [1, 3, 2, 10, 8, 4, 3], Effects::SPENDS, {
         /// By at most this many commands.
         count: u32 = 1,
             Argument::short("", WireField::Size, FEW).usually(Usual::From(1, 3)).tempting(8);
@@ -232,7 +234,7 @@ calls! {
 
     /// `reset-engine`: the tear-down event.
     ResetEngine = 0x0B, "reset-engine", "resets the engine: every session key is lost",
-        odds [1, 1, 1, 2, 3, 4, 2], Effects::NONE;
+        odds [1, 1, 1, 2, 3, 4, 2], Effects::SPENDS;
 
     /// `inject-entropy`: what the entropy source answers to the next draws.
     InjectEntropy = 0x0C, "inject-entropy", "makes the entropy source misbehave for so many draws",
@@ -333,13 +335,19 @@ pub struct Effects {
     pub allocates: bool,
     /// Whether the driver draws random numbers in it.
     pub draws: bool,
+    /// Whether a secret may be dead after it, so that live memory is worth looking through.
+    pub spends: bool,
     /// Whether it prepares the seams instead of entering the driver.
     pub injects: bool,
 }
 
 impl Effects {
     /// Nothing.
-    pub const NONE: Self = Self { creates: None, allocates: false, draws: false, injects: false };
+    pub const NONE: Self =
+        Self { creates: None, allocates: false, draws: false, spends: false, injects: false };
+
+    /// Ends the life of a secret.
+    const SPENDS: Self = Self { spends: true, ..Self::NONE };
 
     /// Prepares the seams.
     pub const INJECTS: Self = Self { injects: true, ..Self::NONE };

@@ -7,7 +7,7 @@
 //!
 //! | call | device | session | mode | size | x | y |
 //! |---|---|---|---|---|---|---|
-//! | destroy-device | device | | | | | |
+//! | other calls on a device | device | | | | | |
 //! | create-session | device | | crypto type + 16 * profile | | | |
 //! | exchange-key | via | session | blob | key | | |
 //! | start-refresh | via | session | 1: NULL buffer | size | | |

@@ -35,6 +35,17 @@ fn every_id_is_in_reach_or_has_a_reason_not_to_be() {
     assert_eq!(listed, every_id());
 }
 
+#[cfg(feature = "faults")]
+#[test]
+fn every_fault_breaks_rules_that_there_are() {
+    let ids = every_id();
+    for fault in rekeylab_faults::Fault::ALL {
+        for id in fault.breaks().split_whitespace() {
+            assert!(ids.contains(id), "{} breaks {id}, which is no rule", fault.name());
+        }
+    }
+}
+
 #[test]
 fn the_lists_are_in_the_order_of_the_ids() {
     assert!(ALL.is_sorted_by_key(|rule| place(rule.id)));

@@ -127,6 +127,13 @@ impl SequenceText {
         CallSequence { calls: self.entries.iter().map(|entry| entry.call).collect() }
     }
 
+    /// The planted fault that a line `# fault: NAME` says the sequence shows.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let description = self.description();
+        description.lines().find_map(|line| line.strip_prefix("fault: ")).map(str::to_owned)
+    }
+
     /// The comment lines at the top, up to the first blank line or call: what the text is about.
     #[must_use]
     pub fn description(&self) -> String {

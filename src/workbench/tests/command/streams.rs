@@ -27,6 +27,36 @@ fn colour_comes_when_asked_for() {
 }
 
 #[test]
+fn a_story_has_colour_when_asked_for_and_the_same_words_without() {
+    let desk = Desk::new();
+    desk.file("wrong.seq", WRONG);
+    let plain = desk.run("run wrong.seq --color never");
+    let coloured = desk.run("run wrong.seq --color always");
+    assert!(!plain.out.contains(&0x1B), "{plain:?}");
+    assert_eq!(anstream::adapter::strip_str(coloured.text()).to_string(), plain.text());
+}
+
+#[cfg(feature = "faults")]
+#[test]
+fn a_story_of_a_planted_fault_has_colour_too() {
+    let desk = Desk::new();
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../corpus/crashes/double-finish/finish-without-start-succeeds.seq"
+    );
+    let planted = format!("--fault finish-without-start --color always {file}");
+    let ran = desk.run(&format!("run {planted}"));
+    assert!(ran.text().starts_with("\x1B[1m\x1B[31mviolation: double-finish"), "{ran:?}");
+    let ran =
+        desk.run("exhaust --depth 4 --findings found --fault finish-without-start --color always");
+    assert!(ran.text().starts_with("\x1B[1m\x1B[31mviolation: double-finish"), "{ran:?}");
+    // Without the fault the file holds, and says with which it does not.
+    let ran = desk.run(&format!("run {file}"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("it shows a fault with --fault finish-without-start"), "{ran:?}");
+}
+
+#[test]
 fn findings_go_to_standard_output_and_errors_do_not() {
     let desk = Desk::new();
     desk.file("wrong.seq", WRONG);

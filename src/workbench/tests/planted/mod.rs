@@ -40,9 +40,8 @@ pub(crate) fn shortest_of(fault: Fault) -> usize {
 
 /// The fault that a file says it shows.
 pub(crate) fn fault_of(file: &File) -> Option<Fault> {
-    let description = file.parsed.description();
-    let name = description.lines().find_map(|line| line.strip_prefix("fault: "))?;
-    Some(Fault::from_name(name).unwrap_or_else(|| panic!("{}: no fault {name:?}", file.path)))
+    let name = file.parsed.fault()?;
+    Some(Fault::from_name(&name).unwrap_or_else(|| panic!("{}: no fault {name:?}", file.path)))
 }
 
 /// The shortest reproducer of each fault, in the order of [`Fault::ALL`].
