@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use proc_macro2::{TokenStream, TokenTree};
 
 use crate::fault::{Change, Fault, Target};
+use crate::stack::with_room;
 
 /// How many calls the shortest reproducer of each fault has, by the fault's name.
 pub type Reproduced = BTreeMap<String, usize>;
@@ -16,6 +17,10 @@ pub type Reproduced = BTreeMap<String, usize>;
 /// Its user has a trait `crate::memory::Forget` for the types of such statics.
 #[must_use]
 pub fn catalogue(faults: &[Fault], reproduced: &Reproduced) -> String {
+    with_room(|| catalogue_of(faults, reproduced))
+}
+
+fn catalogue_of(faults: &[Fault], reproduced: &Reproduced) -> String {
     let mut source = String::new();
     let out = &mut source;
     line(out, "/// A bug that can be planted in the core.");

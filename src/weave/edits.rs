@@ -2,9 +2,10 @@
 
 use core::ops::Range;
 
+use proc_macro2::{TokenStream, TokenTree};
 use syn::Stmt;
 
-use crate::fault::{Change, Fault, Hunk};
+use crate::fault::{Change, Fault, Hunk, Line};
 use crate::place::{Kind, Place, block_of, bytes, tokens};
 use crate::problem::Problem;
 
@@ -35,8 +36,8 @@ impl<'a> Edits<'a> {
     ///
     /// # Errors
     ///
-    /// When that is not Rust, does not bind what the place binds, or overlaps with what another
-    /// fault changes.
+    /// When that is not Rust, does not bind what the place binds, lies in what the same fault changes
+    /// already, or overlaps with what another changes.
     pub(crate) fn add(
         &mut self,
         fault: &'a Fault,
@@ -49,7 +50,7 @@ impl<'a> Edits<'a> {
             problem("what it adds is not Rust: neither statements nor an expression".into())
         })?;
         if let Kind::Binding { pattern, .. } = &place.kind
-            && !matches!(block.stmts.last(), Some(Stmt::Local(local)) if tokens(&local.pat) == *pattern && local.init.is_some())
+            && !block.stmts.last().is_some_and(|last| is_plain_let(last, pattern))
         {
             return Err(problem(format!("what it adds must end in `let {pattern} = ...;`")));
         }
@@ -63,6 +64,17 @@ impl<'a> Edits<'a> {
             let (file, line) = (&other.file, hunk.line);
             return Err(problem(format!(
                 "it changes a part of what {file}:{line} changes, and more"
+            )));
+        }
+        // Where the fault is the planted one, nothing else of it stands in what it changes.
+        let is_unreachable = |edit: &&Edit<'_>| {
+            contains(&edit.place.range, &place.range) || contains(&place.range, &edit.place.range)
+        };
+        let mut met = self.places.iter().filter(is_unreachable).flat_map(|edit| &edit.readings);
+        if let Some(own) = met.find(|reading| core::ptr::eq(reading.fault, fault)) {
+            return Err(problem(format!(
+                "the hunk of line {} changes the same place, and only one of them could be taken",
+                own.hunk.line
             )));
         }
         let reading = Reading { fault, hunk, added };
@@ -137,13 +149,37 @@ fn both(text: &str, edit: &Edit<'_>, inner: &[Edit<'_>]) -> String {
     }
 }
 
-/// The lines of the bug, each with where it comes from.
-fn added_lines(fault: &Fault, hunk: &Hunk) -> String {
+/// Whether a statement binds this pattern to a value and says no more, so that the value is all of it.
+fn is_plain_let(statement: &Stmt, pattern: &str) -> bool {
+    let Stmt::Local(local) = statement else { return false };
+    let is_whole = local.init.as_ref().is_some_and(|init| init.diverge.is_none());
+    tokens(&local.pat) == pattern && is_whole && local.attrs.is_empty()
+}
+
+/// The lines of the bug, each with where it comes from, but for those that end within a string.
+pub(crate) fn added_lines(fault: &Fault, hunk: &Hunk) -> String {
+    let mut within = Vec::new();
+    if let Ok(added) = hunk.text(|change| change == Change::Added).parse() {
+        find_broken_lines(added, &mut within);
+    }
     let added = hunk.lines.iter().filter(|line| line.change == Change::Added);
-    added
-        .map(|line| format!("{} // {}:{}", line.source, fault.file, line.line))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let with_origin = |(line, number): (&Line, usize)| {
+        if within.iter().any(|range| range.contains(&number)) {
+            return line.source.clone();
+        }
+        format!("{} // {}:{}", line.source, fault.file, line.line)
+    };
+    added.zip(1..).map(with_origin).collect::<Vec<_>>().join("\n")
+}
+
+/// Notes the lines, counted from 1, whose ends lie within a token.
+fn find_broken_lines(code: TokenStream, found: &mut Vec<Range<usize>>) {
+    for token in code {
+        match token {
+            TokenTree::Group(group) => find_broken_lines(group.stream(), found),
+            token => found.push(token.span().start().line..token.span().end().line),
+        }
+    }
 }
 
 /// Statements that end in a `let`, as a block that has the bound value.

@@ -3,7 +3,16 @@
 use std::path::Path;
 use std::{fs, io};
 
+use proc_macro2::TokenStream;
+
 use crate::problem::Problem;
+use crate::stack::with_room;
+
+const A_FAULT_IS: &str = "a fault is a file <invariant>/<name>.fault";
+/// What a head says that cannot be read, or a line that was meant as one.
+const HEAD: &str = "a hunk begins with `@@`, a blank, a source file below src/, and a function";
+/// How long a hunk may be, which bounds how deeply its code is nested.
+const HUNK_LEN_MAX: usize = 8192;
 
 /// A bug, written as the change that would introduce it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,7 +25,7 @@ pub struct Fault {
     pub file: String,
     /// What happens, in one sentence without a full stop.
     pub summary: String,
-    /// The id of the rule that it breaks.
+    /// The id of the rule that it breaks, or several with blanks between them.
     pub breaks: String,
     /// The changes, in the order of the file.
     pub hunks: Vec<Hunk>,
@@ -76,29 +85,40 @@ impl Fault {
     ///
     /// A [`Problem`] with the first line that cannot be understood.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problem> {
+        with_room(|| Self::read(file, text))
+    }
+
+    fn read(file: &str, text: &str) -> Result<Self, Problem> {
         let problem = |line: usize, message: &str| Problem::new(file, line, message);
         let mut path = file.rsplit('/');
         let name = path.next().and_then(|name| name.strip_suffix(".fault"));
         let (Some(name), Some(invariant)) = (name, path.next()) else {
-            return Err(problem(0, "a fault is a file <invariant>/<name>.fault"));
+            return Err(problem(0, A_FAULT_IS));
         };
         if !is_kebab_case(name) {
             return Err(problem(0, "a fault's name is lower-case words joined by `-`"));
+        }
+        if !is_kebab_case(invariant) {
+            return Err(problem(0, "a fault's folder is lower-case words joined by `-`"));
         }
         let mut lines = text.lines().zip(1..);
         let summary = lines.next().map(|(line, _)| line.trim()).filter(|line| !line.is_empty());
         let summary = summary.ok_or(problem(1, "the first line says what happens"))?;
         let breaks = lines.next().and_then(|(line, _)| line.strip_prefix("breaks "));
-        let breaks =
-            breaks.ok_or(problem(2, "the second line is `breaks` and the id of a rule"))?;
+        let breaks = breaks.map(str::trim).filter(|ids| are_rules(ids)).ok_or(problem(
+            2,
+            "the second line is `breaks` and the id of a rule, such as S-03 or INV-12",
+        ))?;
         let mut hunks: Vec<Hunk> = Vec::new();
         for (line, number) in lines {
             if let Some(head) = line.strip_prefix("@@ ") {
                 hunks.push(Hunk::begin(head.trim(), number).map_err(|what| problem(number, what))?);
             } else if let Some(hunk) = hunks.last_mut() {
                 hunk.lines.extend(Line::read(line, number).map_err(|what| problem(number, what))?);
+            } else if line.trim_start().starts_with("@@") {
+                return Err(problem(number, HEAD));
             }
-            // What stands before the first hunk explains the bug.
+            // What else stands before the first hunk explains the bug.
         }
         if hunks.is_empty() {
             return Err(problem(
@@ -109,14 +129,20 @@ impl Fault {
         for hunk in &hunks {
             hunk.check().map_err(|what| problem(hunk.line, what))?;
         }
-        Ok(Self {
+        let fault = Self {
             name: name.to_owned(),
             invariant: invariant.to_owned(),
             file: file.to_owned(),
             summary: summary.to_owned(),
-            breaks: breaks.trim().to_owned(),
+            breaks: breaks.to_owned(),
             hunks,
-        })
+        };
+        let variant = fault.variant();
+        if !is_identifier(&variant) {
+            let message = format!("its name becomes `{variant}`, which is a word of Rust");
+            return Err(problem(0, &message));
+        }
+        Ok(fault)
     }
 
     /// Its name as a Rust type would be written: `FinishKeepsRandom`.
@@ -131,7 +157,7 @@ impl Hunk {
     fn begin(head: &str, line: usize) -> Result<Self, &'static str> {
         let (source, place) = head.split_once(' ').unwrap_or((head, ""));
         if !source.ends_with(".rs") {
-            return Err("a hunk begins with `@@`, a source file below src/, and a function");
+            return Err(HEAD);
         }
         let target = match place.trim() {
             "" => Target::Items,
@@ -140,6 +166,16 @@ impl Hunk {
                 None => Target::Function(place.to_owned()),
             },
         };
+        let is_named = match &target {
+            Target::Function(name) => {
+                name.split("::").count() <= 2 && name.split("::").all(is_identifier)
+            }
+            Target::Fields(name) => is_identifier(name),
+            Target::Items => true,
+        };
+        if !is_named {
+            return Err(HEAD);
+        }
         Ok(Self { line, source: source.to_owned(), target, lines: Vec::new() })
     }
 
@@ -156,6 +192,9 @@ impl Hunk {
     }
 
     fn check(&self) -> Result<(), &'static str> {
+        if self.lines.iter().map(|line| line.source.len()).sum::<usize>() > HUNK_LEN_MAX {
+            return Err("a hunk has at most 8192 bytes, and a bug fewer");
+        }
         let is_changed = |line: &Line| line.change != Change::Kept;
         let first = self.lines.iter().position(is_changed).ok_or("the hunk changes nothing")?;
         let last = self.lines.iter().rposition(is_changed).unwrap_or(first);
@@ -171,6 +210,25 @@ impl Hunk {
             {
                 Err("fields and items are only added")
             }
+            _ => self.check_tokens(),
+        }
+    }
+
+    /// Whether what it shows is more than comments, and what it says another thing than that.
+    fn check_tokens(&self) -> Result<(), &'static str> {
+        let code = |text: String| text.parse().ok().map(|it: TokenStream| it.to_string());
+        let is_only_comments = |text: String| {
+            !text.trim().is_empty() && code(text).is_some_and(|code| code.is_empty())
+        };
+        let (removed, added) = (
+            self.text(|change| change == Change::Removed),
+            self.text(|change| change == Change::Added),
+        );
+        if is_only_comments(self.old()) || is_only_comments(removed.clone()) {
+            return Err("comments cannot be matched; show the statements beside them");
+        }
+        match (code(removed), code(added)) {
+            (Some(removed), Some(added)) if removed == added => Err("the hunk changes nothing"),
             _ => Ok(()),
         }
     }
@@ -198,32 +256,54 @@ fn is_kebab_case(name: &str) -> bool {
     })
 }
 
+fn is_identifier(word: &str) -> bool {
+    syn::parse_str::<syn::Ident>(word).is_ok()
+}
+
+/// Whether these are ids of rules, with blanks between them: `R-01`, `S-02`, `INV-03`.
+fn are_rules(ids: &str) -> bool {
+    let is_rule = |id: &str| {
+        let number = ["R-", "S-", "INV-"].iter().find_map(|kind| id.strip_prefix(kind));
+        number.is_some_and(|it| it.len() == 2 && it.bytes().all(|b| b.is_ascii_digit()))
+    };
+    !ids.is_empty() && ids.split_whitespace().all(is_rule)
+}
+
 /// Reads every fault below `<top>/<folder>`, in the order of invariant and name.
 ///
 /// # Errors
 ///
-/// Every [`Problem`] of every file; two faults of one name are one.
+/// Every [`Problem`] of every file; two faults of one name are one. What begins with a dot is no fault
+/// but what editors and systems keep there.
 pub fn read_folder(top: &Path, folder: &str) -> Result<Vec<Fault>, Vec<Problem>> {
-    let unreadable = |path: &str, error: io::Error| {
-        vec![Problem::new(path, 0, format!("cannot be read: {error}"))]
-    };
-    let names = |path: &str| -> Result<Vec<String>, Vec<Problem>> {
+    let unreadable =
+        |path: &str, error: io::Error| Problem::new(path, 0, format!("cannot be read: {error}"));
+    let names = |path: &str| -> Result<Vec<String>, Problem> {
         let entries = fs::read_dir(top.join(path)).map_err(|error| unreadable(path, error))?;
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|error| unreadable(path, error))?;
-            names.push(entry.file_name().to_string_lossy().into_owned());
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with('.') {
+                names.push(name);
+            }
         }
         names.sort();
         Ok(names)
     };
     let (mut faults, mut problems): (Vec<Fault>, Vec<Problem>) = (Vec::new(), Vec::new());
-    for invariant in names(folder)? {
-        for name in names(&format!("{folder}/{invariant}"))? {
-            let file = format!("{folder}/{invariant}/{name}");
-            let text =
-                fs::read_to_string(top.join(&file)).map_err(|error| unreadable(&file, error))?;
-            match Fault::parse(&file, &text) {
+    for invariant in names(folder).map_err(|problem| vec![problem])? {
+        let path = format!("{folder}/{invariant}");
+        if !top.join(&path).is_dir() {
+            problems.push(Problem::new(&path, 0, A_FAULT_IS));
+            continue;
+        }
+        for name in names(&path).map_err(|problem| vec![problem])? {
+            let file = format!("{path}/{name}");
+            let fault = fs::read(top.join(&file))
+                .map_err(|error| unreadable(&file, error))
+                .and_then(|bytes| Fault::parse(&file, text_of(&file, &bytes)?));
+            match fault {
                 Ok(fault) => match faults.iter().find(|other| other.name == fault.name) {
                     Some(other) => problems.push(Problem::new(
                         &file,
@@ -237,4 +317,12 @@ pub fn read_folder(top: &Path, folder: &str) -> Result<Vec<Fault>, Vec<Problem>>
         }
     }
     if problems.is_empty() { Ok(faults) } else { Err(problems) }
+}
+
+fn text_of<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Problem> {
+    str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        Problem::new(file, line, "it is no UTF-8")
+    })
 }

@@ -26,6 +26,7 @@ mod memory;
 mod paths;
 mod place;
 mod problem;
+mod stack;
 mod visibility;
 mod weave;
 

@@ -39,7 +39,8 @@ impl<'a> Memory<'a> {
     ///
     /// # Errors
     ///
-    /// When they are no fields, or another fault has one of the same name with another type.
+    /// When they are no fields or more than that, or another fault has one of the same name with
+    /// another type.
     pub(crate) fn add(
         &mut self,
         fault: &'a Fault,
@@ -53,6 +54,10 @@ impl<'a> Memory<'a> {
         for field in &parsed.fields {
             let Some(ident) = &field.ident else { continue };
             let (name, r#type) = (ident.to_string(), tokens(&field.ty));
+            if field.attrs.iter().any(|attribute| !attribute.path().is_ident("doc")) {
+                let message = format!("{holder}.{name} has an attribute, which would be lost");
+                return Err(problem(message));
+            }
             let fields = self.structs.entry(holder).or_default();
             match fields.iter().find(|other| other.name == name) {
                 Some(other) if other.r#type != r#type => {
@@ -72,7 +77,7 @@ impl<'a> Memory<'a> {
     ///
     /// # Errors
     ///
-    /// A struct that the file does not have, or one whose state nobody writes.
+    /// A struct that the file does not have, one that has such a field, or one whose state nobody writes.
     pub(crate) fn insertions(
         &self,
         file: &syn::File,
@@ -88,8 +93,16 @@ impl<'a> Memory<'a> {
                 insertions: &mut insertions,
                 is_declared: false,
                 is_written: false,
+                honest: Vec::new(),
             };
             visit.visit_file(file);
+            let taken = |field: &&Field<'_>| visit.honest.iter().any(|name| *name == field.name);
+            problems.extend(fields.iter().filter(taken).map(
+                |Field { name, fault, line, .. }| {
+                    let message = format!("{holder}.{name} is a field of src/{source} already");
+                    Problem::new(&fault.file, *line, message)
+                },
+            ));
             let (is_declared, is_written) = (visit.is_declared, visit.is_written);
             let Field { fault, line, .. } = &fields[0];
             if !is_declared {
@@ -118,6 +131,8 @@ struct Visitor<'a> {
     insertions: &'a mut Insertions,
     is_declared: bool,
     is_written: bool,
+    /// The fields that the honest struct has.
+    honest: Vec<String>,
 }
 
 impl Visitor<'_> {
@@ -175,6 +190,8 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
             && let Some(last) = named.named.last()
         {
             self.is_declared = true;
+            let names = named.named.iter().filter_map(|field| field.ident.as_ref());
+            self.honest.extend(names.map(ToString::to_string));
             let declare =
                 |field: &Field<'_>| format!("pub(crate) {}: {}", field.name, field.r#type);
             self.behind(last, declare);

@@ -5,7 +5,7 @@ use core::ops::Range;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Block, Expr, Stmt};
+use syn::{Attribute, BinOp, Block, Expr, MacroDelimiter, Stmt};
 
 use crate::fault::{Change, Hunk};
 
@@ -67,21 +67,34 @@ pub(crate) fn place_in(body: &Block, text: &str, hunk: &Hunk) -> Result<Place, S
         );
     }
     let expression = expression.map(|expression| tokens(&expression));
-    let mut find =
-        FindPlaces { old: &old_tokens, expression, runs: Vec::new(), places: Vec::new() };
+    let mut find = FindPlaces {
+        old: &old_tokens,
+        expression,
+        runs: Vec::new(),
+        places: Vec::new(),
+        written: Vec::new(),
+    };
     find.visit_block(body);
-    match (&find.runs[..], &find.places[..]) {
-        ([run], _) => in_run(run, text, hunk),
+    let FindPlaces { runs, mut places, written, .. } = find;
+    // An expression that is the whole statement is one place.
+    places.retain(|place| !runs.iter().any(|run| range_of(&run.statements) == *place));
+    match (&runs[..], &places[..]) {
+        ([run], []) => in_run(run, text, hunk),
+        ([], [range]) if written.contains(range) => Err(
+            "here it is no value but a place, which may be written; replace the whole statement"
+                .into(),
+        ),
         ([], [range]) => Ok(Place { range: range.clone(), kind: Kind::Expression }),
         (runs, places) => Err(format!(
             "these lines stand there {} times and not once:\n{}",
-            runs.len().max(places.len()),
+            runs.len() + places.len(),
             indented(&old)
         )),
     }
 }
 
-fn in_run(run: &[Stmt], text: &str, hunk: &Hunk) -> Result<Place, String> {
+fn in_run(run: &Run, text: &str, hunk: &Hunk) -> Result<Place, String> {
+    let Run { statements: run, is_at_end } = run;
     // What stands before the change is kept, and is whole statements, or the run could not be cut.
     let before: String = hunk
         .lines
@@ -97,14 +110,22 @@ fn in_run(run: &[Stmt], text: &str, hunk: &Hunk) -> Result<Place, String> {
     };
     let (before, removed) = (count(&before)?, count(&removed)?);
     let gone = &run[before..(before + removed).min(run.len())];
-    let Some((first, last)) = gone.first().zip(gone.last()) else {
+    if gone.is_empty() {
         let at = match before.checked_sub(1) {
+            Some(last) if is_value(&run[last]) => {
+                return Err(
+                    "behind the value of a block, nothing can be added; add it before, or \
+                            replace the value"
+                        .into(),
+                );
+            }
             Some(last) => bytes(&run[last]).end,
             None => bytes(&run[0]).start,
         };
         return Ok(Place { range: at..at, kind: Kind::Insertion });
-    };
-    let range = bytes(first).start..bytes(last).end;
+    }
+    let range = range_of(gone);
+    let is_seen_behind = !is_at_end || before + removed < run.len();
     let kind = match gone {
         [Stmt::Local(local)] => {
             let init = local.init.as_ref().ok_or("a `let` without a value cannot be replaced")?;
@@ -118,9 +139,46 @@ fn in_run(run: &[Stmt], text: &str, hunk: &Hunk) -> Result<Place, String> {
                 value,
             }
         }
+        _ if is_seen_behind && gone.iter().any(is_declaration) => {
+            return Err(
+                "what stands behind would not see what this declares; replace all to the end \
+                        of its block, or one `let` alone"
+                    .into(),
+            );
+        }
         _ => Kind::Statements,
     };
     Ok(Place { range, kind })
+}
+
+fn is_declaration(statement: &Stmt) -> bool {
+    matches!(statement, Stmt::Local(_) | Stmt::Item(_))
+}
+
+/// Whether a statement is the value of its block for sure: one without a semicolon that needs one.
+fn is_value(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Expr(expression, None) => !matches!(
+            expression,
+            Expr::If(_)
+                | Expr::Match(_)
+                | Expr::Block(_)
+                | Expr::Unsafe(_)
+                | Expr::While(_)
+                | Expr::Loop(_)
+                | Expr::ForLoop(_)
+                | Expr::Const(_)
+        ),
+        Stmt::Macro(made) => {
+            made.semi_token.is_none() && !matches!(made.mac.delimiter, MacroDelimiter::Brace(_))
+        }
+        _ => false,
+    }
+}
+
+/// From the first of these statements to the last; there is one.
+fn range_of(statements: &[Stmt]) -> Range<usize> {
+    bytes(&statements[0]).start..bytes(&statements[statements.len() - 1]).end
 }
 
 /// The source as a block, if it is one.
@@ -185,16 +243,44 @@ impl<'ast> Visit<'ast> for FindFunctions<'_> {
 struct FindPlaces<'a> {
     old: &'a [String],
     expression: Option<String>,
-    runs: Vec<Vec<Stmt>>,
+    runs: Vec<Run>,
     places: Vec<Range<usize>>,
+    /// Where no value is meant but a place: a value there would be written in its stead.
+    written: Vec<Range<usize>>,
+}
+
+/// Statements in a row that are the old ones.
+struct Run {
+    statements: Vec<Stmt>,
+    /// Whether nothing stands behind them in their block.
+    is_at_end: bool,
+}
+
+impl FindPlaces<'_> {
+    fn note_written(&mut self, mut place: &Expr) {
+        loop {
+            let inner = match place {
+                Expr::Path(_) => None,
+                Expr::Field(it) => Some(&*it.base),
+                Expr::Index(it) => Some(&*it.expr),
+                Expr::Paren(it) => Some(&*it.expr),
+                // A value, and what is written in it goes with it.
+                _ => return,
+            };
+            self.written.push(bytes(place));
+            let Some(inner) = inner else { return };
+            place = inner;
+        }
+    }
 }
 
 impl<'ast> Visit<'ast> for FindPlaces<'_> {
     fn visit_block(&mut self, block: &'ast Block) {
         if !self.old.is_empty() {
-            for run in block.stmts.windows(self.old.len()) {
+            for (first, run) in block.stmts.windows(self.old.len()).enumerate() {
                 if run.iter().map(tokens).eq(self.old.iter().cloned()) {
-                    self.runs.push(run.to_vec());
+                    let is_at_end = first + run.len() == block.stmts.len();
+                    self.runs.push(Run { statements: run.to_vec(), is_at_end });
                 }
             }
         }
@@ -205,6 +291,40 @@ impl<'ast> Visit<'ast> for FindPlaces<'_> {
         if self.expression.as_deref() == Some(&tokens(expression)) {
             self.places.push(bytes(expression));
         }
+        match expression {
+            Expr::Assign(it) => {
+                self.written.push(bytes(&it.left));
+                self.note_written(&it.left);
+            }
+            Expr::Binary(it) if is_assignment(it.op) => {
+                self.written.push(bytes(&it.left));
+                self.note_written(&it.left);
+            }
+            Expr::Reference(it) if it.mutability.is_some() => self.note_written(&it.expr),
+            // The method may take it by `&mut self`.
+            Expr::MethodCall(it) => self.note_written(&it.receiver),
+            Expr::Struct(it) => {
+                let shorthands = it.fields.iter().filter(|field| field.colon_token.is_none());
+                self.written.extend(shorthands.map(|field| bytes(&field.expr)));
+            }
+            _ => {}
+        }
         visit::visit_expr(self, expression);
     }
+}
+
+fn is_assignment(operator: BinOp) -> bool {
+    matches!(
+        operator,
+        BinOp::AddAssign(_)
+            | BinOp::SubAssign(_)
+            | BinOp::MulAssign(_)
+            | BinOp::DivAssign(_)
+            | BinOp::RemAssign(_)
+            | BinOp::BitXorAssign(_)
+            | BinOp::BitAndAssign(_)
+            | BinOp::BitOrAssign(_)
+            | BinOp::ShlAssign(_)
+            | BinOp::ShrAssign(_)
+    )
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::edits::Edits;
+use crate::edits::{Edits, added_lines};
 use crate::fault::{Change, Fault, Hunk, Target};
 use crate::memory::Memory;
 use crate::place::{functions, indented, place_in};
 use crate::problem::Problem;
+use crate::stack::with_room;
 use crate::{paths, visibility};
 
 /// The honest sources of a package, to become a module of the woven one.
@@ -29,6 +30,13 @@ pub struct Package {
 ///
 /// Every [`Problem`] there is, not the first alone.
 pub fn weave(
+    packages: &[Package],
+    faults: &[Fault],
+) -> Result<BTreeMap<String, String>, Vec<Problem>> {
+    with_room(|| weave_all(packages, faults))
+}
+
+fn weave_all(
     packages: &[Package],
     faults: &[Fault],
 ) -> Result<BTreeMap<String, String>, Vec<Problem>> {
@@ -110,17 +118,15 @@ fn parse(source: &str, text: &str) -> Result<syn::File, Vec<Problem>> {
 fn with_items(source: &str, text: &str, hunks: &[(&Fault, &Hunk)]) -> Result<String, Vec<Problem>> {
     let (mut woven, mut problems) = (text.to_owned(), Vec::new());
     for (fault, hunk) in hunks.iter().filter(|(_, hunk)| hunk.target == Target::Items) {
-        if let Err(error) = syn::parse_file(&hunk.text(|change| change == Change::Added)) {
-            problems.push(Problem::new(
-                &fault.file,
-                hunk.line,
-                format!("these are no items: {error}"),
-            ));
-        }
-        for line in &hunk.lines {
-            woven.push_str(&format!("\n{} // {}:{}", line.source, fault.file, line.line));
-        }
-        woven.push('\n');
+        let wrong = match syn::parse_file(&hunk.text(|change| change == Change::Added)) {
+            Ok(file) if file.attrs.is_empty() && file.shebang.is_none() => None,
+            Ok(_) => Some("they begin with something about the whole file".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        problems.extend(wrong.map(|wrong| {
+            Problem::new(&fault.file, hunk.line, format!("these are no items: {wrong}"))
+        }));
+        woven.push_str(&format!("\n{}\n", added_lines(fault, hunk)));
     }
     if !problems.is_empty() {
         return Err(problems);

@@ -1,7 +1,7 @@
 //! Where a hunk fits, both readings stand in the copy; where it does not, the error says so.
 #![allow(clippy::unwrap_used, reason = "in a test, the panic is the message")]
 
-use rekeylab_weave::{Fault, Package, Problem, weave};
+use rekeylab_weave::{Fault, Package, Problem, Reproduced, catalogue, weave};
 
 const SESSION: &str = "\
 //! A session.
@@ -25,6 +25,15 @@ impl Session {
         }
         self.key.wipe();
         Ok(())
+    }
+
+    fn count(&mut self) -> u32 {
+        let before = self.uses;
+        self.uses += 1;
+        self.key.count(before);
+        self.key.check(before);
+        let after = self.uses;
+        before
     }
 
     fn write_state(&self, sink: &mut Sink) {
@@ -185,7 +194,7 @@ fn a_hunk_that_went_stale_says_where_and_what() {
     );
     check_problem(
         "@@ driver/sessions.rs Session::start\n-self.key.wipe();\n",
-        "faults/a-rule/a-bug.fault:4: there is no src/driver/sessions.rs that a fault can change",
+        "faults/a-rule/a-bug.fault:4: below src/ there is no driver/sessions.rs that a fault can change",
     );
     check_problem(
         "@@ driver/session.rs struct Key\n+uses: u32,\n",
@@ -227,6 +236,158 @@ fn changes_that_overlap_by_halves_are_refused() {
         problems[0].to_string(),
         "faults/a-rule/other.fault:4: it changes a part of what faults/a-rule/one.fault:4 changes, and more"
     );
+}
+
+#[test]
+fn one_fault_changes_one_place_once() {
+    let first = "@@ driver/session.rs Session::finish\n-self.key.wipe();\n+self.key.x();\n";
+    let same = "faults/a-rule/a-bug.fault:7: the hunk of line 4 changes the same place, and only one \
+                of them could be taken";
+    check_problem(&first.repeat(2), same);
+    let inner = "@@ driver/session.rs Session::finish\n-self.key.wipe()\n+self.key.y()\n";
+    check_problem(&format!("{first}{inner}"), same);
+    check_problem(&format!("{inner}{first}"), same);
+    let beside = "@@ driver/session.rs Session::finish\n self.key.wipe();\n+self.key.y();\n";
+    assert!(woven(&[fault("a-bug", &format!("{first}{beside}{beside}"))]).is_ok());
+}
+
+#[test]
+fn an_expression_that_stands_in_a_statement_and_as_one_is_ambiguous() {
+    check_problem(
+        "@@ driver/session.rs Session::count\n-before\n+before + 1\n",
+        "faults/a-rule/a-bug.fault:4: src/driver/session.rs, Session::count: these lines stand there \
+         3 times and not once:\n    before",
+    );
+    check("@@ driver/session.rs Session::finish\n-Ok(())\n+Err(1)\n", "else { Ok(()) } }");
+}
+
+#[test]
+fn a_let_that_would_lose_a_part_is_refused() {
+    for last in ["let limit = self.uses else { return Ok(()) };", "#[cfg(any())] let limit = 1;"] {
+        check_problem(
+            &format!("@@ driver/session.rs Session::finish\n-let limit = self.uses;\n+{last}\n"),
+            "faults/a-rule/a-bug.fault:4: what it adds must end in `let limit = ...;`",
+        );
+    }
+}
+
+#[test]
+fn a_let_that_honest_statements_behind_it_need_is_not_removed_among_others() {
+    let hunk = "@@ driver/session.rs Session::count\n-let before = self.uses;\n-self.uses += 1;\n";
+    check_problem(
+        hunk,
+        "faults/a-rule/a-bug.fault:4: src/driver/session.rs, Session::count: what stands behind would \
+         not see what this declares; replace all to the end of its block, or one `let` alone\n    \
+         let before = self.uses;\n    self.uses += 1;",
+    );
+    check(
+        "@@ driver/session.rs Session::count\n-let after = self.uses;\n-before\n+0\n",
+        "else { let after = self.uses; before }",
+    );
+}
+
+#[test]
+fn what_is_used_as_a_place_is_not_replaced_by_a_value() {
+    let package = |body: &str| Package {
+        folder: "driver".to_owned(),
+        library: "the_driver".to_owned(),
+        sources: [("a.rs".to_owned(), format!("fn a() {{ {body} }}"))].into(),
+        shared: Vec::new(),
+    };
+    let fault = fault("a-bug", "@@ driver/a.rs a\n-x.y\n+z\n");
+    for body in
+        ["x.y = 1;", "x.y += 1;", "x.y.z = 1;", "x.y[0] = 1;", "f(&mut x.y);", "x.y.add(1);"]
+    {
+        let problems = weave(&[package(body)], core::slice::from_ref(&fault)).unwrap_err();
+        assert_eq!(
+            problems[0].to_string(),
+            "faults/a-rule/a-bug.fault:4: src/driver/a.rs, a: here it is no value but a place, which \
+             may be written; replace the whole statement\n    x.y",
+            "{body}"
+        );
+    }
+    for body in ["z = x.y;", "z[x.y] = 1;", "f(&x.y);", "z.add(x.y);", "x.y == 1;"] {
+        assert!(weave(&[package(body)], core::slice::from_ref(&fault)).is_ok(), "{body}");
+    }
+}
+
+#[test]
+fn a_field_that_is_named_like_its_value_is_not_replaced() {
+    let package = Package {
+        folder: "driver".to_owned(),
+        library: "the_driver".to_owned(),
+        sources: [("a.rs".to_owned(), "fn a() { A { x } }".to_owned())].into(),
+        shared: Vec::new(),
+    };
+    let problems = weave(&[package], &[fault("a-bug", "@@ driver/a.rs a\n-x\n+z\n")]).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        "faults/a-rule/a-bug.fault:4: src/driver/a.rs, a: here it is no value but a place, which may \
+         be written; replace the whole statement\n    x"
+    );
+}
+
+#[test]
+fn nothing_is_added_behind_the_value_of_a_block() {
+    check_problem(
+        "@@ driver/session.rs Session::finish\n Ok(())\n+self.key.forget();\n",
+        "faults/a-rule/a-bug.fault:4: src/driver/session.rs, Session::finish: behind the value of a \
+         block, nothing can be added; add it before, or replace the value\n    Ok(())",
+    );
+    check(
+        "@@ driver/session.rs Session::finish\n if limit > 3 && limit < 9 {\n     self.key.update();\n }\n+self.uses = 0;\n",
+        "if limit > 3 && limit < 9 { self.key.update(); } if fault!(ABug)",
+    );
+}
+
+#[test]
+fn no_comment_stands_in_a_string_of_several_lines() {
+    check(
+        "@@ driver/session.rs Session::finish\n self.key.wipe();\n+log(\"one\n+two\", r#\"three\n+four\"#);\n+x();\n",
+        "log(\"one\ntwo\", r#\"three\nfour\"#); // faults/a-rule/a-bug.fault:8\nx(); // faults/a-rule/a-bug.fault:9",
+    );
+    let items = woven(&[fault("a-bug", "@@ driver/session.rs\n+const A: &str = \"one\n+two\";\n")])
+        .unwrap();
+    assert!(items.ends_with("A: &str = \"one\ntwo\"; // faults/a-rule/a-bug.fault:6\n"), "{items}");
+}
+
+#[test]
+fn items_say_nothing_about_the_whole_file() {
+    for inner in ["#![allow(dead_code)]", "//! Words.", "#!/bin/sh"] {
+        check_problem(
+            &format!("@@ driver/session.rs\n+{inner}\n+fn x() {{}}\n"),
+            "faults/a-rule/a-bug.fault:4: these are no items: they begin with something about the \
+             whole file",
+        );
+    }
+}
+
+#[test]
+fn fields_that_would_not_be_what_they_say_are_refused() {
+    check_problem(
+        "@@ driver/session.rs struct Session\n+#[cfg(any())]\n+finishes: u64,\n",
+        "faults/a-rule/a-bug.fault:4: Session.finishes has an attribute, which would be lost",
+    );
+    check_problem(
+        "@@ driver/session.rs struct Session\n+uses: u32,\n",
+        "faults/a-rule/a-bug.fault:4: Session.uses is a field of src/driver/session.rs already",
+    );
+    let said = "@@ driver/session.rs struct Session\n+/// How often.\n+pub finishes: u64,\n";
+    assert!(woven(&[fault("a-bug", said)]).is_ok());
+}
+
+#[test]
+fn code_that_is_nested_deeply_is_woven() {
+    for (open, close) in [("(", ")"), ("!", ""), ("{", "}"), ("[", "]"), ("f(", ")"), ("x=", "")] {
+        let times = 7000 / (open.len() + close.len());
+        let deep = format!("{}x{}", open.repeat(times), close.repeat(times));
+        let hunks = format!("@@ driver/session.rs Session::finish\n-limit > 3\n+{deep}\n");
+        let bug = fault("a-bug", &hunks);
+        assert!(woven(core::slice::from_ref(&bug)).is_ok(), "{open}");
+        let items = fault("b-bug", &format!("@@ driver/session.rs\n+fn x() {{ {deep} }}\n"));
+        assert!(woven(core::slice::from_ref(&items)).is_ok(), "{open}");
+        assert!(catalogue(&[items], &Reproduced::new()).contains("BBug"));
+    }
 }
 
 #[test]
