@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::{fs, io};
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 
+use crate::place::NO_STATEMENTS;
 use crate::problem::Problem;
 use crate::stack::with_room;
 
 const A_FAULT_IS: &str = "a fault is a file <invariant>/<name>.fault";
 /// What a head says that cannot be read, or a line that was meant as one.
 const HEAD: &str = "a hunk begins with `@@`, a blank, a source file below src/, and a function";
-/// How long a hunk may be, which bounds how deeply its code is nested.
-const HUNK_LEN_MAX: usize = 8192;
+/// How much a hunk may keep and remove, or add, and how deeply its brackets may be nested: a compiler
+/// crashes at some hundred blocks or some thousand operators in each other.
+const TOKENS_MAX: usize = 1000;
+const DEPTH_MAX: usize = 100;
 
 /// A bug, written as the change that would introduce it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -192,9 +195,6 @@ impl Hunk {
     }
 
     fn check(&self) -> Result<(), &'static str> {
-        if self.lines.iter().map(|line| line.source.len()).sum::<usize>() > HUNK_LEN_MAX {
-            return Err("a hunk has at most 8192 bytes, and a bug fewer");
-        }
         let is_changed = |line: &Line| line.change != Change::Kept;
         let first = self.lines.iter().position(is_changed).ok_or("the hunk changes nothing")?;
         let last = self.lines.iter().rposition(is_changed).unwrap_or(first);
@@ -216,22 +216,45 @@ impl Hunk {
 
     /// Whether what it shows is more than comments, and what it says another thing than that.
     fn check_tokens(&self) -> Result<(), &'static str> {
-        let code = |text: String| text.parse().ok().map(|it: TokenStream| it.to_string());
-        let is_only_comments = |text: String| {
-            !text.trim().is_empty() && code(text).is_some_and(|code| code.is_empty())
+        let is_removed = |change| change == Change::Removed;
+        let is_added = |change| change == Change::Added;
+        let old = code_of(&self.old(), NO_STATEMENTS)?;
+        let removed = code_of(&self.text(is_removed), NO_STATEMENTS)?;
+        let added = code_of(
+            &self.text(is_added),
+            "what it adds is not Rust: brackets or quotes do not match",
+        )?;
+        let is_shown = |code: &TokenStream, is_wanted: &dyn Fn(Change) -> bool| {
+            !code.is_empty() || !self.lines.iter().any(|line| is_wanted(line.change))
         };
-        let (removed, added) = (
-            self.text(|change| change == Change::Removed),
-            self.text(|change| change == Change::Added),
-        );
-        if is_only_comments(self.old()) || is_only_comments(removed.clone()) {
+        if !is_shown(&old, &|change| !is_added(change)) || !is_shown(&removed, &is_removed) {
             return Err("comments cannot be matched; show the statements beside them");
         }
-        match (code(removed), code(added)) {
-            (Some(removed), Some(added)) if removed == added => Err("the hunk changes nothing"),
-            _ => Ok(()),
+        if removed.to_string() == added.to_string() {
+            return Err("the hunk changes nothing");
+        }
+        Ok(())
+    }
+}
+
+/// The tokens of a part of a hunk, which are not nested more deeply than a compiler can bear.
+fn code_of(text: &str, wrong: &'static str) -> Result<TokenStream, &'static str> {
+    let code: TokenStream = text.parse().map_err(|_| wrong)?;
+    let (mut parts, mut count) = (vec![(code.clone(), 0)], 0);
+    while let Some((part, depth)) = parts.pop() {
+        for token in part {
+            count += 1;
+            if let TokenTree::Group(group) = token {
+                parts.push((group.stream(), depth + 1));
+            }
+            if count > TOKENS_MAX || depth > DEPTH_MAX {
+                return Err(
+                    "a hunk has at most 1000 tokens, and none within more than 100 brackets",
+                );
+            }
         }
     }
+    Ok(code)
 }
 
 impl Line {

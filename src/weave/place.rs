@@ -9,6 +9,9 @@ use syn::{Attribute, BinOp, Block, Expr, MacroDelimiter, Stmt};
 
 use crate::fault::{Change, Hunk};
 
+pub(crate) const NO_STATEMENTS: &str =
+    "what it keeps and removes is neither whole statements nor an expression";
+
 /// The place of a hunk, in bytes of the source file, and what kind of change it is there.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
@@ -62,9 +65,7 @@ pub(crate) fn place_in(body: &Block, text: &str, hunk: &Hunk) -> Result<Place, S
     let is_bare = hunk.lines.iter().all(|line| line.change != Change::Kept);
     let expression = is_bare.then(|| syn::parse_str::<Expr>(&old).ok()).flatten();
     if statements.is_empty() && expression.is_none() {
-        return Err(
-            "what it keeps and removes is neither whole statements nor an expression".into()
-        );
+        return Err(NO_STATEMENTS.into());
     }
     let expression = expression.map(|expression| tokens(&expression));
     let mut find = FindPlaces {

@@ -2,7 +2,8 @@
 
 use std::thread;
 
-/// A level takes up to 20 kB where nothing is optimised, and a hunk has no more levels than bytes.
+/// A hunk has no more than a thousand levels, and this is enough where nothing is optimised, too. What
+/// is not touched of it costs nothing.
 const STACK_LEN: usize = 256 << 20;
 
 /// Does something that reads the code of faults on a stack that is large enough for it.

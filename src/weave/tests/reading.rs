@@ -95,6 +95,17 @@ fn a_hunk_that_says_the_same_changes_nothing() {
 }
 
 #[test]
+fn brackets_and_quotes_match_within_a_hunk() {
+    for (hunk, expected) in [
+        ("-x()\n+y(", "3: what it adds is not Rust: brackets or quotes do not match"),
+        ("-x()\n+\"y", "3: what it adds is not Rust: brackets or quotes do not match"),
+        ("-x(\n+y()", "3: what it keeps and removes is neither whole statements nor an expression"),
+    ] {
+        check_problem(&format!("it happens\nbreaks S-03\n@@ driver/a.rs A::b\n{hunk}\n"), expected);
+    }
+}
+
+#[test]
 fn comments_cannot_be_matched() {
     for hunk in ["-// a comment\n", "-// a comment\n+y();\n", " // a comment\n+y();\n"] {
         check_problem(
@@ -141,10 +152,11 @@ fn names_that_rust_cannot_hold_are_refused() {
 #[test]
 fn code_that_is_nested_without_end_is_refused() {
     let deep = |mark: &str| mark.repeat(100_000);
-    for added in [format!("+{}", deep("(")), format!("+{}true", deep("!"))] {
+    let some = |count: usize| format!("+{}{}", "{".repeat(count), "}".repeat(count));
+    for added in [some(100_000), some(102), format!("+{}true", deep("!"))] {
         check_problem(
             &format!("it happens\nbreaks S-03\n@@ driver/a.rs A::b\n-x()\n{added}\n"),
-            "3: a hunk has at most 8192 bytes, and a bug fewer",
+            "3: a hunk has at most 1000 tokens, and none within more than 100 brackets",
         );
     }
 }
