@@ -11,7 +11,8 @@ use crate::stack::with_room;
 
 const A_FAULT_IS: &str = "a fault is a file <invariant>/<name>.fault";
 /// What a head says that cannot be read, or a line that was meant as one.
-const HEAD: &str = "a hunk begins with `@@`, a blank, a source file below src/, and a function";
+const HEAD: &str =
+    "a hunk begins with `@@`, a blank, a source file below src/, and a function or `struct Type`";
 /// How much a hunk may keep and remove, or add, and how deeply its brackets may be nested: a compiler
 /// crashes at some hundred blocks or some thousand operators in each other.
 const TOKENS_MAX: usize = 1000;

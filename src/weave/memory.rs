@@ -96,7 +96,7 @@ impl<'a> Memory<'a> {
                 honest: Vec::new(),
             };
             visit.visit_file(file);
-            let taken = |field: &&Field<'_>| visit.honest.iter().any(|name| *name == field.name);
+            let taken = |field: &&Field<'_>| visit.honest.contains(&field.name);
             problems.extend(fields.iter().filter(taken).map(
                 |Field { name, fault, line, .. }| {
                     let message = format!("{holder}.{name} is a field of src/{source} already");

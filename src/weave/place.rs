@@ -5,12 +5,18 @@ use core::ops::Range;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Attribute, BinOp, Block, Expr, MacroDelimiter, Stmt};
+use syn::{Attribute, BinOp, Block, Expr, MacroDelimiter, Pat, Stmt, Type};
 
 use crate::fault::{Change, Hunk};
 
 pub(crate) const NO_STATEMENTS: &str =
     "what it keeps and removes is neither whole statements nor an expression";
+const NO_VALUE: &str =
+    "here it is no value but a place, which may be written; replace the whole statement";
+const BEHIND_VALUE: &str =
+    "behind the value of a block, nothing can be added; add it before, or replace the value";
+const UNSEEN: &str = "what stands behind would not see what this declares; replace all to the end of its \
+                      block, or one `let` alone";
 
 /// The place of a hunk, in bytes of the source file, and what kind of change it is there.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,10 +87,7 @@ pub(crate) fn place_in(body: &Block, text: &str, hunk: &Hunk) -> Result<Place, S
     places.retain(|place| !runs.iter().any(|run| range_of(&run.statements) == *place));
     match (&runs[..], &places[..]) {
         ([run], []) => in_run(run, text, hunk),
-        ([], [range]) if written.contains(range) => Err(
-            "here it is no value but a place, which may be written; replace the whole statement"
-                .into(),
-        ),
+        ([], [range]) if written.contains(range) => Err(NO_VALUE.into()),
         ([], [range]) => Ok(Place { range: range.clone(), kind: Kind::Expression }),
         (runs, places) => Err(format!(
             "these lines stand there {} times and not once:\n{}",
@@ -114,11 +117,7 @@ fn in_run(run: &Run, text: &str, hunk: &Hunk) -> Result<Place, String> {
     if gone.is_empty() {
         let at = match before.checked_sub(1) {
             Some(last) if is_value(&run[last]) => {
-                return Err(
-                    "behind the value of a block, nothing can be added; add it before, or \
-                            replace the value"
-                        .into(),
-                );
+                return Err(BEHIND_VALUE.into());
             }
             Some(last) => bytes(&run[last]).end,
             None => bytes(&run[0]).start,
@@ -141,11 +140,7 @@ fn in_run(run: &Run, text: &str, hunk: &Hunk) -> Result<Place, String> {
             }
         }
         _ if is_seen_behind && gone.iter().any(is_declaration) => {
-            return Err(
-                "what stands behind would not see what this declares; replace all to the end \
-                        of its block, or one `let` alone"
-                    .into(),
-            );
+            return Err(UNSEEN.into());
         }
         _ => Kind::Statements,
     };
@@ -287,6 +282,10 @@ impl<'ast> Visit<'ast> for FindPlaces<'_> {
         }
         visit::visit_block(self, block);
     }
+
+    // What stands in a type or a pattern is no value that could be chosen while the driver runs.
+    fn visit_type(&mut self, _: &'ast Type) {}
+    fn visit_pat(&mut self, _: &'ast Pat) {}
 
     fn visit_expr(&mut self, expression: &'ast Expr) {
         if self.expression.as_deref() == Some(&tokens(expression)) {

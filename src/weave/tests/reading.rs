@@ -35,7 +35,7 @@ fn what_is_missing_or_wrong_is_named_with_its_line() {
     );
     check_problem(
         "it happens\nbreaks S-03\n@@ driver A::b\n",
-        "3: a hunk begins with `@@`, a blank, a source file below src/, and a function",
+        "3: a hunk begins with `@@`, a blank, a source file below src/, and a function or `struct Type`",
     );
     check_problem(
         "it happens\nbreaks S-03\n@@ driver/a.rs A::b\n*y();\n",
@@ -61,7 +61,7 @@ fn what_is_missing_or_wrong_is_named_with_its_line() {
 
 #[test]
 fn a_line_that_nearly_begins_a_hunk_is_no_explanation() {
-    let head = "3: a hunk begins with `@@`, a blank, a source file below src/, and a function";
+    let head = "3: a hunk begins with `@@`, a blank, a source file below src/, and a function or `struct Type`";
     for near in ["@@driver/a.rs A::b", "@@", "@@\tdriver/a.rs A::b", "  @@ driver/a.rs A::b"] {
         let good = "@@ driver/a.rs A::b\n-x();\n";
         check_problem(&format!("it happens\nbreaks S-03\n{near}\n-y();\n{good}"), head);
@@ -74,7 +74,7 @@ fn a_head_names_one_function_or_one_struct() {
     for place in ["A::b extra words", "A::b::c", "A::", "struct", "struct A b", "struct A<u8>"] {
         check_problem(
             &format!("it happens\nbreaks S-03\n@@ driver/a.rs {place}\n-x();\n"),
-            "3: a hunk begins with `@@`, a blank, a source file below src/, and a function",
+            "3: a hunk begins with `@@`, a blank, a source file below src/, and a function or `struct Type`",
         );
     }
 }

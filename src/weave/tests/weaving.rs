@@ -312,6 +312,24 @@ fn what_is_used_as_a_place_is_not_replaced_by_a_value() {
 }
 
 #[test]
+fn what_stands_in_a_type_or_a_pattern_is_no_value_to_replace() {
+    let package = Package {
+        folder: "driver".to_owned(),
+        library: "the_driver".to_owned(),
+        sources: [("a.rs".to_owned(), "fn a() { let b: [u8; N] = c(); }".to_owned())].into(),
+        shared: Vec::new(),
+    };
+    let whole = fault("one", "@@ driver/a.rs a\n-let b: [u8; N] = c();\n+let b: [u8; N] = d();\n");
+    let inner = fault("other", "@@ driver/a.rs a\n-N\n+2\n");
+    let problems = weave(&[package], &[whole, inner]).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        "faults/a-rule/other.fault:4: src/driver/a.rs, a: these lines stand there 0 times and not \
+         once:\n    N"
+    );
+}
+
+#[test]
 fn a_field_that_is_named_like_its_value_is_not_replaced() {
     let package = Package {
         folder: "driver".to_owned(),
