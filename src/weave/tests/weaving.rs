@@ -395,17 +395,22 @@ fn fields_that_would_not_be_what_they_say_are_refused() {
 }
 
 #[test]
-fn code_that_is_nested_deeply_is_woven() {
-    for (open, close) in [("(", ")"), ("!", ""), ("{", "}"), ("[", "]"), ("f(", ")"), ("x=", "")] {
-        let times = if close.is_empty() { 450 } else { 98 };
-        let deep = format!("{}x{}", open.repeat(times), close.repeat(times));
-        let hunks = format!("@@ driver/session.rs Session::finish\n-limit > 3\n+{deep}\n");
-        let bug = fault("a-bug", &hunks);
-        assert!(woven(core::slice::from_ref(&bug)).is_ok(), "{open}");
-        let items = fault("b-bug", &format!("@@ driver/session.rs\n+fn x() {{ {deep} }}\n"));
-        assert!(woven(core::slice::from_ref(&items)).is_ok(), "{open}");
-        assert!(catalogue(&[items], &Reproduced::new()).contains("BBug"));
-    }
+fn code_that_is_nested_deeply_is_woven_on_a_small_stack_too() {
+    let weave_deep = || {
+        for (open, close) in
+            [("(", ")"), ("!", ""), ("{", "}"), ("[", "]"), ("f(", ")"), ("x=", "")]
+        {
+            let times = if close.is_empty() { 490 } else { 98 };
+            let deep = format!("{}x{}", open.repeat(times), close.repeat(times));
+            let hunk = format!("@@ driver/session.rs Session::finish\n-limit > 3\n+{deep}\n");
+            assert!(woven(&[fault("a-bug", &hunk)]).is_ok(), "{open}");
+            let items = fault("b-bug", &format!("@@ driver/session.rs\n+fn x() {{ {deep} }}\n"));
+            assert!(woven(core::slice::from_ref(&items)).is_ok(), "{open}");
+            assert!(catalogue(&[items], &Reproduced::new()).contains("BBug"));
+        }
+    };
+    let small = std::thread::Builder::new().stack_size(128 << 10);
+    small.spawn(weave_deep).unwrap().join().unwrap();
 }
 
 #[test]
