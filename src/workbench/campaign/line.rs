@@ -9,6 +9,8 @@ pub enum Line {
     Status(Status),
     /// `rekeylab: executions=N calls=M`
     Counts(Counts),
+    /// `rekeylab: not-looked-into=stack,registers`: layers of its lane that it cannot look into.
+    NotLookedInto(Vec<String>),
     /// `artifact_prefix='…'; Test unit written to …`
     Artifact(PathBuf),
     /// `==12==ERROR: KeySanitizer: double-finish on address …`: who stopped it, and for what.
@@ -54,6 +56,9 @@ pub fn parse_line(line: &str) -> Line {
     let line = line.trim_end();
     if let Some(rest) = line.strip_prefix('#') {
         return status(rest).map_or(Line::Other, Line::Status);
+    }
+    if let Some(layers) = line.strip_prefix("rekeylab: not-looked-into=") {
+        return Line::NotLookedInto(layers.split(',').map(str::to_owned).collect());
     }
     if let Some(rest) = line.strip_prefix("rekeylab: ") {
         return counts(rest).map_or(Line::Other, Line::Counts);

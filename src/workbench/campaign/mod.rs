@@ -77,6 +77,8 @@ pub struct Outcome {
     pub is_engine_broken: bool,
     /// Whether it was told to stop.
     pub is_interrupted: bool,
+    /// Layers of the target's lane that it could not look into, by name.
+    pub not_looked_into: BTreeSet<String>,
 }
 
 /// How often the campaign was told to stop.
@@ -168,6 +170,7 @@ pub fn search(
         show(&pulse(&team, &findings, started, plan), Said::Nothing);
     }
     outcome.pulse = pulse(&team, &findings, started, plan);
+    outcome.not_looked_into = team.not_looked_into.clone();
     outcome.is_storing_broken = findings.is_storing_broken;
     outcome.troubles.append(&mut findings.troubles);
     outcome.findings = findings.found;

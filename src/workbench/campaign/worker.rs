@@ -87,6 +87,8 @@ pub struct Team<'a> {
     past_calls: u64,
     coverage: u64,
     corpus: u64,
+    /// Layers of its lane that a worker could not look into.
+    pub(super) not_looked_into: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -125,6 +127,7 @@ impl<'a> Team<'a> {
             past_calls: 0,
             coverage: 0,
             corpus: 0,
+            not_looked_into: BTreeSet::new(),
         }
     }
 
@@ -255,6 +258,7 @@ impl<'a> Team<'a> {
                 self.corpus = self.corpus.max(status.corpus.unwrap_or(0));
             }
             Line::Counts(counts) => worker.counts = counts,
+            Line::NotLookedInto(layers) => self.not_looked_into.extend(layers),
             Line::FinalExecutions(executions) => {
                 worker.status.executions = worker.status.executions.max(executions);
             }

@@ -56,6 +56,7 @@ mod drill {
     use crate::drill::{layers_for, runs_alone};
     use crate::executor::AnyDut;
     use crate::generate::{PARTS, SearchOptions};
+    use crate::observation::Layers;
     use crate::search::Search;
 
     use super::super::Format;
@@ -134,6 +135,7 @@ mod drill {
         for part in PARTS.iter().filter(|part| options.without.iter().any(|off| off == part.name)) {
             plan.options = plan.options.without(part);
         }
+        let missing = console.exit_without(Layers::ALL, Workbench::new().layers());
         let results = search_all(&drills, plan)?;
         match console.format {
             Format::Human => console.say(&(text(&results) + &summary(&results)))?,
@@ -141,7 +143,7 @@ mod drill {
         }
         let wrong_count = results.iter().filter(|result| !result.is_right).count();
         if wrong_count == 0 {
-            return Ok(Exit::Held);
+            return Ok(missing);
         }
         console.flush()?;
         let count = results.len();

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::observation::{Layer, Layers};
 
+use super::exit::Exit;
 use super::failure::Failure;
 use super::{Format, Look, When};
 
@@ -21,10 +22,12 @@ pub(super) struct Console<'a> {
     pub(super) format: Format,
     is_out_coloured: bool,
     is_err_coloured: bool,
+    /// Layers that need not be looked into.
+    pub(super) allowed_missing: Layers,
 }
 
 impl<'a> Console<'a> {
-    pub(super) fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, look: Look) -> Self {
+    pub(super) fn new(out: &'a mut dyn Write, err: &'a mut dyn Write, look: &Look) -> Self {
         let is_coloured = |by_itself: ColorChoice| match look.color {
             When::Always => true,
             When::Never => false,
@@ -34,6 +37,7 @@ impl<'a> Console<'a> {
             out,
             err,
             format: look.format,
+            allowed_missing: allowed_missing(&look.allow_missing),
             is_out_coloured: is_coloured(AutoStream::choice(&io::stdout())),
             is_err_coloured: is_coloured(AutoStream::choice(&io::stderr())),
         }
@@ -85,14 +89,21 @@ impl<'a> Console<'a> {
         self.note(&format!("{label}: {message}"));
     }
 
-    /// Says what cannot be looked into here, so that silence is not taken for a pass.
-    pub(super) fn warn_of_blind_spots(&mut self, layers: Layers) {
-        let blind: Vec<_> = Layers::ALL.iter().filter(|&layer| !layers.has(layer)).collect();
-        if !blind.is_empty() {
-            let names: Vec<_> = blind.into_iter().map(Layer::name).collect();
-            let names = names.join(", ");
-            self.warning(&format!("not looked into on this machine, or in this program: {names}"));
+    /// Says which layers that a command looks into cannot be looked into here, and what that means for
+    /// its exit code: silence about them is no pass, unless somebody has said that it may be.
+    pub(super) fn exit_without(&mut self, wanted: Layers, available: Layers) -> Exit {
+        let missing = wanted.except(available);
+        if missing == Layers::NONE {
+            return Exit::Held;
         }
+        let names = missing.names().join(", ");
+        self.warning(&format!("not looked into on this machine, or in this program: {names}"));
+        let refused = missing.except(self.allowed_missing);
+        if refused == Layers::NONE {
+            return Exit::Held;
+        }
+        self.note(&format!("  to accept that: --allow-missing {}", refused.names().join(",")));
+        Exit::NotLookedInto
     }
 
     /// Says why the command cannot go on.
@@ -108,6 +119,11 @@ impl<'a> Console<'a> {
         let style = if self.is_err_coloured { colour.on_default().bold() } else { Style::new() };
         format!("{style}{word}{style:#}")
     }
+}
+
+fn allowed_missing(names: &[String]) -> Layers {
+    let is_named = |layer: &Layer| names.iter().any(|name| name == layer.name());
+    Layer::ALL.into_iter().filter(is_named).fold(Layers::NONE, Layers::with)
 }
 
 /// What a machine reads of a run.

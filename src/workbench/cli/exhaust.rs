@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
+use crate::Workbench;
 use crate::campaign::findings::Findings;
 use crate::campaign::{Finding, StopSignal, grouped, workspace_root};
 use crate::exhaust::{self, Alphabet, Outcome, Plan, Pulse, Watch};
@@ -21,11 +22,12 @@ use super::fault;
 use super::fuzz::{Display, ToldFinding, relative, stop_on_signals, stories, told_finding};
 use super::replay::jobs;
 
-/// Runs every sequence of up to N calls, judged by all invariants
+/// Runs every sequence of up to N calls, judged by all invariants in the fast lane
 ///
 /// Two prefixes that leave driver, client, seams and judges in the same state have the same
 /// futures, so only one of them is extended; how many sequences that covers is counted exactly.
-/// When something is broken, the search ends with that length: nothing shorter breaks anything.
+/// When something is broken, the search ends with that length: nothing shorter breaks anything. It
+/// looks for secrets in outputs, log and freed blocks, and not in live memory, stack or registers.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -68,6 +70,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let plan = Plan::new(&dut, alphabet, options.depth.into(), jobs(options.jobs));
     let name = fault.map(|fault| fault.name());
 
+    let missing = console.exit_without(exhaust::LAYERS, Workbench::on(dut.clone()).layers());
     let started = Instant::now();
     let mut watcher = Watcher { console, display: Display::new(), stop, depth: plan.depth };
     let outcome = exhaust::run(&plan, &mut watcher);
@@ -102,7 +105,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         (false, _) => Exit::InvariantBroken,
         // Not everything was covered, so nothing may take it for a pass.
         (true, true) => Exit::WorkbenchFailed,
-        (true, false) => Exit::Held,
+        (true, false) => missing,
     })
 }
 
@@ -176,6 +179,7 @@ impl Told<'_> {
     fn line(&self, elapsed: Duration) -> String {
         let (outcome, total) = (self.outcome, self.outcome.total());
         let alphabet = self.plan.alphabet;
+        let looked_into = exhaust::LAYERS.names().join(", ");
         let verdict = match (total.broken, outcome.is_interrupted) {
             (0, false) => "all held".to_owned(),
             (0, true) => "which held, and more to come".to_owned(),
@@ -183,7 +187,7 @@ impl Told<'_> {
         };
         format!(
             "depth {}, alphabet {} ({} letters): {} sequences, {verdict}; {} runs from {} states, \
-             {:.1} s\n",
+             secrets looked for in {looked_into}; {:.1} s\n",
             outcome.levels.len(),
             alphabet.name,
             alphabet.letters().len(),
@@ -214,6 +218,7 @@ impl Told<'_> {
             states: outcome.states,
             levels: levels.collect(),
             interrupted: outcome.is_interrupted,
+            looked_into: exhaust::LAYERS.names(),
             seconds: elapsed.as_secs_f64(),
             findings: findings.iter().map(told_finding).collect(),
         }
@@ -234,6 +239,8 @@ struct Document<'a> {
     states: u64,
     levels: Vec<ToldLevel>,
     interrupted: bool,
+    /// The layers in which secrets were looked for.
+    looked_into: Vec<&'static str>,
     seconds: f64,
     findings: Vec<ToldFinding<'a>>,
 }

@@ -14,6 +14,8 @@ pub enum Exit {
     InvariantBroken = 3,
     /// A planted fault rang no alarm, or the wrong one.
     AlarmSilent = 4,
+    /// All held, but a layer that the command looks into could not be looked into.
+    NotLookedInto = 5,
 }
 
 impl Exit {
@@ -24,6 +26,7 @@ impl Exit {
         Self::BadUsage,
         Self::InvariantBroken,
         Self::AlarmSilent,
+        Self::NotLookedInto,
     ];
 
     /// The number that the shell sees.
@@ -41,6 +44,7 @@ impl Exit {
             Self::BadUsage => "bad-usage",
             Self::InvariantBroken => "invariant-broken",
             Self::AlarmSilent => "alarm-silent",
+            Self::NotLookedInto => "not-looked-into",
         }
     }
 
@@ -59,6 +63,9 @@ impl Exit {
                 "an invariant was broken, or an answer was not the one that a file expects"
             }
             Self::AlarmSilent => "a planted fault rang no alarm, or the wrong one",
+            Self::NotLookedInto => {
+                "all held, but not everything was looked into; --allow-missing accepts that"
+            }
         }
     }
 
@@ -70,10 +77,11 @@ impl Exit {
     pub fn and(self, other: Self) -> Self {
         let weight = |exit| match exit {
             Self::Held => 0,
-            Self::BadUsage => 1,
-            Self::WorkbenchFailed => 2,
-            Self::AlarmSilent => 3,
-            Self::InvariantBroken => 4,
+            Self::NotLookedInto => 1,
+            Self::BadUsage => 2,
+            Self::WorkbenchFailed => 3,
+            Self::AlarmSilent => 4,
+            Self::InvariantBroken => 5,
         };
         if weight(other) > weight(self) { other } else { self }
     }
@@ -101,6 +109,7 @@ mod tests {
                 (2, "bad-usage"),
                 (3, "invariant-broken"),
                 (4, "alarm-silent"),
+                (5, "not-looked-into"),
             ]
         );
     }

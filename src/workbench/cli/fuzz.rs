@@ -1,5 +1,6 @@
 //! `rekeylab fuzz`: the main job, from a fresh checkout to minimised findings.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::campaign::{
     pulse_line, search, workspace_root,
 };
 use crate::corpus::pack;
+use crate::observation::{Layer, Layers};
 
 use super::Format;
 use super::console::Console;
@@ -135,7 +137,10 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     display.end();
     let outcome = outcome?;
     tell(&outcome, &plan, console)?;
-    Ok(exit_of(&outcome))
+    let is_missing = |layer: &Layer| outcome.not_looked_into.contains(layer.name());
+    let missing = Layer::ALL.into_iter().filter(is_missing).fold(Layers::NONE, Layers::with);
+    let missing = console.exit_without(missing, Layers::NONE);
+    Ok(missing.and(exit_of(&outcome)))
 }
 
 fn exit_of(outcome: &Outcome) -> Exit {
@@ -254,6 +259,7 @@ struct Told<'a> {
     interrupted: bool,
     findings: Vec<ToldFinding<'a>>,
     raw: Vec<ToldRaw<'a>>,
+    not_looked_into: &'a BTreeSet<String>,
     troubles: &'a [String],
 }
 
@@ -311,6 +317,7 @@ fn told<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Told<'a> {
         interrupted: outcome.is_interrupted,
         findings: outcome.findings.iter().map(told_finding).collect(),
         raw: outcome.raw.iter().map(raw).collect(),
+        not_looked_into: &outcome.not_looked_into,
         troubles: &outcome.troubles,
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::Workbench;
 use crate::corpus;
+use crate::observation::Layers;
 use crate::report::{HygieneReport, hygiene_report, hygiene_text};
 
 use super::Format;
@@ -44,8 +45,7 @@ struct Files {
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "hygiene FILE")?;
     let mut workbench = Workbench::on(fault::core_with(fault));
-    console.warn_of_blind_spots(workbench.layers());
-    let mut exit = Exit::Held;
+    let mut exit = console.exit_without(Layers::ALL, workbench.layers());
     let mut files = Vec::new();
     for path in &options.files {
         let stored = match corpus::read(path) {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::Workbench;
 use crate::corpus::{self, CorpusError, Form, STDIN};
-use crate::observation::Trace;
+use crate::observation::{Layers, Trace};
 use crate::report::{Colour, Subject, json_report, story};
 use crate::sequence::SequenceText;
 
@@ -19,6 +19,8 @@ pub(super) struct Wanted {
     pub(super) json: bool,
     /// The planted fault, by name.
     pub(super) fault: Option<&'static str>,
+    /// What need not be looked into.
+    pub(super) allowed_missing: Layers,
 }
 
 /// A file that was run.
@@ -30,6 +32,9 @@ pub(super) struct Judged {
     pub(super) is_clean: bool,
     /// Expected answers that did not come.
     pub(super) mismatches: Vec<Mismatch>,
+    /// What this run could not look into, although others can, and nobody has accepted that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) not_looked_into: Vec<&'static str>,
     /// What was found, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) report: Option<serde_json::Value>,
@@ -60,14 +65,18 @@ pub(super) struct Mismatch {
 impl Judged {
     /// Whether all held, and everything was really looked into.
     pub(super) fn holds(&self) -> bool {
-        self.is_clean && self.void.is_none()
+        self.exit() == Exit::Held
     }
 
     /// What this file means for the exit code.
     ///
     /// A missed answer counts like a broken invariant: the file records what had to be answered.
     pub(super) fn exit(&self) -> Exit {
-        let exit = if self.is_clean { Exit::Held } else { Exit::InvariantBroken };
+        let exit = match (self.is_clean, self.not_looked_into.is_empty()) {
+            (false, _) => Exit::InvariantBroken,
+            (true, false) => Exit::NotLookedInto,
+            (true, true) => Exit::Held,
+        };
         if self.void.is_some() { exit.and(Exit::WorkbenchFailed) } else { exit }
     }
 
@@ -76,6 +85,9 @@ impl Judged {
         let mut text = self.story.clone();
         if let Some(void) = &self.void {
             text.push_str(&format!("{}: nothing is known: {void}\n", self.file));
+        } else if self.exit() == Exit::NotLookedInto {
+            let layers = self.not_looked_into.join(", ");
+            text.push_str(&format!("{}: held, but not looked into: {layers}\n", self.file));
         }
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -124,8 +136,10 @@ pub(super) fn judge(
     let report = (wanted.json || !is_clean)
         .then(|| serde_json::to_value(json_report(&subject, Some(&file))).ok())
         .flatten();
+    let missing = workbench.layers().except(workbench.trace().layers);
+    let not_looked_into = missing.except(wanted.allowed_missing).names();
     let void = workbench.trace().void.map(|void| void.to_string());
-    Ok(Judged { file, is_clean, mismatches, report, void, unplanted, story })
+    Ok(Judged { file, is_clean, mismatches, not_looked_into, report, void, unplanted, story })
 }
 
 fn mismatches(text: &SequenceText, trace: &Trace) -> Vec<Mismatch> {

@@ -20,7 +20,10 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::observation::Layer;
 
 use console::Console;
 pub use exit::Exit;
@@ -39,7 +42,7 @@ Examples:
   rekeylab list exit-codes                       what a script can rely on
 
 Exit codes: 0 all held, 1 the workbench failed, 2 bad usage, 3 an invariant was broken,
-4 an alarm stayed silent.";
+4 an alarm stayed silent, 5 all held but not everything was looked into.";
 
 /// Fuzzes session-key refresh in display drivers, and tells what it finds.
 #[derive(Debug, Parser)]
@@ -52,7 +55,7 @@ struct Cli {
 }
 
 /// How results look.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct Look {
     /// For people or for programs
     #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
@@ -60,6 +63,13 @@ struct Look {
     /// When to use colour; NO_COLOR is respected
     #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
     color: When,
+    /// Accepts that this layer cannot be looked into here; without it, that ends with 5
+    #[arg(long, global = true, value_name = "LAYER", value_delimiter = ',', value_parser = layer_names())]
+    allow_missing: Vec<String>,
+}
+
+fn layer_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(Layer::ALL.map(Layer::name))
 }
 
 /// For whom results are written.
@@ -116,7 +126,7 @@ pub fn main() -> ExitCode {
     };
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let mut err = std::io::stderr();
-    let mut console = Console::new(&mut out, &mut err, cli.look);
+    let mut console = Console::new(&mut out, &mut err, &cli.look);
     let result = dispatch(cli.command, &mut console);
     let exit = result.unwrap_or_else(|failure| {
         console.failure(&failure);
@@ -127,7 +137,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_closed(&error) => exit.into(),
         Err(error) => {
             let failure = Failure::output(&error);
-            Console::new(&mut std::io::sink(), &mut err, cli.look).failure(&failure);
+            Console::new(&mut std::io::sink(), &mut err, &cli.look).failure(&failure);
             exit.and(failure.exit).into()
         }
         Ok(()) => exit.into(),

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::Workbench;
 use crate::corpus::{CorpusError, find};
 use crate::executor::AnyDut;
+use crate::observation::Layers;
 
 use super::Format;
 use super::console::Console;
@@ -45,12 +46,15 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let fault = fault::by_name(options.fault.as_deref(), "replay")?;
     let started = Instant::now();
     let found = find(&paths_or(&options.paths, "corpus"));
-    let wanted = Wanted { json: false, fault: fault.map(|fault| fault.name()) };
+    let wanted = Wanted {
+        json: false,
+        fault: fault.map(|fault| fault.name()),
+        allowed_missing: console.allowed_missing,
+    };
     let dut = fault::core_with(fault);
-    console.warn_of_blind_spots(Workbench::on(dut.clone()).layers());
+    let mut exit = console.exit_without(Layers::ALL, Workbench::on(dut.clone()).layers());
     let results = judge_all(&found.files, wanted, &dut, jobs(options.jobs))?;
 
-    let mut exit = Exit::Held;
     let file_count = results.len();
     let mut held_count = 0;
     let (mut files, mut errors) = (Vec::new(), Vec::new());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::Workbench;
+use crate::observation::Layers;
 
 use super::Format;
 use super::console::Console;
@@ -35,10 +36,12 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "run FILE")?;
     let mut workbench = Workbench::on(fault::core_with(fault));
-    console.warn_of_blind_spots(workbench.layers());
-    let wanted =
-        Wanted { json: console.format == Format::Json, fault: fault.map(|fault| fault.name()) };
-    let mut exit = Exit::Held;
+    let mut exit = console.exit_without(Layers::ALL, workbench.layers());
+    let wanted = Wanted {
+        json: console.format == Format::Json,
+        fault: fault.map(|fault| fault.name()),
+        allowed_missing: console.allowed_missing,
+    };
     let (mut files, mut errors) = (Vec::new(), Vec::new());
     for path in &options.files {
         match judge(&mut workbench, path, wanted) {

@@ -7,6 +7,9 @@ use crate::sequence::{Call, CallSequence};
 
 use super::created::Created;
 
+/// What every run looks into: the fast lane.
+pub const LAYERS: Layers = Layers::FAST;
+
 /// Stands for the call where something only shows when the driver is gone.
 pub(super) const AT_THE_END: &str = "the end";
 
@@ -42,7 +45,7 @@ impl<'a> Judge<'a> {
     /// Runs the prefix and one call more.
     pub(super) fn run(&mut self, call: Call) -> &Verdict {
         self.sequence.calls.push(call);
-        self.dut.execute(&mut self.executor, &self.sequence, Layers::FAST, &mut self.trace);
+        self.dut.execute(&mut self.executor, &self.sequence, LAYERS, &mut self.trace);
         self.sequence.calls.pop();
         judge(&self.trace, &mut self.model, &mut self.verdict);
         &self.verdict

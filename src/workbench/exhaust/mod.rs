@@ -39,5 +39,6 @@ mod search;
 
 pub use alphabet::{ALL, Alphabet};
 pub use created::Created;
+pub use judge::LAYERS;
 pub use level::{Broken, LevelCount};
 pub use search::{Outcome, Plan, Pulse, Watch, run};

@@ -143,9 +143,15 @@ impl Target {
     fn new(lane: Layers, dut: AnyDut) -> Self {
         let list = std::env::var("REKEYLAB_KNOWN").unwrap_or_default();
         LIMITS.set(dut.limits());
+        let workbench = Workbench::on(dut);
+        let missing = lane.except(workbench.layers()).names();
+        if !missing.is_empty() {
+            let line = format!("rekeylab: not-looked-into={}\n", missing.join(","));
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
         Self {
             lane,
-            workbench: Workbench::on(dut),
+            workbench,
             sequence: CallSequence::default(),
             known: list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
             is_reporting: std::env::var_os("REKEYLAB_PROGRESS").is_some(),

@@ -110,6 +110,12 @@ impl Layers {
         self.0 & layers.0 != 0
     }
 
+    /// The names of those in the set.
+    #[must_use]
+    pub fn names(self) -> Vec<&'static str> {
+        self.iter().map(Layer::name).collect()
+    }
+
     /// What is in this set and not in the other.
     #[must_use]
     pub const fn except(self, other: Self) -> Self {

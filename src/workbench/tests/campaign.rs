@@ -74,6 +74,14 @@ fn what_a_worker_says_is_counted_for_all_of_them() {
 }
 
 #[test]
+fn what_a_worker_could_not_look_into_is_told() {
+    let outcome =
+        Bench::new(&format!("echo 'rekeylab: not-looked-into=stack,heap' >&2\n{WELL}")).run();
+    assert_eq!(outcome.not_looked_into.into_iter().collect::<Vec<_>>(), ["heap", "stack"]);
+    assert!(Bench::new(WELL).run().not_looked_into.is_empty());
+}
+
+#[test]
 fn an_engine_that_dies_at_once_is_not_started_for_ever() {
     let started = Instant::now();
     let outcome = Bench::new("echo 'cannot go on' >&2\nexit 9").run();

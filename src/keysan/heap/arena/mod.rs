@@ -7,8 +7,8 @@
 //!
 //! # Addresses
 //!
-//! Arenas lie at a fixed address where the kernel allows it (64 slots of a row; each thread's
-//! arena takes the first free slot), and blocks follow one another, so the same sequence gets the
+//! Arenas lie at a fixed address where the kernel allows it (64 slots of a row, fewer under a limit on
+//! address space, of which the row takes at most half; each thread's arena takes the first free slot), and blocks follow one another, so the same sequence gets the
 //! same addresses after each reset and in each run. In a sequence no address is given out twice.
 //!
 //! # Blocks that outlive a reset
@@ -77,7 +77,7 @@ pub enum NotAttached {
     NotPorted,
     /// This thread has one already.
     AlreadyAttached,
-    /// The kernel gave no address space, or 64 arenas are in use.
+    /// The kernel gave no address space, or every slot of the row is in use.
     NoAddressSpace,
 }
 

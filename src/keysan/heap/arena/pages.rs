@@ -1,6 +1,6 @@
 //! The few requests to the kernel that an arena needs; Linux only.
 
-pub(super) use kernel::{close, discard, open, reserve};
+pub(super) use kernel::{address_space, close, discard, open, reserve};
 
 /// Whether arenas work here at all. Miri has no kernel to ask.
 pub(super) const IS_PORTED: bool =
@@ -14,6 +14,15 @@ mod kernel {
         MADV_DONTNEED, MAP_ANONYMOUS, MAP_FAILED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_PRIVATE,
         PROT_NONE, PROT_READ, PROT_WRITE,
     };
+
+    /// How much address space this process may have, in bytes.
+    pub(in super::super) fn address_space() -> u64 {
+        let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: 0 };
+        // SAFETY: the kernel fills the structure, which outlives the call; should it refuse, nothing
+        // is known of a limit.
+        unsafe { libc::getrlimit(libc::RLIMIT_AS, &raw mut limit) };
+        limit.rlim_cur
+    }
 
     /// Takes `len` bytes of address space, unusable so far: at `wanted` if they are free there,
     /// else wherever the kernel likes.
@@ -66,6 +75,10 @@ mod kernel {
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", not(miri))))]
 mod kernel {
     use std::ptr::NonNull;
+
+    pub(in super::super) fn address_space() -> u64 {
+        0
+    }
 
     pub(in super::super) fn reserve(_wanted: usize, _len: usize) -> Option<NonNull<u8>> {
         None

@@ -18,7 +18,7 @@ const ENTRIES_LEN: usize = MEMORY_LEN / STRIDE * size_of::<Entry>();
 const INDICES_LEN: usize = MEMORY_LEN / STRIDE * size_of::<u32>();
 const SLOT_LEN: usize = MEMORY_LEN + ENTRIES_LEN + INDICES_LEN;
 
-/// As many arenas as bits in [`CLAIMED`].
+/// The most arenas: as many as bits in [`CLAIMED`]. A limit on address space makes them fewer.
 const SLOTS: usize = 64;
 
 const ROW_LEN: u64 = SLOT_LEN as u64 * SLOTS as u64;
@@ -37,6 +37,9 @@ static ROW: AtomicPtr<u8> = AtomicPtr::new(ptr::without_provenance_mut(NOWHERE))
 /// An address that no block comes near: programs have the lower half of the address space.
 const NOWHERE: usize = usize::MAX / 2 + 1;
 
+/// How long it is, in bytes.
+static LEN: AtomicU64 = AtomicU64::new(0);
+
 /// One bit for each slot in use, or left behind with blocks still allocated.
 static CLAIMED: AtomicU64 = AtomicU64::new(0);
 
@@ -48,7 +51,7 @@ pub(in super::super) fn holds(address: *const u8) -> bool {
     // Relaxed: who holds a block's address got it, by whatever way, from the thread that saw the
     // row being made.
     let offset = address.addr().wrapping_sub(ROW.load(Ordering::Relaxed).addr());
-    pages::IS_PORTED && (offset as u64) < ROW_LEN
+    pages::IS_PORTED && (offset as u64) < LEN.load(Ordering::Relaxed)
 }
 
 /// Notes that a thread other than its owner freed a block.
@@ -79,10 +82,14 @@ impl Slot {
     pub(super) fn claim() -> Option<Slot> {
         static RESERVED: Once = Once::new();
         RESERVED.call_once(|| {
-            let place = usize::try_from(WANTED).ok().zip(usize::try_from(ROW_LEN).ok());
+            // Half of what there is, so that enough is left for everything else.
+            let slots = (pages::address_space() / 2 / SLOT_LEN as u64).clamp(1, SLOTS as u64);
+            let len = slots * SLOT_LEN as u64;
+            let place = usize::try_from(WANTED).ok().zip(usize::try_from(len).ok());
             let reserved = place.and_then(|(wanted, len)| pages::reserve(wanted, len));
             if let Some(row) = reserved {
                 ROW.store(row.as_ptr(), Ordering::Relaxed);
+                LEN.store(len, Ordering::Relaxed);
             }
         });
         let row = ROW.load(Ordering::Relaxed);
@@ -90,9 +97,10 @@ impl Slot {
             return None;
         }
         // Acquire and, in `release`, Release: the former owner is done with the slot.
+        let slots = LEN.load(Ordering::Relaxed) / SLOT_LEN as u64;
         let claimed = CLAIMED
             .fetch_update(Ordering::Acquire, Ordering::Relaxed, |bits| {
-                (bits != u64::MAX).then_some(bits | (bits + 1))
+                (u64::from(bits.trailing_ones()) < slots).then(|| bits | (bits + 1))
             })
             .ok()?;
         let index = claimed.trailing_ones() as usize;

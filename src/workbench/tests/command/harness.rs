@@ -102,6 +102,15 @@ impl Desk {
         Self::finish(command, input)
     }
 
+    /// The same by a line of shell, in which `"$0" "$@"` is the command.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn run_in_a_shell(&self, script: &str, line: &str) -> Ran {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_rekeylab")]).current_dir(self.path());
+        command.args(line.split_whitespace());
+        Self::finish(command, b"")
+    }
+
     fn finish(mut command: Command, input: &[u8]) -> Ran {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -9,6 +9,8 @@ mod exhaust;
 mod exit_codes;
 mod help;
 mod hygiene;
+#[cfg(target_os = "linux")]
+mod missing_layers;
 mod output_files;
 mod replaying;
 mod round_trips;

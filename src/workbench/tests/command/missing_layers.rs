@@ -1,0 +1,59 @@
+//! A layer that a command looks into, and cannot look into here, is no pass.
+
+use crate::harness::{CLEAN, Desk, Ran, WRONG};
+
+/// Address space, in KiB, that has no room for an arena.
+const NO_ARENA: u32 = 200_000;
+
+/// Address space that has room for a small row of arenas, and not for the usual one.
+const SOME: u32 = 2_621_440;
+
+fn within(desk: &Desk, address_space: u32, line: &str) -> Ran {
+    desk.run_in_a_shell(&format!("ulimit -v {address_space}; exec \"$0\" \"$@\""), line)
+}
+
+/// Each command without an arena: what it ends with, and whether it says what is missing.
+#[test]
+fn every_command_that_looks_into_the_heap_hears_that_it_did_not() {
+    let desk = Desk::new();
+    desk.file("clean.seq", CLEAN);
+    desk.file("wrong.seq", WRONG);
+    for (line, code, is_told) in [
+        ("run clean.seq", 5, true),
+        ("run clean.seq --allow-missing heap,homes,differential", 0, true),
+        ("run clean.seq --allow-missing heap --allow-missing homes", 5, true),
+        ("run wrong.seq", 3, true),
+        ("run missing.seq", 2, true),
+        ("replay clean.seq --jobs 1", 5, true),
+        ("replay clean.seq --jobs 1 --allow-missing heap,homes,differential", 0, true),
+        ("hygiene clean.seq", 5, true),
+        ("hygiene clean.seq --allow-missing heap,homes,differential", 0, true),
+        // These do not look there.
+        ("exhaust --depth 3 --jobs 1", 0, false),
+        ("show clean.seq", 0, false),
+    ] {
+        let ran = within(&desk, NO_ARENA, line);
+        assert_eq!(ran.code, code, "{line}: {ran:?}");
+        let told = "not looked into on this machine, or in this program: heap, homes, differential";
+        assert_eq!(ran.err.contains(told), is_told, "{line}: {ran:?}");
+        let way_out = "to accept that: --allow-missing ";
+        assert_eq!(ran.err.contains(way_out), is_told && !line.contains("heap,homes"), "{line}");
+    }
+}
+
+#[test]
+fn a_limit_on_address_space_that_leaves_some_leaves_the_arena_too() {
+    let desk = Desk::new();
+    desk.file("clean.seq", CLEAN);
+    let ran = within(&desk, SOME, "run clean.seq");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+    let ran = within(&desk, SOME, "replay clean.seq --jobs 4");
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn a_layer_that_there_is_not_cannot_be_accepted() {
+    let ran = Desk::new().run("run clean.seq --allow-missing heaps");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("freed-heap"), "{ran:?}");
+}
