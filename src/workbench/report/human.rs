@@ -63,33 +63,34 @@ fn tell(
     Ok(())
 }
 
-/// The calls that made the session what it was, up to the violation.
+/// The calls up to the violation: all of them if they are few, as they are once minimised, because
+/// each is then needed; otherwise those that made the session what it was.
 fn life(
     text: &mut String,
     violation: &Violation,
     trace: &Trace,
     paint: Paint,
 ) -> core::fmt::Result {
-    let concerns = |seen: &Observation| match (violation.session, seen.session_slot) {
-        (None, _) => true,
-        (Some(slot), Some(session)) => session == slot,
-        // Calls on a session that names none concern nobody, those on other devices only theirs.
-        (Some(slot), None) => match seen.device_slot {
-            None => seen.call.session().is_none(),
-            Some(device) => owner_of(slot, trace) == Some(device),
-        },
+    let until = trace.calls.iter().enumerate().take(violation.call.saturating_add(1));
+    let is_its = |index: usize, seen: &Observation| {
+        index == violation.call || violation.session.is_none_or(|slot| concerns(slot, seen, trace))
     };
-    let history: Vec<_> = trace
-        .calls
-        .iter()
-        .enumerate()
-        .take(violation.call + 1)
-        .filter(|(_, seen)| concerns(seen))
-        .collect();
+    let all_count = until.len();
+    let its_count = until.clone().filter(|&(index, seen)| is_its(index, seen)).count();
+    let tells_all = all_count <= HISTORY_MAX;
+    let history: Vec<_> = until.filter(|&(index, seen)| tells_all || is_its(index, seen)).collect();
+    let others = all_count - its_count;
+
     writeln!(text)?;
     match violation.session {
-        Some(slot) => writeln!(text, "  the life of s{slot}")?,
         None => writeln!(text, "  the calls until then")?,
+        Some(slot) if others == 0 => writeln!(text, "  the life of s{slot}")?,
+        Some(slot) if tells_all => {
+            writeln!(text, "  the calls until then; those marked * are the life of s{slot}")?;
+        }
+        Some(slot) => {
+            writeln!(text, "  the life of s{slot}, without {others} calls that are not its own")?;
+        }
     }
     let skipped = history.len().saturating_sub(HISTORY_MAX);
     if skipped > 0 {
@@ -97,19 +98,31 @@ fn life(
     }
     for &(index, seen) in &history[skipped..] {
         let style = if index == violation.call { paint.alarm() } else { Style::new() };
+        let mark = if tells_all && others > 0 && is_its(index, seen) { '*' } else { ' ' };
         let answer = match seen.code {
             Some(code) if code.is_ok() => "ok".to_owned(),
             Some(code) => code.to_string(),
             None if seen.call.is_injection() => String::new(),
             None => "did not return".to_owned(),
         };
-        let line = format!("    {:<9}  {:<42}  {answer}", name_of(index, trace), call_text(seen));
+        let (name, call) = (name_of(index, trace), call_text(seen));
+        let line = format!("  {mark} {name:<9}  {call:<42}  {answer}");
         writeln!(text, "{style}{}{style:#}", line.trim_end())?;
     }
     Ok(())
 }
 
-/// How many calls of a life are shown; a minimised sequence has fewer.
+/// Whether a call has to do with a session: it is one of its own, of its device, or of all.
+fn concerns(slot: u16, seen: &Observation, trace: &Trace) -> bool {
+    match (seen.session_slot, seen.device_slot) {
+        (Some(session), _) => session == slot,
+        (None, Some(device)) => owner_of(slot, trace) == Some(device),
+        // A call on a session that names none concerns nobody.
+        (None, None) => seen.call.session().is_none(),
+    }
+}
+
+/// How many calls are shown; a minimised sequence mostly has fewer.
 const HISTORY_MAX: usize = 24;
 
 fn owner_of(session: u16, trace: &Trace) -> Option<u16> {

@@ -72,6 +72,45 @@ fn every_invariant_tells_its_story() {
     assert_eq!(rung, all);
 }
 
+/// Who types in the calls of a story sees what the story tells, whichever sessions they are on.
+#[test]
+fn the_story_of_a_short_sequence_tells_every_call_up_to_the_violation() {
+    let mut told_count = 0;
+    for (fault, file) in shortest_reproducers() {
+        let sequence = file.parsed.sequence();
+        if sequence.calls.len() > 24 {
+            continue;
+        }
+        let text = told(fault, |subject| story(subject, Colour::Off));
+        for part in text.split("violation: ").skip(1) {
+            let last = part.lines().nth(1).unwrap().trim();
+            let until = match last.strip_prefix("call ").and_then(|rest| rest.split(' ').next()) {
+                Some(number) => number.parse().unwrap(),
+                None => sequence.calls.len() - 1,
+            };
+            let tells = |call: usize| {
+                let name = format!("call {call:<4}");
+                part.lines()
+                    .skip(2)
+                    .any(|line| line.trim_start_matches(['*', ' ']).starts_with(&name))
+            };
+            for call in 0..=until {
+                assert!(tells(call), "{}: call {call} is left out:\n{part}", fault.name());
+                told_count += 1;
+            }
+        }
+    }
+    assert!(told_count > 500, "{told_count}");
+}
+
+#[test]
+fn a_story_marks_whose_calls_it_tells() {
+    let text = told(Fault::ForeignDeviceAccepted, |subject| story(subject, Colour::Off));
+    assert!(text.contains("those marked * are the life of s0"), "{text}");
+    assert!(text.contains("\n  * call 0 "), "{text}");
+    assert!(text.contains("\n    call 1 "), "{text}");
+}
+
 #[test]
 fn machines_read_the_same_facts() {
     let text = told(Fault::FinishWithoutStart, |subject| {
