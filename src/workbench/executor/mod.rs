@@ -185,6 +185,11 @@ impl Executor {
             // What nobody looks through need not be kept.
             arena.serve(layers.look_around() || recording.is_some() || self.taint != Taint::Off);
             arena.reset();
+            if layers.look_around() && arena.retained_len() > 0 {
+                // Blocks of earlier sequences that a driver still holds lie where no scan looks, and a
+                // secret of this sequence may get into one: nobody may say that the heap was looked into.
+                trace.layers = trace.layers.without(Layer::Heap);
+            }
             if let Some(record) = &mut recording {
                 record.floor = arena.retained_len();
             }

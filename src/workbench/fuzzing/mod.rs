@@ -116,6 +116,8 @@ struct Scratch {
 struct Target {
     /// What is looked into for every input; a share gets more.
     lane: Layers,
+    /// What of that was said to be missing.
+    missing: Layers,
     workbench: Workbench,
     sequence: CallSequence,
     /// Symptoms to pass over, as `invariant/call`.
@@ -144,13 +146,11 @@ impl Target {
         let list = std::env::var("REKEYLAB_KNOWN").unwrap_or_default();
         LIMITS.set(dut.limits());
         let workbench = Workbench::on(dut);
-        let missing = lane.except(workbench.layers()).names();
-        if !missing.is_empty() {
-            let line = format!("rekeylab: not-looked-into={}\n", missing.join(","));
-            let _ = std::io::stderr().write_all(line.as_bytes());
-        }
+        let missing = lane.except(workbench.layers());
+        tell_missing(missing);
         Self {
             lane,
+            missing,
             workbench,
             sequence: CallSequence::default(),
             known: list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
@@ -164,6 +164,16 @@ impl Target {
     fn run(&mut self, input: &[u8]) -> Option<(Violation, String)> {
         read(input, &mut self.sequence);
         self.workbench.run_with(&self.sequence, self.layers_for(input));
+        // A driver may still hold memory of an earlier input, which is not looked into again.
+        let looked_into = self.workbench.trace().layers;
+        if self.lane.has(Layer::Heap)
+            && !looked_into.has(Layer::Heap)
+            && looked_into != Layers::NONE
+        {
+            let missing = Layers::NONE.with(Layer::Heap).except(self.missing);
+            tell_missing(missing);
+            self.missing = self.missing.with(Layer::Heap);
+        }
         self.execution_count += 1;
         self.call_count += self.workbench.trace().sequence_len as u64;
         if self.is_reporting && self.execution_count.is_multiple_of(PROGRESS_INTERVAL) {
@@ -219,6 +229,14 @@ impl Target {
         let (executions, calls) = (self.execution_count, self.call_count);
         // One write, so that lines of several workers do not mix; nobody waits for it.
         let line = format!("rekeylab: executions={executions} calls={calls}\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+/// Says what is not looked into, in a line that a campaign reads.
+fn tell_missing(missing: Layers) {
+    if missing != Layers::NONE {
+        let line = format!("rekeylab: not-looked-into={}\n", missing.names().join(","));
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }

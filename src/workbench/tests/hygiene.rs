@@ -236,6 +236,9 @@ fn disabling_a_layer_loses_exactly_its_column() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// Their memory is still in use in the next run, and nobody looks into it then: the heap is missing.
+const LEAKING: [Fault; 2] = [Fault::WornOutSessionForgotten, Fault::ClosedDeviceForgotten];
+
 #[test]
 fn twenty_runs_see_the_same() {
     let _alone = alone();
@@ -243,7 +246,10 @@ fn twenty_runs_see_the_same() {
     for (row, sequence) in drills() {
         with_fault(&mut workbench, row.fault, |workbench| {
             workbench.run(&sequence);
-            let first = workbench.trace().clone();
+            let mut first = workbench.trace().clone();
+            if LEAKING.contains(&row.fault) {
+                first.layers = first.layers.without(Layer::Heap);
+            }
             for _ in 1..20 {
                 workbench.run(&sequence);
                 // Places included: blocks, depths and registers.
