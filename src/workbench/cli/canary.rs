@@ -178,10 +178,11 @@ mod drill {
             ]);
         }
         let mut text = table(&rows);
-        // What is right and stored already need not be told again.
-        for result in
-            results.iter().filter(|result| !result.is_right || result.known_shortest.is_none())
-        {
+        // What is right and stored already need not be told, and what several seeds found alike once.
+        let is_worth_telling = |result: &&Drilled| {
+            !result.is_right || result.known_shortest.is_none() && result.seed == 1
+        };
+        for result in results.iter().filter(is_worth_telling) {
             if let Some(sequence) = &result.text {
                 text.push_str(&format!("\n{}:\n{sequence}", result.fault.unwrap_or("honest core")));
             }

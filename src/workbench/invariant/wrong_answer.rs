@@ -1,6 +1,6 @@
 //! `wrong-answer`: every code and every output byte is the model's.
 
-use rekeylab_ddi::Hresult;
+use rekeylab_ddi::{Hresult, SessionStatus};
 
 use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, nothing};
 use crate::observation::Observation;
@@ -50,8 +50,8 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                 ("answered S_OK and wrote no handle".to_owned(), "a handle".to_owned(), "INV-09")
             }
             Disagreement::Status { expected } => (
-                format!("answered status {}", seen.scalar),
-                format!("status {expected}"),
+                format!("answered status {}", status(seen.scalar)),
+                format!("status {}", status((*expected).into())),
                 "S-52 S-54 R-68",
             ),
             Disagreement::Completions { .. } | Disagreement::Plaintext { .. } => continue,
@@ -65,6 +65,14 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             rules,
             is_inferred: is_about_room(seen),
         });
+    }
+}
+
+/// A status by its name, if it has one.
+fn status(answered: u64) -> String {
+    match u32::try_from(answered) {
+        Ok(status) => format!("{:?}", SessionStatus(status)),
+        Err(_) => answered.to_string(),
     }
 }
 
