@@ -5,10 +5,12 @@ use std::{fs, io};
 
 use proc_macro2::{TokenStream, TokenTree};
 
-use crate::place::NO_STATEMENTS;
 use crate::problem::Problem;
 use crate::stack::with_room;
 
+/// What is said of a hunk that no function can hold.
+pub(crate) const NO_STATEMENTS: &str =
+    "what it keeps and removes is neither whole statements nor an expression";
 const A_FAULT_IS: &str = "a fault is a file <invariant>/<name>.fault";
 /// What a head says that cannot be read, or a line that was meant as one.
 const HEAD: &str =

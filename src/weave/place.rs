@@ -7,10 +7,8 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, BinOp, Block, Expr, MacroDelimiter, Pat, Stmt, Type};
 
-use crate::fault::{Change, Hunk};
+use crate::fault::{Change, Hunk, NO_STATEMENTS};
 
-pub(crate) const NO_STATEMENTS: &str =
-    "what it keeps and removes is neither whole statements nor an expression";
 const NO_VALUE: &str =
     "here it is no value but a place, which may be written; replace the whole statement";
 const BEHIND_VALUE: &str =

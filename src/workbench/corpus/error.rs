@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::sequence::ParseError;
 
-use super::read::FILE_LEN_MAX;
+/// The longest file that is read, in bytes: several times what the longest sequence needs.
+pub const FILE_LEN_MAX: u64 = 1 << 20;
 
 /// A file that cannot be read, understood or written.
 #[derive(Debug, thiserror::Error)]

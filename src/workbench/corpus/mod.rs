@@ -10,9 +10,9 @@ mod pack;
 mod read;
 mod write;
 
-pub use error::CorpusError;
+pub use error::{CorpusError, FILE_LEN_MAX};
 pub use find::{Found, find};
 pub use name::{reproducer_name, session_state};
 pub use pack::{Packed, pack};
-pub use read::{FILE_LEN_MAX, Form, STDIN, Stored, parse, read};
+pub use read::{Form, STDIN, Stored, parse, read};
 pub use write::{Written, write_new, write_over};

@@ -6,10 +6,7 @@ use std::path::Path;
 
 use crate::sequence::{CallSequence, SequenceText, is_text};
 
-use super::error::CorpusError;
-
-/// The longest file that is read, in bytes: several times what the longest sequence needs.
-pub const FILE_LEN_MAX: u64 = 1 << 20;
+use super::error::{CorpusError, FILE_LEN_MAX};
 
 /// The name that stands for standard input.
 pub const STDIN: &str = "-";

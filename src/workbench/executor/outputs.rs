@@ -4,7 +4,6 @@ use core::fmt::{self, Write as _};
 use core::ops::Range;
 
 use super::dut::Dut;
-use super::perform::OWNED_RANDOM_LEN_MAX;
 use super::run::{Run, enter};
 use super::{Executor, narrow, sighting};
 use crate::observation::{Layer, Layers, MARGIN_LEN, Place, Trace, UNTOUCHED, Void};
@@ -171,6 +170,9 @@ impl core::fmt::Write for Bounded<'_> {
 
 /// Of longer texts the beginning is read, in bytes.
 const DEBUG_TEXT_LEN_MAX: usize = 1 << 20;
+
+/// Of a claimed random-number buffer, the client really owns at most this much, in bytes.
+pub(super) const OWNED_RANDOM_LEN_MAX: usize = 64;
 
 /// What a short output holds before anybody writes to it; as long as the longest of them.
 const UNTOUCHED_BYTES: [u8; OWNED_RANDOM_LEN_MAX + MARGIN_LEN] =

@@ -10,7 +10,7 @@ use rekeylab_ddi::{
 use super::audit::Taint;
 use super::client::{self, InFlight};
 use super::dut::Dut;
-use super::outputs::arguments_text;
+use super::outputs::{OWNED_RANDOM_LEN_MAX, arguments_text};
 use super::run::{Run, enter};
 use super::{narrow, seams, short};
 use crate::observation::{Layer, MARGIN_LEN, SecretKind, SecretName, UNTOUCHED};
@@ -310,6 +310,3 @@ impl<D: Dut> Run<'_, D> {
         code
     }
 }
-
-/// Of a claimed random-number buffer, the client really owns at most this much, in bytes.
-pub(super) const OWNED_RANDOM_LEN_MAX: usize = 64;
