@@ -201,7 +201,10 @@ impl Keysan {
         // The home may well be in a layer that this machine or program lacks.
         let lacks = |spot: &BlindSpot| {
             matches!(spot.layer, Layer::Heap | Layer::Statics)
-                && !matches!(spot.why, WhyBlind::NotAsked | WhyBlind::NoneNamed)
+                && !matches!(
+                    spot.why,
+                    WhyBlind::NotAsked | WhyBlind::NoneNamed | WhyBlind::HeldOver
+                )
         };
         let is_blind = self.blind_spots.iter().any(lacks);
         let named = self.secrets.named_mut(secret);
@@ -326,6 +329,9 @@ impl Keysan {
     }
 
     /// Begins the next sequence: forgets secrets, calls and findings, and resets the arena.
+    ///
+    /// Memory that is still in use, such as a cache of the whole process, is not looked into from then
+    /// on: the heap is a [blind spot](WhyBlind::HeldOver) until a clear finds that it was given back.
     pub fn clear(&mut self) {
         heap::take_report(|_| {});
         if let Some(gate) = &mut self.gate {
@@ -335,6 +341,11 @@ impl Keysan {
         if let Some(arena) = &self.arena {
             arena.reset();
             arena.begin_call(0);
+            let is_held_over = arena.retained_len() > 0;
+            self.blind_spots.retain(|spot| spot.why != WhyBlind::HeldOver);
+            if is_held_over {
+                self.is_blind(Layer::Heap, WhyBlind::HeldOver);
+            }
         }
         self.set.clear();
         self.secrets.clear();

@@ -7,7 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use keysan::heap::ScanningAllocator;
-use keysan::sanitizer::{HomeRefused, OpenError, Place, RegisterError, Why, WhyBlind, WhyVoid};
+use keysan::sanitizer::{
+    Finding, HomeRefused, OpenError, Place, RegisterError, Why, WhyBlind, WhyVoid,
+};
 use keysan::{Keysan, Layer, SecretId};
 
 #[global_allocator]
@@ -291,6 +293,32 @@ fn what_the_arena_had_no_room_for_makes_the_run_void() {
     drop(held);
     keysan.clear();
     assert_eq!(keysan.findings(), Ok(&[][..]));
+}
+
+/// A cache of the process keeps a dead key, in memory that an earlier sequence made.
+#[test]
+fn memory_that_outlives_a_clear_is_a_blind_spot_until_it_is_given_back() {
+    let (mut keysan, key) = open();
+    let mut cache = keysan.call("open", || Vec::with_capacity(64));
+    keysan.call("use", || cache.extend(KEY));
+    keysan.retire(key, "it is closed");
+    keysan.scan("the end");
+    let is_in_heap = |finding: &Finding| finding.place.layer() == Layer::Heap;
+    assert!(keysan.findings().unwrap().iter().any(is_in_heap), "in its own sequence it is found");
+
+    let is_blind = |keysan: &Keysan| {
+        keysan
+            .blind_spots()
+            .iter()
+            .any(|spot| (spot.layer, spot.why) == (Layer::Heap, WhyBlind::HeldOver))
+    };
+    assert!(!is_blind(&keysan));
+    keysan.clear();
+    assert!(is_blind(&keysan), "{:?}", keysan.blind_spots());
+    assert!(!keysan.looks_into(Layer::Heap));
+    drop(cache);
+    keysan.clear();
+    assert!(!is_blind(&keysan), "{:?}", keysan.blind_spots());
 }
 
 #[test]
