@@ -12,7 +12,8 @@ use super::{console::Console, exit::Exit, failure::Failure};
 ///
 /// Searches without an engine, from random seeds, until an invariant is broken; minimises; and
 /// looks whether it is the invariant that the fault must ring. The honest core is searched for a
-/// tenth as long, with everything looked into, and must stay silent; with one fault that takes most of the time. Ends with 4 when an alarm
+/// tenth as long, with everything looked into, and must stay silent; with one fault that takes most of
+/// the time. Ends with 4 when an alarm
 /// stayed silent or the wrong one rang.
 #[derive(Debug, Args)]
 #[command(after_help = "\

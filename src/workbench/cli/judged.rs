@@ -19,8 +19,8 @@ pub(super) struct Wanted {
     pub(super) json: bool,
     /// The planted fault, by name.
     pub(super) fault: Option<&'static str>,
-    /// What need not be looked into.
-    pub(super) allowed_missing: Layers,
+    /// What every run must look into: what this machine can, but for what need not be.
+    pub(super) layers: Layers,
 }
 
 /// A file that was run.
@@ -136,8 +136,7 @@ pub(super) fn judge(
     let report = (wanted.json || !is_clean)
         .then(|| serde_json::to_value(json_report(&subject, Some(&file))).ok())
         .flatten();
-    let missing = workbench.layers().except(workbench.trace().layers);
-    let not_looked_into = missing.except(wanted.allowed_missing).names();
+    let not_looked_into = wanted.layers.except(workbench.trace().layers).names();
     let void = workbench.trace().void.map(|void| void.to_string());
     Ok(Judged { file, is_clean, mismatches, not_looked_into, report, void, unplanted, story })
 }

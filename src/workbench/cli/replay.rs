@@ -46,13 +46,14 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let fault = fault::by_name(options.fault.as_deref(), "replay")?;
     let started = Instant::now();
     let found = find(&paths_or(&options.paths, "corpus"));
+    let dut = fault::core_with(fault);
+    let layers = Workbench::on(dut.clone()).layers();
     let wanted = Wanted {
         json: false,
         fault: fault.map(|fault| fault.name()),
-        allowed_missing: console.allowed_missing,
+        layers: layers.except(console.allowed_missing),
     };
-    let dut = fault::core_with(fault);
-    let mut exit = console.exit_without(Layers::ALL, Workbench::on(dut.clone()).layers());
+    let mut exit = console.exit_without(Layers::ALL, layers);
     let results = judge_all(&found.files, wanted, &dut, jobs(options.jobs))?;
 
     let file_count = results.len();

@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let wanted = Wanted {
         json: console.format == Format::Json,
         fault: fault.map(|fault| fault.name()),
-        allowed_missing: console.allowed_missing,
+        layers: workbench.layers().except(console.allowed_missing),
     };
     let (mut files, mut errors) = (Vec::new(), Vec::new());
     for path in &options.files {

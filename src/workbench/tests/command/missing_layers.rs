@@ -5,6 +5,9 @@ use crate::harness::{CLEAN, Desk, Ran, WRONG};
 /// Address space, in KiB, that has no room for an arena.
 const NO_ARENA: u32 = 200_000;
 
+/// Address space that has room for one arena.
+const ONE_ARENA: u32 = 900_000;
+
 /// Address space that has room for a small row of arenas, and not for the usual one.
 const SOME: u32 = 2_621_440;
 
@@ -48,6 +51,18 @@ fn a_limit_on_address_space_that_leaves_some_leaves_the_arena_too() {
     let ran = within(&desk, SOME, "run clean.seq");
     assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
     let ran = within(&desk, SOME, "replay clean.seq --jobs 4");
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+/// Every file is looked into like all others, or named, whichever thread it came to.
+#[test]
+fn a_thread_that_gets_no_arena_is_no_pass() {
+    let desk = Desk::new();
+    (0..64).for_each(|number| drop(desk.file(&format!("{number}.seq"), CLEAN)));
+    let ran = within(&desk, ONE_ARENA, "replay . --jobs 2");
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.text().contains("held, but not looked into: heap, homes, differential"), "{ran:?}");
+    let ran = within(&desk, ONE_ARENA, "replay . --jobs 2 --allow-missing heap,homes,differential");
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 
