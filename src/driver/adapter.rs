@@ -203,6 +203,21 @@ impl Adapter {
     }
 }
 
+impl Drop for Adapter {
+    /// Ends what is still open, as if each device had been destroyed.
+    ///
+    /// Semantics decision: an adapter may go with devices open and work in flight, as when a process is
+    /// killed. Nothing of that completes any more, what was granted is given back, and every home wipes
+    /// itself (S-22, S-79).
+    fn drop(&mut self) {
+        self.queue.lose_everything(&mut *self.engine);
+        let session_count = self.devices.sessions_mut().count();
+        let device_count = self.devices.count();
+        self.engine
+            .release(device_count * DEVICE_LEN + session_count * (SESSION_LEN + SECRETS_LEN));
+    }
+}
+
 impl CryptoSessionDdi for Adapter {
     fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
         args.device = DeviceHandle::NULL;

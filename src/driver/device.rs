@@ -27,6 +27,11 @@ impl Devices {
         self.devices.vacancy()
     }
 
+    /// How many devices are open.
+    pub(crate) fn count(&mut self) -> usize {
+        self.devices.iter_mut().count()
+    }
+
     /// Opens a device where [`vacancy`](Self::vacancy) said.
     pub(crate) fn open(&mut self, place: Place) -> DeviceHandle {
         self.devices.fill(place, Device::new(self.generations_max));

@@ -10,7 +10,7 @@ use crate::minimize::{follow_ups, in_one_session, minimize_within, with_own_keys
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::Aftermath;
 use crate::search::Search;
-use crate::sequence::CallSequence;
+use crate::sequence::{CallSequence, Opening};
 
 /// Runs sequences against a driver under test and judges them.
 #[derive(Debug, Default)]
@@ -233,7 +233,7 @@ impl Workbench {
         layers: Layers,
         is_shown: impl Fn(&Verdict, &Trace) -> bool,
     ) -> CallSequence {
-        let limits = self.dut.limits();
+        let limits = self.dut.limits_at(Opening::of(&sequence.calls).bounds);
         let mut is_shown_by = |sequence: &CallSequence, lane| {
             self.run_with(sequence, lane);
             is_shown(&self.verdict, &self.trace)

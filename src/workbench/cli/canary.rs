@@ -56,7 +56,7 @@ mod drill {
     use crate::Workbench;
     use crate::drill::{layers_for, runs_alone};
     use crate::executor::AnyDut;
-    use crate::generate::{PARTS, SearchOptions};
+    use crate::generate::{LimitsAt, PARTS, SearchOptions};
     use crate::observation::Layers;
     use crate::search::Search;
 
@@ -130,7 +130,9 @@ mod drill {
             .flat_map(|fault| (1..=options.seeds).map(move |seed| Drill { fault, seed }))
             .collect();
         let mut plan = Plan {
-            options: SearchOptions::within(AnyDut::default().limits()),
+            options: SearchOptions::within(LimitsAt::of_each(|bounds| {
+                AnyDut::default().limits_at(bounds)
+            })),
             executions_max: options.executions,
         };
         for part in PARTS.iter().filter(|part| options.without.iter().any(|off| off == part.name)) {

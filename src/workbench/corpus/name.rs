@@ -16,7 +16,7 @@ pub fn reproducer_name(violation: &Violation, trace: &Trace) -> String {
         name.push_str("-at-the-end");
     }
     match seen.code {
-        _ if seen.call.is_injection() => {}
+        _ if !seen.call.enters_driver() => {}
         Some(code) if code.is_ok() => name.push_str("-answered-ok"),
         Some(code) => {
             let code = code.to_string();

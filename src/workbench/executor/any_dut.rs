@@ -11,7 +11,7 @@ use super::audit::{Remnant, TaintedBlock};
 use super::dut::{Dut, missing_layers};
 use super::honest_core::Core;
 use crate::observation::{Layers, StateHash, Trace};
-use crate::sequence::CallSequence;
+use crate::sequence::{BoundsChoice, CallSequence};
 
 /// A driver under test as a value, whatever its type.
 #[derive(Clone)]
@@ -28,6 +28,12 @@ impl AnyDut {
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.0.limits()
+    }
+
+    /// The bounds that it keeps when it is opened with these.
+    #[must_use]
+    pub fn limits_at(&self, bounds: BoundsChoice) -> Limits {
+        self.0.limits_at(bounds)
     }
 
     /// Whether it declares its complete state, so that equal states can be told; see
@@ -113,6 +119,7 @@ impl fmt::Debug for AnyDut {
 trait Erased: fmt::Debug + Send + Sync {
     fn name(&self) -> String;
     fn limits(&self) -> Limits;
+    fn limits_at(&self, bounds: BoundsChoice) -> Limits;
     fn declares_state(&self) -> bool;
     fn missing_layers(&self) -> Layers;
     fn execute(
@@ -149,6 +156,10 @@ impl<D: Dut> Erased for D {
 
     fn limits(&self) -> Limits {
         Dut::limits(self)
+    }
+
+    fn limits_at(&self, bounds: BoundsChoice) -> Limits {
+        Dut::limits_at(self, bounds)
     }
 
     fn declares_state(&self) -> bool {

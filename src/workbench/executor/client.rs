@@ -6,9 +6,10 @@ use rekeylab_ddi::{DeviceHandle, Guid, Hresult, SessionHandle};
 
 use zeroize::Zeroize;
 
+use super::seams::Known;
 use crate::observation::{Home, Observation, StateHash};
 use crate::sequence::expand::KeyRing;
-use crate::sequence::{CryptoType, DecodeProfile};
+use crate::sequence::{CryptoType, DecodeProfile, HandleForm};
 
 /// Everything the client remembers between calls.
 #[derive(Debug, Default)]
@@ -55,6 +56,8 @@ pub(super) struct ClientSession {
     pub(super) epoch: u32,
     /// The random number of the start that waits for its finish.
     pub(super) random: Option<[u8; 16]>,
+    /// The random number that its last start answered; zeros before the first.
+    pub(super) last_random: [u8; 16],
     key: Option<[u8; 16]>,
     first_key: [u8; 16],
 }
@@ -93,6 +96,7 @@ impl Client {
             session.key.zeroize();
             session.first_key.zeroize();
             session.random.zeroize();
+            session.last_random.zeroize();
         }
         self.key_ring.wipe();
     }
@@ -111,6 +115,7 @@ impl Client {
             random_secret: None,
             epoch: 0,
             random: None,
+            last_random: [0; 16],
             key: None,
             first_key: [0; 16],
         });
@@ -133,6 +138,42 @@ impl Client {
     /// The slot of the session that a handle stands for; the youngest, should there be several.
     pub(super) fn slot_of(&self, handle: SessionHandle) -> Option<usize> {
         self.sessions.iter().rposition(|session| session.handle == handle)
+    }
+
+    /// Passes something else than the handles that a call names, and says what it names then: whatever
+    /// the driver gave that value to, and nothing if it gave it to nobody.
+    #[cold]
+    pub(super) fn forge(&self, form: HandleForm, seen: &mut Observation) {
+        let is_aimed = seen.call.session().is_some();
+        let (device, session) = (seen.device.0, seen.session.0);
+        let other_kind = match (is_aimed, seen.device_slot) {
+            (true, _) => device,
+            (false, slot) => {
+                let mut sessions = self.sessions.iter().rev();
+                sessions.find(|one| one.device_slot == slot).map_or(0, |one| one.handle.0)
+            }
+        };
+        let forged = |given: u64| match form {
+            HandleForm::Given => given,
+            HandleForm::WrongKind => other_kind,
+            HandleForm::LowBit | HandleForm::DeviceLowBit => given ^ 1,
+            HandleForm::MiddleBit => given ^ 1 << 32,
+            HandleForm::HighBit => given ^ 1 << 63,
+            HandleForm::Null => 0,
+            HandleForm::DeviceWrongKind => session,
+        };
+        let is_about_device =
+            matches!(form, HandleForm::DeviceWrongKind | HandleForm::DeviceLowBit);
+        if is_aimed && !is_about_device {
+            seen.session = SessionHandle(forged(session));
+            let slot = self.slot_of(seen.session).filter(|_| seen.session != SessionHandle::NULL);
+            seen.session_slot = slot.map(super::short);
+        } else {
+            seen.device = DeviceHandle(forged(device));
+            let mut devices = self.devices.iter();
+            let slot = devices.rposition(|one| one.handle == seen.device && one.handle.0 != 0);
+            seen.device_slot = slot.map(super::short);
+        }
     }
 
     /// The secret that has to be in a home now, among those that are searched for.
@@ -198,6 +239,11 @@ impl Client {
 }
 
 impl InFlight {
+    /// How many bytes its completion delivers: none when the engine was reset meanwhile.
+    pub(super) fn result_len(&self) -> usize {
+        if self.is_lost { 0 } else { self.len }
+    }
+
     /// Which secret the driver has to keep for the buffer now.
     pub(super) fn bound_secret(&self) -> Option<u32> {
         self.key_secret.filter(|_| !self.is_lost)
@@ -216,6 +262,7 @@ impl ClientSession {
             random_secret: _,
             epoch,
             random,
+            last_random,
             key,
             first_key,
         } = self;
@@ -228,6 +275,7 @@ impl ClientSession {
             hash.bytes(secret.as_ref().map_or(&[], |bytes| &bytes[..]));
         }
         hash.bytes(first_key);
+        hash.bytes(last_random);
     }
 
     /// Whether the driver has to keep its secrets.
@@ -246,11 +294,11 @@ impl ClientSession {
         self.first_key = *key;
     }
 
-    /// The random number that would bring the session's first key back.
-    pub(super) fn restoring(&self) -> [u8; 16] {
-        let mut random = self.first_key;
-        xor(&mut random, &self.key.unwrap_or(self.first_key));
-        random
+    /// The random numbers that an entropy fault may answer a start with.
+    pub(super) fn known(&self) -> Known {
+        let mut restoring = self.first_key;
+        xor(&mut restoring, &self.key.unwrap_or(self.first_key));
+        Known { restoring, again: self.last_random }
     }
 
     /// The key after the refresh that is under way.
@@ -306,6 +354,8 @@ pub(super) fn crypto_type(crypto: CryptoType) -> Guid {
         CryptoType::Null => Guid::NULL,
         CryptoType::Unknown => UNKNOWN,
         CryptoType::Proprietary => Guid::CRYPTO_TYPE_PROPRIETARY,
+        CryptoType::AlmostFirst => almost(Guid::CRYPTO_TYPE_AES128_CTR, 0),
+        CryptoType::AlmostLast => almost(Guid::CRYPTO_TYPE_AES128_CTR, 15),
     }
 }
 
@@ -315,7 +365,15 @@ pub(super) fn decode_profile(profile: DecodeProfile) -> Guid {
         DecodeProfile::None => Guid::NULL,
         DecodeProfile::H264 => Guid::DECODE_PROFILE_H264_VLD,
         DecodeProfile::Unknown => UNKNOWN,
+        DecodeProfile::AlmostFirst => almost(Guid::DECODE_PROFILE_H264_VLD, 0),
+        DecodeProfile::AlmostLast => almost(Guid::DECODE_PROFILE_H264_VLD, 15),
     }
+}
+
+/// A GUID that differs from this one in a bit of one byte.
+fn almost(mut guid: Guid, byte: usize) -> Guid {
+    guid.0[byte] ^= 1;
+    guid
 }
 
 /// A GUID that stands for nothing in any document.

@@ -8,6 +8,7 @@ use rekeylab_ddi::{CryptoSessionDdi, Limits, SessionHandle};
 
 use super::seams::Seams;
 use crate::observation::{Layer, Layers};
+use crate::sequence::BoundsChoice;
 
 /// A driver under test: opens drivers on the workbench's seams, says what their limits are, and
 /// declares what else can be known of them.
@@ -28,6 +29,17 @@ pub trait Dut: fmt::Debug + Send + Sync + 'static {
 
     /// A driver in its first state.
     fn open(&self, seams: &Rc<Seams>) -> Self::Driver;
+
+    /// The bounds of a driver that is opened with these; a driver of which there is one kind has
+    /// those of [`limits`](Self::limits) always.
+    fn limits_at(&self, _bounds: BoundsChoice) -> Limits {
+        self.limits()
+    }
+
+    /// A driver in its first state, with these bounds.
+    fn open_at(&self, _bounds: BoundsChoice, seams: &Rc<Seams>) -> Self::Driver {
+        self.open(seams)
+    }
 
     /// Whether [`for_each_home`](Self::for_each_home) names every home. A driver that does not say
     /// where its secrets live can only be searched for the dead ones.

@@ -11,8 +11,9 @@ use rekeylab_faults::{Adapter, Fault};
 
 use super::any_dut::AnyDut;
 use super::dut::{DeclaredHome, Dut};
-use super::honest_core::{BOUNDS, Core};
+use super::honest_core::{Core, bounds_of};
 use super::seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
+use crate::sequence::BoundsChoice;
 
 /// The copy of the driver core that holds every fault, with this one planted, or none.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +44,20 @@ impl Dut for FaultyCore {
     }
 
     fn open(&self, seams: &Rc<Seams>) -> Adapter {
+        self.open_at(BoundsChoice::Small, seams)
+    }
+
+    fn limits_at(&self, bounds: BoundsChoice) -> Limits {
+        Core.limits_at(bounds)
+    }
+
+    fn open_at(&self, bounds: BoundsChoice, seams: &Rc<Seams>) -> Adapter {
         Adapter::new(
             self.0,
             SeededEntropy::new(seams),
             OwnEngine(CountingEngine::new(seams)),
             PlainTestMechanism,
-            BOUNDS,
+            bounds_of(bounds),
         )
     }
 

@@ -12,10 +12,19 @@ use rekeylab_driver::{
 
 use super::dut::{DeclaredHome, Dut};
 use super::seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
+use crate::sequence::BoundsChoice;
 
 /// Small bounds, so that sequences reach them and long buffers do not eat the time of short ones.
 pub(super) const BOUNDS: Bounds =
     Bounds { generations_max: 3, buffer_len_max: 1024, queue_len_max: 4096 };
+
+/// The bounds that a sequence asks for.
+pub(super) fn bounds_of(choice: BoundsChoice) -> Bounds {
+    match choice {
+        BoundsChoice::Small => BOUNDS,
+        BoundsChoice::Product => Bounds::default(),
+    }
+}
 
 /// The driver core.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,17 +38,27 @@ impl Dut for Core {
     }
 
     fn limits(&self) -> Limits {
-        // Only an adapter knows them, and every one of these bounds has the same.
-        static LIMITS: OnceLock<Limits> = OnceLock::new();
-        *LIMITS.get_or_init(|| self.open(&Rc::default()).limits())
+        self.limits_at(BoundsChoice::Small)
     }
 
     fn open(&self, seams: &Rc<Seams>) -> Adapter {
+        self.open_at(BoundsChoice::Small, seams)
+    }
+
+    fn limits_at(&self, bounds: BoundsChoice) -> Limits {
+        // Only an adapter knows them, and every one of these bounds has the same.
+        static LIMITS: [OnceLock<Limits>; BoundsChoice::ALL.len()] =
+            [const { OnceLock::new() }; BoundsChoice::ALL.len()];
+        let limits = &LIMITS[usize::from(bounds.number())];
+        *limits.get_or_init(|| self.open_at(bounds, &Rc::default()).limits())
+    }
+
+    fn open_at(&self, bounds: BoundsChoice, seams: &Rc<Seams>) -> Adapter {
         Adapter::new(
             SeededEntropy::new(seams),
             CountingEngine::new(seams),
             PlainTestMechanism,
-            BOUNDS,
+            bounds_of(bounds),
         )
     }
 
@@ -115,14 +134,23 @@ impl Dut for CoreOn {
     }
 
     fn open(&self, seams: &Rc<Seams>) -> Adapter {
+        self.open_at(BoundsChoice::Small, seams)
+    }
+
+    fn limits_at(&self, bounds: BoundsChoice) -> Limits {
+        Core.limits_at(bounds)
+    }
+
+    fn open_at(&self, bounds: BoundsChoice, seams: &Rc<Seams>) -> Adapter {
+        let bounds = bounds_of(bounds);
         let engine = EngineOn { counting: CountingEngine::new(seams), backend: self.backend };
         match self.entropy {
             Source::Seeded => {
-                Adapter::new(SeededEntropy::new(seams), engine, PlainTestMechanism, BOUNDS)
+                Adapter::new(SeededEntropy::new(seams), engine, PlainTestMechanism, bounds)
             }
             Source::System => {
                 let entropy = NotedEntropy(Rc::clone(seams));
-                Adapter::new(entropy, engine, PlainTestMechanism, BOUNDS)
+                Adapter::new(entropy, engine, PlainTestMechanism, bounds)
             }
         }
     }
@@ -186,10 +214,11 @@ impl Entropy for NotedEntropy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::SMALL_LIMITS;
+    use crate::generate::{PRODUCT_LIMITS, SMALL_LIMITS};
 
     #[test]
     fn the_limits_that_sequences_are_made_for_by_default_are_those_of_the_core() {
         assert_eq!(Core.limits(), SMALL_LIMITS);
+        assert_eq!(Core.limits_at(BoundsChoice::Product), PRODUCT_LIMITS);
     }
 }

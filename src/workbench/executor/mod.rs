@@ -38,7 +38,7 @@ use keysan::text::{Encoding, Scratch, scan_text};
 
 use crate::observation::{Block, Layer, Layers, Observation, Place, Sighting, Trace};
 use crate::sequence::expand::World;
-use crate::sequence::{Call, CallSequence};
+use crate::sequence::{Call, CallSequence, Opening, Shape};
 pub use any_dut::AnyDut;
 use audit::Taint;
 pub use audit::{Remnant, TaintedBlock};
@@ -58,8 +58,8 @@ pub struct Executor {
     seams: Rc<Seams>,
     client: Client,
     secrets: SecretSet,
-    /// Which secret the key of a seed is, for those that were exchanged.
-    exchanged: Vec<(u32, u32)>,
+    /// Which secret the key of a seed and a shape is, for those that were exchanged.
+    exchanged: Vec<((u32, Shape), u32)>,
     /// The random number that the next draw answers, and which secret it is.
     planned: Option<([u8; 16], u32)>,
     /// What can be looked into in this program, on this machine.
@@ -180,7 +180,8 @@ impl Executor {
         self.planned = None;
         self.holds_key_part = false;
         self.last_text.clear();
-        self.seams.clear(world, self.taint == Taint::Marked);
+        let opening = Opening::of(&sequence.calls);
+        self.seams.clear(world, opening.entropy, self.taint == Taint::Marked);
         if let Some(arena) = &instruments.arena {
             // What nobody looks through need not be kept.
             arena.serve(layers.look_around() || recording.is_some() || self.taint != Taint::Off);
@@ -203,7 +204,8 @@ impl Executor {
             instruments,
             dut,
             trace,
-            limits: dut.limits(),
+            limits: dut.limits_at(opening.bounds),
+            bounds: opening.bounds,
             driver,
             layers,
             is_gated,

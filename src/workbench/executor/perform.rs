@@ -3,8 +3,8 @@
 use keysan::valgrind;
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, CtrIv, Hresult, RANDOM_NUMBER_LEN, Retire, SessionHandle,
-    SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, CtrIv, DeviceHandle, Hresult, RANDOM_NUMBER_LEN, Retire,
+    SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 
 use super::audit::Taint;
@@ -13,17 +13,19 @@ use super::dut::Dut;
 use super::outputs::{OWNED_RANDOM_LEN_MAX, arguments_text};
 use super::run::{Run, enter};
 use super::{narrow, seams, short};
-use crate::observation::{Layer, MARGIN_LEN, SecretKind, SecretName, UNTOUCHED};
-use crate::sequence::{Blob, CryptoType, DecodeProfile, NullPointer, expand};
+use crate::observation::{Layer, MARGIN_LEN, RetireRoom, SecretKind, SecretName, UNTOUCHED};
+use crate::sequence::{Blob, CryptoType, DecodeProfile, NullPointer, Room, Shape, expand};
 
 impl<D: Dut> Run<'_, D> {
     pub(super) fn create_device(&mut self) -> Hresult {
-        let mut args = CreateDevice::default();
+        let mut args = CreateDevice { device: DeviceHandle(UNTOUCHED_NUMBER) };
         let code = self.enter(|driver| driver.create_device(&mut args));
         self.read_arguments(arguments_text(self.layers, &args));
         self.seen.scalar = args.device.0;
         self.seen.device_slot = Some(short(self.executor.client.devices.len()));
-        self.executor.client.add_device(args.device, code);
+        let handle =
+            if args.device.0 == UNTOUCHED_NUMBER { DeviceHandle::NULL } else { args.device };
+        self.executor.client.add_device(handle, code);
         code
     }
 
@@ -40,14 +42,16 @@ impl<D: Dut> Run<'_, D> {
         let mut args = CreateCryptoSession {
             crypto_type: client::crypto_type(crypto),
             decode_profile: client::decode_profile(profile),
-            session: SessionHandle::NULL,
+            session: SessionHandle(UNTOUCHED_NUMBER),
         };
         let device = self.seen.device;
         let code = self.enter(|driver| driver.create_crypto_session(device, &mut args));
         self.read_arguments(arguments_text(self.layers, &args));
         self.seen.scalar = args.session.0;
         self.seen.session_slot = Some(short(self.executor.client.sessions.len()));
-        self.executor.client.add_session(args.session, self.seen.device_slot);
+        let is_written = args.session.0 != UNTOUCHED_NUMBER;
+        let handle = if is_written { args.session } else { SessionHandle::NULL };
+        self.executor.client.add_session(handle, self.seen.device_slot);
         code
     }
 
@@ -61,10 +65,11 @@ impl<D: Dut> Run<'_, D> {
         code
     }
 
-    pub(super) fn exchange_key(&mut self, seed: u32, blob: Blob) -> Hresult {
+    pub(super) fn exchange_key(&mut self, seed: u32, blob: Blob, shape: Shape) -> Hresult {
         let mut key = [0; 16];
-        self.executor.client.key_ring.session_key(self.world, seed, &mut key);
-        let secret = self.seen.session_slot.map(|slot| self.register_seed(seed, &key, slot));
+        self.executor.client.key_ring.session_key(self.world, seed, shape, &mut key);
+        let secret =
+            self.seen.session_slot.map(|slot| self.register_seed((seed, shape), &key, slot));
         let mut wrapped = [0; seams::BLOB_LEN + 1];
         let (bytes, blob_len) = seams::wrap(&key, blob, &mut wrapped);
         let wrapped_key = bytes.and_then(|bytes| bytes.get(16..)).unwrap_or_default();
@@ -89,9 +94,8 @@ impl<D: Dut> Run<'_, D> {
     pub(super) fn start_refresh(&mut self, size: u32, null: bool, index: usize) -> Hresult {
         // The client owns what it claims and a margin; of absurd claims only the first bytes.
         let owned_len = (size as usize).min(OWNED_RANDOM_LEN_MAX) + MARGIN_LEN;
-        let restoring =
-            self.executor.client.session_mut(&self.seen).map(|session| session.restoring());
-        let planned = self.executor.seams.plan_randoms(restoring.as_ref());
+        let known = self.executor.client.session_mut(&self.seen).map(|session| session.known());
+        let planned = self.executor.seams.plan_randoms(known.unwrap_or_default());
         let mut is_fresh = false;
         let planned = planned.map(|random| {
             // The second of the two is.
@@ -127,6 +131,7 @@ impl<D: Dut> Run<'_, D> {
         if let (Some(session), true) = (self.executor.client.session_mut(&self.seen), code.is_ok())
         {
             session.random = Some(random);
+            session.last_random = random;
             let mut drawn = planned.iter().flatten();
             session.random_secret =
                 drawn.find(|(planned, _)| *planned == random).map(|&(_, secret)| secret);
@@ -198,7 +203,7 @@ impl<D: Dut> Run<'_, D> {
             iv: (null != NullPointer::Iv).then_some(&counter),
             data: (null != NullPointer::Data).then_some(data),
             data_len: len,
-            fence: u64::from_ne_bytes([UNTOUCHED; 8]),
+            fence: UNTOUCHED_NUMBER,
         };
         let device = self.seen.device;
         let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
@@ -227,21 +232,34 @@ impl<D: Dut> Run<'_, D> {
         code
     }
 
-    pub(super) fn retire(&mut self, count: u32, index: usize) -> Hresult {
-        // Room for what should complete, and a margin for what should not.
+    pub(super) fn retire(&mut self, count: u32, room: Room, index: usize) -> Hresult {
+        // Room for what should complete, unless the sequence says otherwise, and a margin for what
+        // should not.
         let in_flight = &self.executor.client.in_flight;
-        let command_count = (count as usize).min(in_flight.len());
-        let owed_len: usize = in_flight.iter().take(command_count).map(|buffer| buffer.len).sum();
-        let start = self.next_buffer(owed_len + MARGIN_LEN);
-        self.seen.buffer = narrow(start)..narrow(start + owed_len + MARGIN_LEN);
+        let due_count = (count as usize).min(in_flight.len());
+        let len_of = |count| in_flight.iter().take(count).map(|buffer| buffer.result_len()).sum();
+        let due_len: usize = len_of(due_count);
+        let (surface_len, entry_count) = match room {
+            Room::Enough => (due_len + MARGIN_LEN, due_count + MARGIN_ENTRIES),
+            Room::Exact => (due_len, due_count),
+            Room::ShortSurface => (due_len.saturating_sub(1), due_count + MARGIN_ENTRIES),
+            Room::SurfaceForOne => (len_of(1.min(due_count)), due_count + MARGIN_ENTRIES),
+            Room::NoSurface => (0, due_count + MARGIN_ENTRIES),
+            Room::ShortList => (due_len + MARGIN_LEN, due_count.saturating_sub(1)),
+            Room::NoList => (due_len + MARGIN_LEN, 0),
+        };
+        self.seen.room =
+            RetireRoom { surface_len: narrow(surface_len), entries: narrow(entry_count) };
+        let start = self.next_buffer(due_len + MARGIN_LEN);
+        self.seen.buffer = narrow(start)..narrow(start + due_len + MARGIN_LEN);
         let first = self.trace.completions.len();
-        self.trace.completions.resize(first + command_count + 2, Completion::EMPTY);
+        self.trace.completions.resize(first + entry_count, Completion::EMPTY);
         let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
         let mut args = Retire {
             count,
             completions: &mut self.trace.completions[first..],
             completed_count: u32::MAX,
-            surface: &mut self.trace.bytes[start..],
+            surface: &mut self.trace.bytes[start..start + surface_len],
             surface_len: u32::MAX,
         };
         let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
@@ -251,26 +269,32 @@ impl<D: Dut> Run<'_, D> {
         if self.executor.taint == Taint::Marked {
             valgrind::mark_public(args.surface);
         }
-        let completed = (args.completed_count as usize).min(command_count + 2);
         self.seen.surface_len = args.surface_len;
-        self.trace.completions.truncate(first + completed);
-        self.seen.completions = narrow(first)..narrow(first + completed);
+        self.seen.claimed_count = args.completed_count;
+        let completed = (args.completed_count as usize).min(entry_count);
+        let entries = first..first + entry_count;
         self.read_arguments(text);
-        for number in first..first + completed {
-            self.read_arguments(arguments_text(self.layers, &self.trace.completions[number]));
-        }
-        if code.is_ok() {
-            let delivered = completed.min(self.executor.client.in_flight.len());
-            self.executor.client.in_flight.drain(..delivered);
-        }
-        for number in first..first + completed {
-            let Completion { fence, code, offset, len } = self.trace.completions[number];
+        for number in entries.clone() {
+            let is_claimed = number < first + completed;
+            let entry = self.trace.completions[number];
+            if !is_claimed && entry == Completion::EMPTY {
+                continue;
+            }
+            self.seen.is_list_overrun |= !is_claimed;
+            self.read_arguments(arguments_text(self.layers, &entry));
+            let Completion { fence, code, offset, len } = entry;
             self.scan_scalar(fence, index);
             self.scan_scalar(u64::from(code.0) << 32 | u64::from(offset), index);
             self.scan_scalar(u64::from(offset) << 32 | u64::from(len), index);
         }
-        self.scan_output(start..start + owed_len, index);
-        self.scan_margin(start, owed_len, index);
+        self.trace.completions.truncate(first + completed);
+        self.seen.completions = narrow(first)..narrow(first + completed);
+        if code.is_ok() {
+            let delivered = completed.min(self.executor.client.in_flight.len());
+            self.executor.client.in_flight.drain(..delivered);
+        }
+        self.scan_output(start..start + due_len, index);
+        self.scan_margin(start, due_len, index);
         code
     }
 
@@ -310,3 +334,9 @@ impl<D: Dut> Run<'_, D> {
         code
     }
 }
+
+/// What a number holds that nobody has written.
+const UNTOUCHED_NUMBER: u64 = u64::from_ne_bytes([UNTOUCHED; 8]);
+
+/// How many entries the caller owns behind those that should be filled.
+const MARGIN_ENTRIES: usize = 2;

@@ -10,7 +10,9 @@ use super::hygiene::Instruments;
 use super::{Executor, narrow, panic, short};
 use crate::observation::{Layer, Layers, Observation, Trace};
 use crate::sequence::expand::World;
-use crate::sequence::{CALLS_MAX, Call, CallSequence, SessionRef, Slot};
+use crate::sequence::{
+    BoundsChoice, CALLS_MAX, Call, CallSequence, HandleForm, Room, SessionRef, Slot,
+};
 
 /// One execution under way.
 pub(super) struct Run<'a, D: Dut> {
@@ -20,6 +22,8 @@ pub(super) struct Run<'a, D: Dut> {
     pub(super) trace: &'a mut Trace,
     /// The bounds that the driver keeps.
     pub(super) limits: Limits,
+    /// Which bounds these are.
+    pub(super) bounds: BoundsChoice,
     /// `None` before it is opened and after it is gone.
     pub(super) driver: Option<D::Driver>,
     pub(super) layers: Layers,
@@ -42,27 +46,38 @@ impl<D: Dut> Run<'_, D> {
         let (dut, seams) = (self.dut, &self.executor.seams);
         let seams = std::rc::Rc::clone(seams);
         self.begin_call(0);
-        self.aside(|driver| *driver = Some(dut.open(&seams)));
+        let bounds = self.bounds;
+        self.aside(|driver| *driver = Some(dut.open_at(bounds, &seams)));
         self.look_at_aside(0);
         self.trace.limits = Some(self.limits);
+        let mut is_closed = false;
         for &call in &sequence.calls[..sequence.calls.len().min(CALLS_MAX)] {
             self.call(call);
+            is_closed = call == Call::CloseAdapter;
+            if is_closed {
+                break;
+            }
         }
         self.trace.sequence_len = self.trace.calls.len();
         self.note_state();
-        self.epilogue();
+        if is_closed {
+            // What lived in the driver dies with it.
+            self.executor.client.lose_everything();
+        } else {
+            self.epilogue();
+        }
         self.close();
     }
 
     /// Drains the GPU and destroys what the client still holds, so that whatever stays behind shows.
     fn epilogue(&mut self) {
-        self.call(Call::Retire { count: u32::MAX });
+        self.call(Call::Retire { count: u32::MAX, room: Room::Enough });
         for slot in 0..self.executor.client.devices.len() {
             let device = &self.executor.client.devices[slot];
             if device.is_open {
                 // By its handle: a slot of the sequence names only the first 256.
                 let name = Slot(u8::try_from(slot).unwrap_or(u8::MAX));
-                self.seen = Observation::new(Call::DestroyDevice { device: name });
+                self.seen = Observation::new(Call::destroy_device(name));
                 self.seen.device_slot = Some(short(slot));
                 self.seen.device = device.handle;
                 self.make();
@@ -115,7 +130,7 @@ impl<D: Dut> Run<'_, D> {
         self.executor.seams.end_call(&mut self.trace.draws);
         self.seen.reservations = self.executor.seams.reservations();
         self.seen.draws = narrow(first_draw)..narrow(self.trace.draws.len());
-        if !self.seen.call.is_injection() {
+        if self.seen.call.enters_driver() {
             self.executor.note_freed(self.trace, index);
             self.scan_scalar(self.seen.scalar, index);
             self.seen.log = self.read_log(index);
@@ -156,7 +171,7 @@ impl<D: Dut> Run<'_, D> {
     fn resolve(&mut self) {
         let seen = &mut self.seen;
         let client = &self.executor.client;
-        if let Some(SessionRef { slot, via }) = seen.call.session() {
+        if let Some(SessionRef { slot, via, handle: _ }) = seen.call.session() {
             let session = slot.resolve(client.sessions.len());
             seen.session_slot = session.map(short);
             seen.session = session.map(|slot| client.sessions[slot].handle).unwrap_or_default();
@@ -171,6 +186,13 @@ impl<D: Dut> Run<'_, D> {
             .device_slot
             .map(|slot| client.devices[usize::from(slot)].handle)
             .unwrap_or_default();
+        let form = match seen.call {
+            Call::DestroyDevice { handle, .. } | Call::CreateSession { handle, .. } => handle,
+            call => call.session().unwrap_or_default().handle,
+        };
+        if form != HandleForm::Given {
+            client.forge(form, seen);
+        }
     }
 
     /// Makes the call. `None` when it does not enter the driver.
@@ -181,14 +203,14 @@ impl<D: Dut> Run<'_, D> {
             Call::DestroyDevice { .. } => self.destroy_device(),
             Call::CreateSession { crypto, profile, .. } => self.create_session(crypto, profile),
             Call::DestroySession { .. } => self.destroy_session(),
-            Call::ExchangeKey { key, blob, .. } => self.exchange_key(key, blob),
+            Call::ExchangeKey { key, blob, shape, .. } => self.exchange_key(key, blob, shape),
             Call::StartRefresh { size, null, .. } => self.start_refresh(size, null, index),
             Call::FinishRefresh { .. } => self.finish_refresh(),
             Call::SubmitBuffer { iv, count, len, null, .. } => {
                 self.submit_buffer((iv, count), len, null, index)
             }
             Call::SessionStatus { .. } => self.session_status(),
-            Call::Retire { count } => self.retire(count, index),
+            Call::Retire { count, room } => self.retire(count, room, index),
             Call::ResetEngine => self.reset_engine(),
             Call::InjectEntropy { fault, draws } => {
                 self.executor.seams.inject_entropy(fault, draws);
@@ -198,6 +220,8 @@ impl<D: Dut> Run<'_, D> {
                 self.executor.seams.inject_allocation_failure(after);
                 return None;
             }
+            // Opened it is already, and `whole` closes it.
+            Call::OpenAdapter { .. } | Call::CloseAdapter => return None,
         };
         Some(code)
     }

@@ -13,7 +13,7 @@ use zeroize::Zeroize as _;
 
 use crate::observation::{Draw, Reservations, StateHash};
 use crate::sequence::expand::World;
-use crate::sequence::{Blob, EntropyFault, expand};
+use crate::sequence::{Blob, EntropyFault, Shape, expand};
 
 /// What driver and executor share: the executor injects here, the driver draws from here.
 #[derive(Debug, Default)]
@@ -55,12 +55,18 @@ struct EntropyState {
     /// since in one world they are always the same.
     fresh: Vec<[u8; 16]>,
     world: World,
+    /// The seed that the fresh numbers grow from.
+    seed: u32,
     /// How many of them were answered in this run.
     fresh_count: usize,
     /// The last number that was answered.
     last: [u8; 16],
     /// What would bring the first key of the session in question back.
     restoring: [u8; 16],
+    /// The random number that the session in question got last.
+    again: [u8; 16],
+    /// What the next fresh number is, in the shape that the fault wants.
+    shaped: [u8; 16],
     fault: Option<(EntropyFault, u32)>,
     draws: Vec<Draw>,
     /// Whether what is answered is marked for Valgrind as a secret.
@@ -119,16 +125,17 @@ impl Seams {
         });
     }
 
-    pub(super) fn clear(&self, world: World, is_tainting: bool) {
+    pub(super) fn clear(&self, world: World, seed: u32, is_tainting: bool) {
         let mut entropy = self.entropy.borrow_mut();
         let mut draws = core::mem::take(&mut entropy.draws);
         draws.clear();
         draws.reserve(DRAWS_AT_ONCE);
         let mut fresh = core::mem::take(&mut entropy.fresh);
-        if entropy.world != world {
+        if (entropy.world, entropy.seed) != (world, seed) {
             fresh.clear();
         }
-        *entropy = EntropyState { fresh, draws, world, is_tainting, ..EntropyState::default() };
+        *entropy =
+            EntropyState { fresh, draws, world, seed, is_tainting, ..EntropyState::default() };
         self.fail_after.set(None);
         self.reservations.set(Reservations::default());
         self.reserved_len.set(0);
@@ -144,6 +151,8 @@ impl Seams {
         entropy.fresh.zeroize();
         entropy.last.zeroize();
         entropy.restoring.zeroize();
+        entropy.again.zeroize();
+        entropy.shaped.zeroize();
         // What was answered was copied here on its way to the trace.
         let room = entropy.draws.capacity();
         entropy.draws.resize(room, Draw::Answered([0; 16]));
@@ -158,17 +167,23 @@ impl Seams {
         let EntropyState {
             fresh: _,
             world,
+            seed,
             fresh_count,
             last,
             restoring,
+            again,
+            shaped,
             fault,
             draws: _,
             is_tainting: _, // nothing that a run answers depends on it
         } = &*entropy.borrow();
         hash.bytes(&[world.secrets, world.payloads]);
+        hash.number((*seed).into());
         hash.count(*fresh_count);
         hash.bytes(last);
         hash.bytes(restoring);
+        hash.bytes(again);
+        hash.bytes(shaped);
         let (kind, left) = fault.map_or((0, 0), |(kind, left)| (1 + kind.number(), left));
         hash.bytes(&[kind]);
         hash.number(left.into());
@@ -242,26 +257,51 @@ impl Seams {
     ///
     /// They are wanted before the call, so that they can be searched for while the driver has them.
     /// `None` stands where the source would fail, and where it would answer zeros, which are no secret.
-    pub(super) fn plan_randoms(&self, restoring: Option<&[u8; 16]>) -> [Option<[u8; 16]>; 2] {
+    pub(super) fn plan_randoms(&self, known: Known) -> [Option<[u8; 16]>; 2] {
         let mut entropy = self.entropy.borrow_mut();
-        entropy.restoring = restoring.copied().unwrap_or_default();
-        let faulty = match entropy.fault {
-            Some((EntropyFault::Restore, _)) => Some(entropy.restoring),
-            Some((EntropyFault::Repeat, _)) => Some(entropy.last),
-            Some((EntropyFault::Fail | EntropyFault::Zero, _)) | None => None,
-        };
+        (entropy.restoring, entropy.again) = (known.restoring, known.again);
         entropy.make_fresh();
-        [faulty, entropy.fresh.get(entropy.fresh_count).copied()]
+        let fault = entropy.fault.map(|(fault, _)| fault);
+        let mut fresh_count = entropy.fresh_count;
+        let faulty = match fault {
+            None | Some(EntropyFault::Fail | EntropyFault::Zero) => None,
+            Some(EntropyFault::Repeat) => Some(entropy.last),
+            Some(EntropyFault::Restore) => Some(entropy.restoring),
+            Some(EntropyFault::Again | EntropyFault::ZeroThenAgain) => Some(entropy.again),
+            Some(shaped) => {
+                entropy.make_shaped(shaped);
+                // The number that it is made of is not answered any more.
+                fresh_count += 1;
+                Some(entropy.shaped)
+            }
+        };
+        [faulty, entropy.fresh.get(fresh_count).copied()]
     }
 }
 
+/// What the client knows of a session that an entropy fault may answer.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known {
+    /// What would bring its first key back.
+    pub(super) restoring: [u8; 16],
+    /// The random number that it got last; zeros before the first.
+    pub(super) again: [u8; 16],
+}
+
 impl EntropyState {
+    /// Gives the next fresh number the shape that a fault wants.
+    fn make_shaped(&mut self, fault: EntropyFault) {
+        let index = u32::try_from(self.fresh_count).expect("bounded by CALLS_MAX draws");
+        let shape = fault.shape().unwrap_or_default();
+        expand::refresh_random(self.world, self.seed, index, shape, &mut self.shaped);
+    }
+
     /// Makes the fresh numbers that the next call can be given.
     fn make_fresh(&mut self) {
         while self.fresh.len() < self.fresh_count + DRAWS_AT_ONCE {
             let index = u32::try_from(self.fresh.len()).expect("bounded by CALLS_MAX draws");
             let mut random = [0; 16];
-            expand::refresh_random(self.world, index, &mut random);
+            expand::refresh_random(self.world, self.seed, index, Shape::Plain, &mut random);
             self.fresh.push(random);
         }
     }
@@ -283,6 +323,15 @@ impl EntropyState {
             Some(EntropyFault::Zero) => random.fill(0),
             Some(EntropyFault::Repeat) => copy_secret(&self.last, random),
             Some(EntropyFault::Restore) => copy_secret(&self.restoring, random),
+            Some(EntropyFault::Again) => copy_secret(&self.again, random),
+            Some(EntropyFault::ZeroThenAgain) => {
+                random.fill(0);
+                self.fault = self.fault.map(|(_, left)| (EntropyFault::Again, left));
+            }
+            Some(_) => {
+                copy_secret(&self.shaped, random);
+                self.fresh_count += 1;
+            }
             None => {
                 if self.fresh.len() == self.fresh_count {
                     self.make_fresh();
@@ -400,13 +449,14 @@ pub(super) fn wrap<'a>(
         room[0] ^= 1;
     }
     let len = match blob {
-        Blob::Good | Blob::Corrupt | Blob::Null => BLOB_LEN,
+        Blob::Good | Blob::Corrupt | Blob::Null | Blob::Absurd => BLOB_LEN,
         Blob::Short => BLOB_LEN - 1,
         Blob::Long => BLOB_LEN + 1,
-        Blob::Empty => 0,
+        Blob::Empty | Blob::NullEmpty => 0,
     };
-    let bytes = (blob != Blob::Null).then_some(&room[..len]);
-    (bytes, u32::try_from(len).expect("a blob is short"))
+    let bytes = (!matches!(blob, Blob::Null | Blob::NullEmpty)).then_some(&room[..len]);
+    let claimed = if blob == Blob::Absurd { u32::MAX } else { super::narrow(len) };
+    (bytes, claimed)
 }
 
 #[cfg(test)]
@@ -427,7 +477,7 @@ mod tests {
         seams.take_log(&mut taken);
         assert_eq!(taken, "kept 1 and\n2\n");
         engine.log(format_args!("3"));
-        seams.clear(World::default(), false);
+        seams.clear(World::default(), 0, false);
         seams.take_log(&mut taken);
         assert_eq!(taken, "kept 1 and\n2\n");
     }

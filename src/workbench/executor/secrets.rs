@@ -5,7 +5,7 @@ use keysan::SecretSet;
 use super::Run;
 use super::dut::Dut;
 use crate::observation::{Layer, SecretKind, SecretName};
-use crate::sequence::CALLS_MAX;
+use crate::sequence::{CALLS_MAX, Shape};
 
 impl<D: Dut> Run<'_, D> {
     /// Registers a key, and what is made of it if that is searched for; answers which secret it is.
@@ -39,8 +39,13 @@ impl<D: Dut> Run<'_, D> {
         keysan::looks_like_nothing_else(key).then(|| self.register_key(key, session, epoch))
     }
 
-    /// Registers the key of a seed, which many sessions may share.
-    pub(super) fn register_seed(&mut self, seed: u32, key: &[u8; 16], session: u16) -> u32 {
+    /// Registers the key of a seed and a shape, which many sessions may share.
+    pub(super) fn register_seed(
+        &mut self,
+        seed: (u32, Shape),
+        key: &[u8; 16],
+        session: u16,
+    ) -> u32 {
         let exchanged = &self.executor.exchanged;
         if let Some(&(_, secret)) = exchanged.iter().find(|&&(known, _)| known == seed) {
             return secret;

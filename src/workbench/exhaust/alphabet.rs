@@ -7,7 +7,7 @@
 //! here is in one class with one of them, as far as the rules can tell.
 
 use crate::sequence::{Blob, Call, CryptoType, DecodeProfile, EntropyFault};
-use crate::sequence::{NullPointer, SessionRef, Slot};
+use crate::sequence::{HandleForm, NullPointer, Room, SessionRef, Shape, Slot};
 
 use super::created::Created;
 
@@ -41,8 +41,8 @@ const D: Slot = Slot(0);
 
 const CREATE: Call = create(CryptoType::Aes128Ctr, DecodeProfile::None);
 const DESTROY: Call = Call::DestroySession { session: S };
-const EXCHANGE: Call = Call::ExchangeKey { session: S, key: 1, blob: Blob::Good };
-const EXCHANGE_OTHER: Call = Call::ExchangeKey { session: S, key: 2, blob: Blob::Good };
+const EXCHANGE: Call = exchange(1, Blob::Good);
+const EXCHANGE_OTHER: Call = exchange(2, Blob::Good);
 const START: Call = start(16);
 const FINISH: Call = Call::FinishRefresh { session: S };
 const STATUS: Call = Call::SessionStatus { session: S };
@@ -56,17 +56,25 @@ const SUBMIT_NEXT: Call = submit(256, 0, 16);
 const SUBMIT_FAR: Call = submit(1 << 32, 0, 16);
 /// Its second block would pass 2^64.
 const SUBMIT_EDGE: Call = submit(1, u64::MAX, 32);
-const RETIRE_NONE: Call = Call::Retire { count: 0 };
-const RETIRE: Call = Call::Retire { count: 1 };
-const RETIRE_ALL: Call = Call::Retire { count: u32::MAX };
+const RETIRE_NONE: Call = retire(0, Room::Enough);
+const RETIRE: Call = retire(1, Room::Enough);
+const RETIRE_ALL: Call = retire(u32::MAX, Room::Enough);
 const RESET: Call = Call::ResetEngine;
 
 const fn create(crypto: CryptoType, profile: DecodeProfile) -> Call {
-    Call::CreateSession { device: D, crypto, profile }
+    Call::CreateSession { device: D, crypto, profile, handle: HandleForm::Given }
+}
+
+const fn retire(count: u32, room: Room) -> Call {
+    Call::Retire { count, room }
+}
+
+const fn exchange(key: u32, blob: Blob) -> Call {
+    Call::ExchangeKey { session: S, key, blob, shape: Shape::Plain }
 }
 
 const fn bad_exchange(blob: Blob) -> Call {
-    Call::ExchangeKey { session: S, key: 1, blob }
+    exchange(1, blob)
 }
 
 const fn start(size: u32) -> Call {
@@ -79,6 +87,12 @@ const fn submit(iv: u64, count: u64, len: u32) -> Call {
 
 const fn submit_without(null: NullPointer) -> Call {
     Call::SubmitBuffer { session: S, iv: 1, count: 0, len: 16, null }
+}
+
+/// Which call it is makes no difference to a handle, so it is the one that any session answers and that
+/// shows what was found.
+const fn forged(handle: HandleForm) -> Call {
+    Call::DestroySession { session: SessionRef { handle, ..S } }
 }
 
 const fn entropy(fault: EntropyFault) -> Call {
@@ -103,8 +117,8 @@ const FULL: Alphabet = Alphabet {
            sessions of every type and profile; key exchange good, with another key, one byte \
            short or long, garbled, empty, NULL; start with 16, 0, 15, 17 bytes and NULL; buffers \
            with the next IV, a far one, the same, one block of overlap, the last Count and one past \
-           it, 0, 15, 17, 1024 and 1040 bytes, without IV or data; retire none, one, all; reset; \
-           one injected failure of the entropy source or an allocation",
+           it, 0, 15, 17, 1024 and 1040 bytes, without IV or data; retire none, one, all, with room for \
+           all, for one, for all but a byte or an entry, for nothing; reset; one injected failure of the entropy source or an allocation",
     devices_max: 2,
     sessions_max: 2,
     on_sessions: &[
@@ -116,6 +130,7 @@ const FULL: Alphabet = Alphabet {
         bad_exchange(Blob::Corrupt),
         bad_exchange(Blob::Empty),
         bad_exchange(Blob::Null),
+        bad_exchange(Blob::Absurd),
         START,
         start(0),
         start(15),
@@ -136,6 +151,13 @@ const FULL: Alphabet = Alphabet {
         submit_without(NullPointer::Iv),
         submit_without(NullPointer::Data),
         STATUS,
+        forged(HandleForm::WrongKind),
+        forged(HandleForm::LowBit),
+        forged(HandleForm::MiddleBit),
+        forged(HandleForm::HighBit),
+        forged(HandleForm::Null),
+        forged(HandleForm::DeviceWrongKind),
+        forged(HandleForm::DeviceLowBit),
     ],
     through_others: &[DESTROY, EXCHANGE, START, FINISH, SUBMIT, STATUS],
     other_sessions: &[
@@ -144,13 +166,31 @@ const FULL: Alphabet = Alphabet {
         create(CryptoType::Proprietary, DecodeProfile::None),
         create(CryptoType::Aes128Ctr, DecodeProfile::Unknown),
         create(CryptoType::Aes128Ctr, DecodeProfile::H264),
+        create(CryptoType::AlmostFirst, DecodeProfile::None),
+        create(CryptoType::AlmostLast, DecodeProfile::None),
+        create(CryptoType::Aes128Ctr, DecodeProfile::AlmostFirst),
+        create(CryptoType::Aes128Ctr, DecodeProfile::AlmostLast),
     ],
-    others: &[RETIRE_NONE, RETIRE, RETIRE_ALL, RESET],
+    others: &[
+        RETIRE_NONE,
+        RETIRE,
+        RETIRE_ALL,
+        retire(u32::MAX, Room::Exact),
+        retire(u32::MAX, Room::ShortSurface),
+        retire(u32::MAX, Room::SurfaceForOne),
+        retire(u32::MAX, Room::NoSurface),
+        retire(u32::MAX, Room::ShortList),
+        retire(u32::MAX, Room::NoList),
+        RESET,
+        Call::CloseAdapter,
+    ],
     injections: &[
         entropy(EntropyFault::Fail),
         entropy(EntropyFault::Zero),
         entropy(EntropyFault::Repeat),
         entropy(EntropyFault::Restore),
+        entropy(EntropyFault::Again),
+        stuck_entropy(EntropyFault::ZeroThenAgain),
         stuck_entropy(EntropyFault::Zero),
         stuck_entropy(EntropyFault::Repeat),
         no_memory(0),
@@ -206,13 +246,21 @@ const COUNTERS: Alphabet = Alphabet {
 const QUEUE: Alphabet = Alphabet {
     name: "queue",
     says: "buffers of two sessions with different keys on one device, between start, finish, \
-           destroy, retire none, one and all, and reset; one refused allocation",
+           destroy, retire none, one and all, also without room for all, and reset; one refused \
+           allocation",
     devices_max: 1,
     sessions_max: 2,
     on_sessions: &[DESTROY, EXCHANGE, EXCHANGE_OTHER, START, FINISH, SUBMIT, SUBMIT_NEXT],
     through_others: &[],
     other_sessions: &[],
-    others: &[RETIRE_NONE, RETIRE, RETIRE_ALL, RESET],
+    others: &[
+        RETIRE_NONE,
+        RETIRE,
+        RETIRE_ALL,
+        retire(u32::MAX, Room::ShortSurface),
+        retire(u32::MAX, Room::ShortList),
+        RESET,
+    ],
     injections: &[no_memory(0)],
 };
 
@@ -234,11 +282,11 @@ impl Alphabet {
         assert!(self.devices_max <= 2 && self.sessions_max <= 2, "{}: too many slots", self.name);
         let mut letters = vec![Call::CreateDevice];
         for device in (0..self.devices_max).map(Slot) {
-            letters.push(Call::DestroyDevice { device });
+            letters.push(Call::destroy_device(device));
             let creations = [CREATE].into_iter().chain(self.other_sessions.iter().copied());
             letters.extend(creations.map(|call| match call {
-                Call::CreateSession { crypto, profile, .. } => {
-                    Call::CreateSession { device, crypto, profile }
+                Call::CreateSession { crypto, profile, handle, .. } => {
+                    Call::CreateSession { device, crypto, profile, handle }
                 }
                 other => other,
             }));
@@ -265,6 +313,9 @@ impl Alphabet {
     pub fn allows(&self, created: &Created, letter: &Call) -> bool {
         // Before the first creation a slot names the NULL handle, which is worth trying too.
         let is_device = |Slot(device): Slot| device < created.device_count.max(1);
+        if created.is_closed {
+            return false;
+        }
         if letter.is_injection() {
             return !created.is_injected;
         }
@@ -287,7 +338,7 @@ impl Alphabet {
 
     /// Whether a letter on a session may follow.
     fn allows_session(created: &Created, letter: &Call, session: SessionRef) -> bool {
-        let SessionRef { slot: Slot(slot), via } = session;
+        let SessionRef { slot: Slot(slot), via, handle: _ } = session;
         match (created.owners().nth(slot.into()), via) {
             (Some(_), None) => true,
             (Some(owner), Some(Slot(via))) => via < created.device_count && owner != Some(via),
@@ -303,7 +354,7 @@ impl Alphabet {
 /// The same call on another session.
 fn aimed(mut call: Call, session: SessionRef) -> Call {
     if let Some(target) = call.session_mut() {
-        *target = session;
+        *target = SessionRef { handle: target.handle, ..session };
     }
     call
 }
@@ -331,7 +382,7 @@ mod tests {
     #[test]
     fn the_first_call_can_name_nothing_but_null() {
         let first = following(&FULL, &[]);
-        assert_eq!(first.len(), 1 + 7 + 6 + 4 + 8, "{first:?}");
+        assert_eq!(first.len(), 1 + 11 + 6 + 11 + 10, "{first:?}");
         assert!(first.contains(&"create-session d0".to_owned()));
         assert!(!first.iter().any(|letter| letter.contains("d1") || letter.contains("s1")));
     }

@@ -12,6 +12,7 @@ pub struct Created {
     /// The device of each session; `None` for one that was created before any device.
     owners: [Option<u8>; SESSIONS_MAX],
     pub(super) is_injected: bool,
+    pub(super) is_closed: bool,
 }
 
 /// Sessions that a sequence of any alphabet may create.
@@ -34,6 +35,7 @@ impl Created {
                 self.owners[usize::from(self.session_count)] = owner;
                 self.session_count += 1;
             }
+            Call::CloseAdapter => self.is_closed = true,
             _ => self.is_injected |= call.is_injection(),
         }
     }
@@ -45,8 +47,10 @@ impl Created {
 
     /// Writes it as part of a state.
     pub(super) fn write_state(&self, hash: &mut StateHash) {
-        let Self { device_count, session_count, owners, is_injected } = self;
-        hash.bytes(&[*device_count, *session_count, (*is_injected).into()]);
+        let Self { device_count, session_count, owners, is_injected, is_closed } = self;
+        hash.bytes(&[*device_count, *session_count]);
+        hash.flag(*is_injected);
+        hash.flag(*is_closed);
         owners.iter().for_each(|owner| hash.maybe(owner.map(u64::from)));
     }
 }

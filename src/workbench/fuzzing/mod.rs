@@ -13,11 +13,10 @@ use std::io::Write as _;
 
 use rand::SeedableRng as _;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rekeylab_ddi::Limits;
 
 use crate::Workbench;
 use crate::executor::AnyDut;
-use crate::generate::{SMALL_LIMITS, mutate as mutate_calls};
+use crate::generate::{LimitsAt, mutate as mutate_calls};
 use crate::invariant::Violation;
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::{Colour, Subject, abort_with, sanitizer_line, story};
@@ -101,7 +100,7 @@ thread_local! {
     static GATED: RefCell<Option<Target>> = const { RefCell::new(None) };
     static SCRATCH: RefCell<Scratch> = RefCell::default();
     /// Of the driver under test.
-    static LIMITS: Cell<Limits> = const { Cell::new(SMALL_LIMITS) };
+    static LIMITS: Cell<LimitsAt> = const { Cell::new(LimitsAt::CORE) };
 }
 
 #[derive(Default)]
@@ -144,7 +143,7 @@ const PROGRESS_INTERVAL: u64 = 1 << 16;
 impl Target {
     fn new(lane: Layers, dut: AnyDut) -> Self {
         let list = std::env::var("REKEYLAB_KNOWN").unwrap_or_default();
-        LIMITS.set(dut.limits());
+        LIMITS.set(LimitsAt::of_each(|bounds| dut.limits_at(bounds)));
         let workbench = Workbench::on(dut);
         let missing = lane.except(workbench.layers());
         tell_missing(missing);

@@ -176,10 +176,45 @@ pub(super) fn cycle(
     sketch: &Sketch,
     session: Option<usize>,
     room: usize,
-    mut next: impl FnMut(Call),
+    next: impl FnMut(Call),
 ) {
     let Cycle { kinds, times, .. } = *draw(rng);
     let times = dice::pick(rng, times)(&Bounds::of(limits)) as usize;
+    repeat(rng, limits, sketch, session, (kinds, times), room, next);
+}
+
+/// Calls made so often that a counter of seven or eight bits comes round, on the first session.
+pub(super) fn long_cycle(
+    rng: &mut impl Rng,
+    limits: &Limits,
+    sketch: &Sketch,
+    room: usize,
+    next: impl FnMut(Call),
+) {
+    let kinds = dice::pick(rng, LONG);
+    let times = dice::pick(rng, &[129, 256, 257, 300, 400]);
+    repeat(rng, limits, sketch, Some(0), (kinds, times), room, next);
+}
+
+/// What is made for long; none of it fills anything up.
+const LONG: &[&[CallKind]] = &[
+    &[CallKind::StartRefresh, CallKind::FinishRefresh],
+    &[CallKind::StartRefresh, CallKind::FinishRefresh],
+    &[CallKind::SubmitBuffer, CallKind::Retire],
+    &[CallKind::StartRefresh, CallKind::FinishRefresh, CallKind::SubmitBuffer, CallKind::Retire],
+    &[CallKind::CreateSession, CallKind::DestroySession],
+    &[CallKind::CreateDevice, CallKind::DestroyDevice],
+];
+
+fn repeat(
+    rng: &mut impl Rng,
+    limits: &Limits,
+    sketch: &Sketch,
+    session: Option<usize>,
+    (kinds, times): (&[CallKind], usize),
+    room: usize,
+    mut next: impl FnMut(Call),
+) {
     let fails_after = dice::below(rng, 3);
     let lens = lens(limits);
     let (long, short) = lens.split_at(3);
@@ -202,7 +237,7 @@ pub(super) fn cycle(
                 device = slot(device_count);
                 device_count += 1;
             }
-            Call::DestroyDevice { device: which } => *which = device,
+            Call::DestroyDevice { device: which, .. } => *which = device,
             Call::InjectAllocationFailure { after } => *after = fails_after,
             Call::SubmitBuffer { iv, len, .. } => {
                 (*iv, *len) = (next_iv, submit_len);
@@ -211,7 +246,7 @@ pub(super) fn cycle(
             _ => {}
         }
         if let Some(target) = call.session_mut() {
-            *target = SessionRef { slot: slot(session), via: None };
+            *target = SessionRef { slot: slot(session), ..SessionRef::default() };
         }
         call
     };
@@ -223,7 +258,7 @@ pub(super) fn cycle(
         next(make(failed));
     }
     // What it filled or used up is then lost or left behind, now and then.
-    let session = SessionRef { slot: slot(session), via: None };
+    let session = SessionRef { slot: slot(session), ..SessionRef::default() };
     match dice::below(rng, 6) {
         0 => next(Call::ResetEngine),
         1 => next(Call::DestroySession { session }),

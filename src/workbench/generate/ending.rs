@@ -7,7 +7,6 @@ use super::dice;
 use super::sketch::Sketch;
 use crate::sequence::call::Call;
 use crate::sequence::slot::Slot;
-use crate::sequence::words::{CryptoType, DecodeProfile};
 
 /// Appends an ending; `sketch` stands at the end of the calls there are.
 pub(super) fn append_ending(
@@ -23,8 +22,7 @@ pub(super) fn append_ending(
     };
     if dice::one_in(rng, SESSIONS_ODDS) {
         let device = slot(sketch.devices.iter().rposition(|&is_open| is_open).unwrap_or(0));
-        let (crypto, profile) = (CryptoType::default(), DecodeProfile::default());
-        let create = Call::CreateSession { device, crypto, profile };
+        let create = Call::create_session(device);
         let alive = sketch.sessions.iter().filter(|session| session.is_alive).count();
         (alive..sessions).for_each(|_| push(create, sketch));
         return;
@@ -34,7 +32,7 @@ pub(super) fn append_ending(
             0..6 => {
                 let device = slot(sketch.devices.len());
                 push(Call::CreateDevice, sketch);
-                push(Call::DestroyDevice { device }, sketch);
+                push(Call::destroy_device(device), sketch);
             }
             6..9 => push(Call::CreateDevice, sketch),
             9..14 => push(destroy_one_of(rng, sketch.devices.len()), sketch),
@@ -52,7 +50,7 @@ pub(super) fn append_ending(
 
 /// Destroys one of the first devices.
 fn destroy_one_of(rng: &mut impl Rng, count: usize) -> Call {
-    Call::DestroyDevice { device: slot(dice::index(rng, count)) }
+    Call::destroy_device(slot(dice::index(rng, count)))
 }
 
 fn slot(index: usize) -> Slot {

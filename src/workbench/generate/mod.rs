@@ -21,7 +21,7 @@ mod sequences;
 pub mod sketch;
 
 pub use mutate::mutate;
-pub use options::{PARTS, Part, SMALL_LIMITS, SearchOptions};
+pub use options::{LimitsAt, PARTS, PRODUCT_LIMITS, Part, SMALL_LIMITS, SearchOptions};
 pub use sequences::{generate, generate_from_seed, go_on};
 
 #[cfg(test)]

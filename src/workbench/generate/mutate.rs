@@ -6,14 +6,14 @@ use rekeylab_ddi::Limits;
 
 use super::cycle::cycle;
 use super::dice;
-use super::options::SearchOptions;
-use super::sequences::{CYCLE_MAX, extend, next_call, target};
+use super::options::{LimitsAt, SearchOptions};
+use super::sequences::{CYCLE_MAX, extend, next_call, opening, target};
 use super::sketch::Sketch;
 use crate::sequence::argument::{Argument, Boundaries, Usual, Values};
-use crate::sequence::call::{CALLS_MAX, Call, CallSequence};
+use crate::sequence::call::{CALLS_MAX, Call, CallSequence, Opening};
 use crate::sequence::renumber;
 use crate::sequence::slot::{SessionRef, Slot};
-use crate::sequence::words::Blob;
+use crate::sequence::words::{Blob, Shape};
 
 /// Longest window that is copied at once: what a refresh with its buffers takes.
 const WINDOW_MAX: u32 = 8;
@@ -23,8 +23,16 @@ const TAIL_MAX: u32 = 16;
 
 /// Changes the sequence in one to four ways; it has at most `calls_max` calls afterwards. Its buffers
 /// and cycles are around the limits of the driver.
-pub fn mutate(sequence: &mut CallSequence, rng: &mut impl Rng, limits: &Limits, calls_max: usize) {
-    let options = &SearchOptions::within(*limits);
+pub fn mutate(
+    sequence: &mut CallSequence,
+    rng: &mut impl Rng,
+    limits: &LimitsAt,
+    calls_max: usize,
+) {
+    if dice::one_in(rng, FRAME_ODDS) {
+        change_frame(&mut sequence.calls, rng);
+    }
+    let options = &SearchOptions::within(*limits).at(Opening::of(&sequence.calls).bounds);
     let calls_max = calls_max.min(CALLS_MAX);
     let calls = &mut sequence.calls;
     calls.truncate(calls_max);
@@ -50,6 +58,20 @@ pub fn mutate(sequence: &mut CallSequence, rng: &mut impl Rng, limits: &Limits, 
     }
 }
 
+/// The probability, as 1 in this, that the opening or the closing changes.
+const FRAME_ODDS: u32 = 64;
+
+/// Opens the adapter in another way, or closes it at the end or not.
+fn change_frame(calls: &mut Vec<Call>, rng: &mut impl Rng) {
+    match (dice::below(rng, 4), calls.first(), calls.last()) {
+        (0 | 1, _, Some(Call::CloseAdapter)) => drop(calls.pop()),
+        (0 | 1, _, _) => calls.push(Call::CloseAdapter),
+        (2, Some(Call::OpenAdapter { .. }), _) => drop(calls.remove(0)),
+        (_, Some(Call::OpenAdapter { .. }), _) => calls[0] = opening(rng),
+        _ => calls.insert(0, opening(rng)),
+    }
+}
+
 /// A new call that fits its place; a creation brings a first use, a start often brings its finish.
 fn insert(calls: &mut Vec<Call>, rng: &mut impl Rng, options: &SearchOptions, sketch: &mut Sketch) {
     let end = calls.len();
@@ -66,7 +88,10 @@ fn insert(calls: &mut Vec<Call>, rng: &mut impl Rng, options: &SearchOptions, sk
             let Ok(slot) = u8::try_from(sketch.sessions.len()) else { return };
             let session = SessionRef::new(slot);
             let key = 1 + dice::below(rng, 15);
-            calls.insert(at + 1, Call::ExchangeKey { session, key, blob: Blob::Good });
+            calls.insert(
+                at + 1,
+                Call::ExchangeKey { session, key, blob: Blob::Good, shape: Shape::Plain },
+            );
         }
         Call::CreateDevice if dice::one_in(rng, 2) => {
             sketch.note(&call);

@@ -2,6 +2,8 @@
 
 use rekeylab_ddi::Limits;
 
+use crate::sequence::words::BoundsChoice;
+
 /// Limits that a few calls reach. They are those of the driver core as the workbench opens it, which a
 /// test there holds.
 pub const SMALL_LIMITS: Limits = Limits {
@@ -16,11 +18,56 @@ pub const SMALL_LIMITS: Limits = Limits {
     entropy_draws_max: 4,
 };
 
+/// The bounds of a product, as the driver core keeps them there; a test there holds it.
+pub const PRODUCT_LIMITS: Limits = Limits {
+    generations_max: (1 << 24) - 1,
+    buffer_len_max: 64 << 10,
+    queue_len_max: 1 << 20,
+    ..SMALL_LIMITS
+};
+
+/// The limits of a driver, for each choice of bounds that it can be opened with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LimitsAt {
+    /// Those of a workbench.
+    pub small: Limits,
+    /// Those of a product.
+    pub product: Limits,
+}
+
+impl LimitsAt {
+    /// Those of the driver core.
+    pub const CORE: Self = Self { small: SMALL_LIMITS, product: PRODUCT_LIMITS };
+
+    /// Those that a driver says for each choice.
+    pub fn of_each(limits: impl Fn(BoundsChoice) -> Limits) -> Self {
+        Self { small: limits(BoundsChoice::Small), product: limits(BoundsChoice::Product) }
+    }
+
+    /// The limits of a driver that is opened with these bounds.
+    #[must_use]
+    pub const fn of(&self, bounds: BoundsChoice) -> Limits {
+        match bounds {
+            BoundsChoice::Small => self.small,
+            BoundsChoice::Product => self.product,
+        }
+    }
+}
+
+impl From<Limits> for LimitsAt {
+    /// A driver of one kind has the same limits always.
+    fn from(limits: Limits) -> Self {
+        Self { small: limits, product: limits }
+    }
+}
+
 /// How long sequences are, and which parts of the search are on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SearchOptions {
     /// The limits of the driver, which sequences are made to reach.
     pub limits: Limits,
+    /// Those of the driver when it is opened with the bounds of a product.
+    pub product_limits: Limits,
     /// Fewest calls of a generated sequence.
     pub calls_min: u32,
     /// Most calls of a generated sequence, not counting what repetition and the ending add.
@@ -47,6 +94,7 @@ impl Default for SearchOptions {
     fn default() -> Self {
         Self {
             limits: SMALL_LIMITS,
+            product_limits: PRODUCT_LIMITS,
             calls_min: 24,
             calls_max: 48,
             misdirection: true,
@@ -81,8 +129,16 @@ pub const PARTS: &[Part] = &[
 impl SearchOptions {
     /// Everything on, for a driver with these limits.
     #[must_use]
-    pub fn within(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+    pub fn within(limits: impl Into<LimitsAt>) -> Self {
+        let LimitsAt { small, product } = limits.into();
+        Self { limits: small, product_limits: product, ..Self::default() }
+    }
+
+    /// The same for a sequence that opens the driver with these bounds.
+    #[must_use]
+    pub(super) fn at(&self, bounds: BoundsChoice) -> Self {
+        let all = LimitsAt { small: self.limits, product: self.product_limits };
+        Self { limits: all.of(bounds), ..*self }
     }
 
     /// The same without one part.

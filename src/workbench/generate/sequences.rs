@@ -4,15 +4,15 @@ use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-use super::cycle::cycle;
+use super::cycle::{cycle, long_cycle};
 use super::dice;
 use super::ending::append_ending;
 use super::options::SearchOptions;
 use super::sketch::Sketch;
 use crate::sequence::argument::{Argument, Usual, Values};
-use crate::sequence::call::{CALLS_MAX, Call, CallKind, CallSequence, Situation};
+use crate::sequence::call::{CALLS_MAX, Call, CallKind, CallSequence, Opening, Situation};
 use crate::sequence::slot::{SessionRef, Slot};
-use crate::sequence::words::NullPointer;
+use crate::sequence::words::{BoundsChoice, HandleForm, NullPointer};
 
 /// The sequence that grows from a seed: the same on every machine and in every run.
 ///
@@ -31,7 +31,14 @@ pub fn generate(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut Call
     let calls = &mut sequence.calls;
     calls.clear();
     let mut sketch = Sketch::default();
-    if options.repetition && dice::one_in(rng, CYCLE_ODDS) {
+    if options.boundaries && dice::one_in(rng, OPENING_ODDS) {
+        extend_with(opening(rng), &mut sketch, calls);
+    }
+    let options = &options.at(Opening::of(calls).bounds);
+    if options.repetition && dice::one_in(rng, LONG_ODDS) {
+        append_long_cycle(rng, options, &mut sketch, calls);
+        count += calls.len();
+    } else if options.repetition && dice::one_in(rng, CYCLE_ODDS) {
         let start = dice::index(rng, count);
         extend(rng, options, &mut sketch, calls, start);
         append_cycle(rng, options, &mut sketch, calls);
@@ -42,11 +49,25 @@ pub fn generate(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut Call
         append_ending(rng, &options.limits, &mut sketch, calls);
     }
     calls.truncate(CALLS_MAX);
+    if options.ending && calls.len() < CALLS_MAX && dice::one_in(rng, CLOSING_ODDS) {
+        calls.push(Call::CloseAdapter);
+    }
+}
+
+/// Opens the adapter in another way than usual.
+pub(super) fn opening(rng: &mut impl Rng) -> Call {
+    let bounds =
+        if dice::one_in(rng, PRODUCT_ODDS) { BoundsChoice::Product } else { BoundsChoice::Small };
+    Call::OpenAdapter { bounds, entropy: dice::below(rng, SEEDS) }
 }
 
 /// Appends some calls to a sequence that has led somewhere.
 pub fn go_on(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut CallSequence) {
     let calls = &mut sequence.calls;
+    if calls.last() == Some(&Call::CloseAdapter) {
+        calls.pop();
+    }
+    let options = &options.at(Opening::of(calls).bounds);
     let mut sketch = Sketch::default();
     sketch.draw(calls);
     let mut count = calls.len() + 1 + dice::below(rng, MORE_CALLS_MAX) as usize;
@@ -57,6 +78,23 @@ pub fn go_on(rng: &mut impl Rng, options: &SearchOptions, sequence: &mut CallSeq
     extend(rng, options, &mut sketch, calls, count);
     calls.truncate(CALLS_MAX);
 }
+
+/// The probability, as 1 in this, that a new sequence says how the adapter is opened.
+const OPENING_ODDS: u32 = 16;
+
+/// The probability, as 1 in this, that it is then opened with the bounds of a product: there buffers are
+/// 64 times as long, and cost as much.
+const PRODUCT_ODDS: u32 = 8;
+
+/// So many seeds of the entropy source are tried.
+const SEEDS: u32 = 1 << 16;
+
+/// The probability, as 1 in this, that a new sequence is long on purpose, so that counters of eight bits
+/// come round and rings are gone through several times.
+const LONG_ODDS: u32 = 512;
+
+/// The probability, as 1 in this, that the adapter is closed at the end with all that is open.
+const CLOSING_ODDS: u32 = 16;
 
 /// The probability, as 1 in this, that a new sequence makes some calls over and over.
 const CYCLE_ODDS: u32 = 8;
@@ -89,13 +127,36 @@ fn append_cycle(
         let session = target(rng, options, sketch);
         let before = sketch.clone();
         cycle(rng, &options.limits, &before, session, CYCLE_MAX, |call| {
-            sketch.note(&call);
-            calls.push(call);
+            extend_with(call, sketch, calls);
         });
         if !dice::one_in(rng, NEXT_CYCLE_ODDS) {
             return;
         }
     }
+}
+
+fn append_long_cycle(
+    rng: &mut impl Rng,
+    options: &SearchOptions,
+    sketch: &mut Sketch,
+    calls: &mut Vec<Call>,
+) {
+    let exchange = CallKind::ExchangeKey.plain();
+    for call in [Call::CreateDevice, Call::create_session(Slot(0)), exchange] {
+        extend_with(call, sketch, calls);
+    }
+    let before = sketch.clone();
+    long_cycle(rng, &options.limits, &before, LONG_CYCLE_MAX, |call| {
+        extend_with(call, sketch, calls);
+    });
+}
+
+/// Most calls of a long cycle, so that there is room for a few before and for some behind.
+const LONG_CYCLE_MAX: usize = CALLS_MAX - 128;
+
+fn extend_with(call: Call, sketch: &mut Sketch, calls: &mut Vec<Call>) {
+    sketch.note(&call);
+    calls.push(call);
 }
 
 /// Appends calls until there are `count`; `sketch` stands at the end of those there are.
@@ -222,7 +283,11 @@ fn fill(
     kind: CallKind,
     target: Option<usize>,
 ) -> Call {
-    let session = SessionRef { slot: slot_of(target), via: foreign_device(rng, options) };
+    let session = SessionRef {
+        slot: slot_of(target),
+        via: foreign_device(rng, options),
+        handle: forged_handle(rng, options),
+    };
     let mut call = kind.plain();
     if let Some(aimed) = call.session_mut() {
         *aimed = session;
@@ -324,6 +389,15 @@ fn device(rng: &mut impl Rng, options: &SearchOptions, sketch: &Sketch) -> Slot 
 pub(super) fn foreign_device(rng: &mut impl Rng, options: &SearchOptions) -> Option<Slot> {
     let is_wanted = options.misdirection && dice::one_in(rng, 16);
     is_wanted.then(|| slot_of(Some(dice::index(rng, 4))))
+}
+
+/// Now and then, something else than the handle that the driver gave out.
+fn forged_handle(rng: &mut impl Rng, options: &SearchOptions) -> HandleForm {
+    if options.misdirection && dice::one_in(rng, 32) {
+        dice::pick(rng, HandleForm::ALL)
+    } else {
+        HandleForm::Given
+    }
 }
 
 fn slot_of(index: Option<usize>) -> Slot {

@@ -6,7 +6,7 @@
 use crate::sequence::call::Call;
 use crate::sequence::call::CallKind;
 use crate::sequence::slot::Slot;
-use crate::sequence::words::{Blob, CryptoType};
+use crate::sequence::words::{Blob, CryptoType, HandleForm};
 
 /// What exists, and in which state, after some calls.
 #[derive(Clone, Default, Debug)]
@@ -76,13 +76,15 @@ impl Sketch {
         }
         match *call {
             Call::CreateDevice => self.devices.push(true),
-            Call::DestroyDevice { device } => self.close(device),
-            Call::CreateSession { device, crypto, profile: _ } => {
+            Call::DestroyDevice { device, handle: HandleForm::Given } => self.close(device),
+            Call::CreateSession { device, crypto, profile: _, handle } => {
                 let device = device.resolve(self.devices.len());
                 let is_open = device.is_some_and(|device| self.devices[device]);
                 self.sessions.push(SessionSketch {
                     device,
-                    is_alive: is_open && crypto == CryptoType::Aes128Ctr,
+                    is_alive: is_open
+                        && crypto == CryptoType::Aes128Ctr
+                        && handle == HandleForm::Given,
                     is_keyed: false,
                     is_pending: false,
                     next_iv: 1,
@@ -95,7 +97,7 @@ impl Sketch {
                 self.sessions.iter_mut().for_each(|session| session.is_alive = false);
                 self.in_flight = 0;
             }
-            Call::Retire { count } => self.in_flight = self.in_flight.saturating_sub(count),
+            Call::Retire { count, .. } => self.in_flight = self.in_flight.saturating_sub(count),
             _ => self.note_session(call),
         }
     }
@@ -112,7 +114,8 @@ impl Sketch {
         let session = &mut self.sessions[index];
         let is_foreign =
             target.via.is_some_and(|via| via.resolve(self.devices.len()) != session.device);
-        if is_foreign || !session.is_alive {
+        let is_forged = target.handle != HandleForm::Given;
+        if is_foreign || is_forged || !session.is_alive {
             return;
         }
         match *call {

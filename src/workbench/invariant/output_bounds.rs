@@ -39,6 +39,13 @@ fn check_outputs(case: &Case<'_>, verdict: &mut Verdict) {
             Call::Retire { .. } => (seen.surface_len as usize, "INV-09"),
             _ => continue,
         };
+        if seen.is_list_overrun && !verdict.claims(index) {
+            verdict.violations.push(Violation {
+                happened: "an entry behind the claimed completions was written".to_owned(),
+                expected: format!("{} entries and not one more", seen.claimed_count),
+                ..violation(index, seen, promised_len, promised_len, rules)
+            });
+        }
         let buffer = case.trace.buffer_of(seen);
         let Some(written) = excess(buffer, promised_len) else { continue };
         if !verdict.claims(index) {

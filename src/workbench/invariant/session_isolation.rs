@@ -25,6 +25,8 @@ fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
         // Most calls come through the right device, which is quicker to see than what they answered.
         if before.session.device != seen.device_slot
             && before.session.device.is_some()
+            // A handle that no device has is nobody's.
+            && seen.device_slot.is_some()
             && seen.session_slot.is_some()
             && let Some(code) = code_if_found(seen)
             && !verdict.claims(index)

@@ -8,10 +8,11 @@ use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};
 
 use super::{Model, Verdict, Violation, judge};
 use crate::observation::{
-    Draw, MARGIN_LEN, Observation, Place, SecretKind, SecretName, Sighting, Trace, UNTOUCHED,
+    Draw, MARGIN_LEN, Observation, Place, RetireRoom, SecretKind, SecretName, Sighting, Trace,
+    UNTOUCHED,
 };
 use crate::sequence::expand::World;
-use crate::sequence::{Call, EntropyFault, SequenceText, expand};
+use crate::sequence::{Call, EntropyFault, SequenceText, Shape, expand};
 
 /// Asserts which invariants a trace rings.
 pub(super) fn check(calls: &str, expected: &[&str]) {
@@ -66,7 +67,7 @@ pub(super) fn sight(trace: &mut Trace, call: u32, place: Place) {
 /// Rewrites the surface of a retire as if the only buffer had been processed under another key.
 pub(super) fn process_under(trace: &mut Trace, submitted: usize, retired: usize, key_seed: u32) {
     let mut key = [0; 16];
-    expand::session_key(World::default(), key_seed, &mut key);
+    expand::session_key(World::default(), key_seed, Shape::Plain, &mut key);
     process_with(trace, submitted, retired, &key);
 }
 
@@ -79,7 +80,7 @@ pub(super) fn process_under_refreshed(
     started: usize,
 ) {
     let mut key = [0; 16];
-    expand::session_key(World::default(), key_seed, &mut key);
+    expand::session_key(World::default(), key_seed, Shape::Plain, &mut key);
     let random = trace.buffer_of(&trace.calls[started]);
     key.iter_mut().zip(random).for_each(|(key, random)| *key ^= random);
     process_with(trace, submitted, retired, &key);
@@ -130,7 +131,7 @@ impl Writer {
         }
         seen.device =
             DeviceHandle(seen.device_slot.map_or(0, |slot| self.devices[usize::from(slot)]));
-        seen.code = if call.is_injection() { None } else { Some(code.expect("an answer")) };
+        seen.code = call.enters_driver().then(|| code.expect("an answer"));
         self.outputs(index, &mut seen);
         self.trace.calls.push(seen);
     }
@@ -150,8 +151,9 @@ impl Writer {
                 let (handle, device) = (seen.scalar, seen.device_slot);
                 self.sessions.push(Written { handle, device, ..Written::default() });
             }
-            Call::ExchangeKey { key, .. } if is_ok => {
-                expand::session_key(World::default(), key, &mut self.sessions[slot.unwrap()].key);
+            Call::ExchangeKey { key, shape, .. } if is_ok => {
+                let of_session = &mut self.sessions[slot.unwrap()].key;
+                expand::session_key(World::default(), key, shape, of_session);
             }
             Call::StartRefresh { size, null, .. } => self.start(seen, size, null),
             Call::FinishRefresh { .. } if is_ok => {
@@ -179,7 +181,7 @@ impl Writer {
                 let is_lost = slot.is_some_and(|slot| self.sessions[slot].is_lost);
                 seen.scalar = if is_ok { u64::from(is_lost) } else { 2 };
             }
-            Call::Retire { count } => self.retire(seen, count),
+            Call::Retire { count, .. } => self.retire(seen, count),
             Call::ResetEngine => {
                 self.sessions.iter_mut().for_each(|session| session.is_lost = true)
             }
@@ -195,7 +197,8 @@ impl Writer {
         if seen.is_ok() {
             let mut random = [0; 16];
             if self.entropy_fault.take() != Some(EntropyFault::Zero) {
-                expand::refresh_random(World::default(), self.random_count, &mut random);
+                let count = self.random_count;
+                expand::refresh_random(World::default(), 0, count, Shape::Plain, &mut random);
                 self.random_count += 1;
             }
             self.trace.draws.push(Draw::Answered(random));
@@ -223,7 +226,10 @@ impl Writer {
             self.trace.completions.push(Completion { fence, code, offset, len });
             surface.extend(bytes);
         }
+        let completed = self.trace.completions.len() as u32 - first;
         seen.surface_len = surface.len() as u32;
+        seen.claimed_count = completed;
+        seen.room = RetireRoom { surface_len: seen.surface_len, entries: completed };
         surface.extend([UNTOUCHED; MARGIN_LEN]);
         seen.completions = first..self.trace.completions.len() as u32;
         seen.buffer = self.keep(&surface);

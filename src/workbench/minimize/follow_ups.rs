@@ -21,19 +21,20 @@ pub(crate) fn follow_ups(calls: &[Call]) -> Vec<CallSequence> {
     let created = Created::by(&base);
     let mut all = Vec::new();
     for session in ends(created.sessions) {
-        for more in behind(&base, SessionRef { slot: session, via: None }, created) {
+        for more in behind(&base, SessionRef { slot: session, ..SessionRef::default() }, created) {
             all.push(CallSequence { calls: [&base[..], &more].concat() });
         }
     }
     for device in ends(created.devices) {
         let mut create = CallKind::CreateSession.plain();
         renumber::each_slot(&mut create, |_, slot| *slot = device);
-        let more = [create, Call::CreateDevice, Call::DestroyDevice { device }, create];
+        let more = [create, Call::CreateDevice, Call::destroy_device(device), create];
         all.push(CallSequence { calls: [&base[..], &more].concat() });
     }
     let Some((last, before)) = base.split_last() else { return all };
     for session in ends(Created::by(before).sessions) {
-        let status = on(SessionRef { slot: session, via: None }, CallKind::SessionStatus);
+        let status =
+            on(SessionRef { slot: session, ..SessionRef::default() }, CallKind::SessionStatus);
         all.push(CallSequence { calls: [before, &[status, *last]].concat() });
     }
     all
@@ -65,7 +66,7 @@ fn behind(base: &[Call], session: SessionRef, created: Created) -> [Vec<Call>; 6
         vec![start, finish, buffer, start],
         // A used block again, alone and with others, and the blocks before and behind it.
         vec![submit(high, 2, 64), submit(high, 5, 16), submit(high, 0, 16), submit(low, 0, 16)],
-        vec![exchange, buffer, Call::Retire { count: 1 }, buffer],
+        vec![exchange, buffer, CallKind::Retire.plain(), buffer],
         vec![
             buffer,
             destroy,

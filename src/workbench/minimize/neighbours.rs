@@ -51,13 +51,11 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
                 *call = match *call {
                     Call::CreateSession { .. } => Call::CreateDevice,
                     Call::DestroySession { session } => {
-                        Call::DestroyDevice { device: session.slot }
+                        Call::DestroyDevice { device: session.slot, handle: session.handle }
                     }
-                    call => match (call.session(), CallKind::CreateSession.plain()) {
-                        (Some(target), Call::CreateSession { crypto, profile, .. }) => {
-                            Call::CreateSession { device: target.slot, crypto, profile }
-                        }
-                        _ => call,
+                    call => match call.session() {
+                        Some(target) => Call::create_session(target.slot),
+                        None => call,
                     },
                 };
             }
@@ -229,7 +227,7 @@ pub(super) fn calls_for(before: &[Call], replaced: &Call) -> Vec<Call> {
         (0..u8::try_from(count).unwrap_or(u8::MAX)).map(Slot)
     };
     let targets: Vec<SessionRef> = slots(created.sessions)
-        .map(|slot| SessionRef { slot, via: None })
+        .map(|Slot(slot)| SessionRef::new(slot))
         .chain(replaced.session())
         .collect();
     let mut all = Vec::new();

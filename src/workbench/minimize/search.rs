@@ -10,6 +10,7 @@ use crate::sequence::call::{Call, CallSequence};
 use crate::sequence::renumber::{self, Created};
 use crate::sequence::slot::Slot;
 use crate::sequence::slot::SlotKind;
+use crate::sequence::words::HandleForm;
 
 /// The most times that [`minimize`] asks its predicate: some ten times what 64 calls need.
 pub const EVALUATIONS_MAX: usize = 20_000;
@@ -240,6 +241,11 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
                 session.via = None;
             }
         });
+        self.attempt(|calls| {
+            if let Some(session) = calls[index].session_mut() {
+                session.handle = HandleForm::Given;
+            }
+        });
         for wanted in [SlotKind::Session, SlotKind::Device] {
             let lower = |search: &mut Self, to: &dyn Fn(u8) -> u8| {
                 search.attempt(|calls| {
@@ -310,7 +316,7 @@ fn group(calls: &[Call], index: usize) -> Option<Vec<bool>> {
                 created.note(call);
             }
         }
-        Call::Retire { count } => {
+        Call::Retire { count, .. } => {
             let is_buffer = |at: &usize| matches!(calls[*at], Call::SubmitBuffer { .. });
             let retired = usize::try_from(count).unwrap_or(usize::MAX);
             (0..index).filter(is_buffer).take(retired).for_each(|at| group[at] = true);

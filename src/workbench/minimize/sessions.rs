@@ -54,7 +54,7 @@ pub(super) fn merge(calls: &mut Vec<Call>, from: Slot, into: Slot) {
     });
     for session in calls.iter_mut().filter_map(Call::session_mut) {
         if session.slot == from {
-            *session = SessionRef { slot: into, via: None };
+            *session = SessionRef { slot: into, ..SessionRef::default() };
         } else if session.slot > from {
             session.slot.0 -= 1;
         }

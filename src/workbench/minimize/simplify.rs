@@ -82,6 +82,8 @@ fn arguments(call: &Call) -> ([u16; 3], [u64; ARGUMENTS_MAX], [u64; ARGUMENTS_MA
         index += 1;
     });
     let (mut words, mut numbers) = ([0; ARGUMENTS_MAX], [0; ARGUMENTS_MAX]);
+    // The session itself is no word, and stands first.
+    words[0] = call.session().map_or(0, |session| session.handle.number().into());
     for (at, (argument, value)) in call.arguments().enumerate() {
         if argument.is_word() {
             words[at] = value;
@@ -103,8 +105,8 @@ pub(super) fn cost(calls: &[Call]) -> (usize, u128, u128) {
     for call in calls {
         let mut copy = *call;
         renumber::each_slot(&mut copy, |_, slot| sum += u128::from(slot.0));
-        if call.session().is_some_and(|session| session.via.is_some()) {
-            sum += 1;
+        if let Some(session) = call.session() {
+            sum += u128::from(session.via.is_some()) + u128::from(session.handle.number());
         }
         let plain = call.kind().plain();
         for (index, (argument, value)) in call.arguments().enumerate() {

@@ -4,7 +4,7 @@ use super::search::EVALUATIONS_MAX;
 use super::*;
 use crate::generate::SMALL_LIMITS;
 use crate::generate::sketch::Sketch;
-use crate::generate::{SearchOptions, generate_from_seed, mutate};
+use crate::generate::{LimitsAt, SearchOptions, generate_from_seed, mutate};
 use crate::sequence::tests::*;
 use crate::sequence::*;
 
@@ -15,7 +15,7 @@ fn check(holds: impl Fn(&CallSequence) -> bool, shortest: &str) {
     for seed in 0..400 {
         let options = SearchOptions { calls_min: 64, calls_max: 64, ..SearchOptions::default() };
         let mut sequence = generate_from_seed(seed, &options);
-        mutate(&mut sequence, &mut rng, &SMALL_LIMITS, 64);
+        mutate(&mut sequence, &mut rng, &LimitsAt::CORE, 64);
         if !holds(&sequence) {
             continue;
         }
@@ -143,7 +143,7 @@ fn a_call_through_another_device_than_its_own() {
     check(
         |sequence| {
             any(sequence, |sketch, call| {
-                let Some(SessionRef { slot, via: Some(via) }) = call.session() else {
+                let Some(SessionRef { slot, via: Some(via), .. }) = call.session() else {
                     return false;
                 };
                 let session = sketch.session(slot).map(|index| sketch.sessions[index]);

@@ -90,8 +90,14 @@ pub struct Observation {
     /// The buffer the call was given, after the call, as a range of [`Trace::bytes`]: the
     /// random-number buffer, the submitted ciphertext, or the surface; margin included.
     pub buffer: Range<u32>,
+    /// How much room a retire was given.
+    pub room: RetireRoom,
     /// How many surface bytes a retire claims to have written.
     pub surface_len: u32,
+    /// How many completions a retire claims to have written.
+    pub claimed_count: u32,
+    /// Whether a retire wrote to an entry behind those that it claims.
+    pub is_list_overrun: bool,
     /// Its completions, as a range of [`Trace::completions`].
     pub completions: Range<u32>,
     /// Its entropy draws, as a range of [`Trace::draws`].
@@ -100,6 +106,15 @@ pub struct Observation {
     pub log: Range<u32>,
     /// How many allocation requests the driver made, and whether one was refused.
     pub reservations: Reservations,
+}
+
+/// How much room a retire was given for what completes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RetireRoom {
+    /// Length of the surface, in bytes.
+    pub surface_len: u32,
+    /// Length of the list of completions.
+    pub entries: u32,
 }
 
 /// What a call asked the engine for.
@@ -170,7 +185,10 @@ impl Observation {
             code: None,
             scalar: 0,
             buffer: 0..0,
+            room: RetireRoom::default(),
             surface_len: 0,
+            claimed_count: 0,
+            is_list_overrun: false,
             completions: 0..0,
             draws: 0..0,
             log: 0..0,

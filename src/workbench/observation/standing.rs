@@ -321,11 +321,7 @@ mod tests {
 
     #[test]
     fn a_refused_call_changes_nothing_and_a_refused_creation_leaves_a_gap() {
-        let create = Call::CreateSession {
-            device: crate::sequence::Slot(0),
-            crypto: crate::sequence::CryptoType::Aes128Ctr,
-            profile: crate::sequence::DecodeProfile::None,
-        };
+        let create = Call::create_session(crate::sequence::Slot(0));
         let mut standings = Standings::default();
         let refused = Observation { code: Some(Hresult::E_FAIL), ..served(create) };
         standings.follow(0, &refused);

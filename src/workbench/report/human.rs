@@ -102,7 +102,7 @@ fn life(
         let answer = match seen.code {
             Some(code) if code.is_ok() => "ok".to_owned(),
             Some(code) => code.to_string(),
-            None if seen.call.is_injection() => String::new(),
+            None if !seen.call.enters_driver() => String::new(),
             None => "did not return".to_owned(),
         };
         let (name, call) = (name_of(index, trace), call_text(seen));

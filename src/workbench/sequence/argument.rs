@@ -3,6 +3,7 @@
 use rekeylab_ddi::Limits;
 
 use super::slot::{SessionRef, Slot};
+use super::words::HandleForm;
 
 /// An argument of a call, as its descriptor in [`call`](super::call) says.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,8 @@ pub struct Argument {
 pub enum WireField {
     /// The device byte.
     Device,
-    /// The session byte, with the device byte and the top bit of the mode for a device to go through.
+    /// The session byte, with the device byte and the top bit of the mode for a device to go through,
+    /// and the three bits of the mode below that for the form of the handle.
     Session,
     /// The mode, but for its top bit.
     Mode,
@@ -227,20 +229,30 @@ pub(super) struct Record {
 /// The mode bit of a session call that goes through the device of the device byte.
 pub(super) const VIA: u8 = 0x80;
 
+/// Where the mode of a session call says what is passed in the place of the handle.
+const HANDLE: (u8, u8) = (0x70, 4);
+
 impl Record {
-    /// What a mode says in one of its parts.
+    /// The number of a word in a part of the mode, or in the lowest byte of a number.
     #[inline]
     pub(super) const fn mode(&self, field: WireField) -> u8 {
         match field {
             WireField::ModeLow => self.mode & 0x0F,
             WireField::ModeHigh => self.mode >> 4,
+            WireField::Size => self.size.to_le_bytes()[0],
+            WireField::X => self.x.to_le_bytes()[0],
             _ => self.mode & !VIA,
         }
     }
 
     #[inline]
     pub(super) const fn add_mode(&mut self, field: WireField, number: u8) {
-        self.mode |= if matches!(field, WireField::ModeHigh) { number << 4 } else { number };
+        match field {
+            WireField::ModeHigh => self.mode |= number << 4,
+            WireField::Size => self.size |= number as u32,
+            WireField::X => self.x |= number as u64,
+            _ => self.mode |= number,
+        }
     }
 }
 
@@ -285,7 +297,8 @@ impl Field for SessionRef {
     #[inline]
     fn read(record: &Record, _field: WireField) -> Self {
         let via = (record.mode & VIA != 0).then_some(Slot(record.device));
-        Self { slot: Slot(record.session), via }
+        let handle = HandleForm::from_number((record.mode & HANDLE.0) >> HANDLE.1);
+        Self { slot: Slot(record.session), via, handle }
     }
 
     #[inline]
@@ -295,6 +308,7 @@ impl Field for SessionRef {
             record.device = via.0;
             record.mode |= VIA;
         }
+        record.mode |= self.handle.number() << HANDLE.1;
     }
 
     #[inline]

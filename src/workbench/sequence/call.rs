@@ -2,7 +2,10 @@
 
 use super::argument::{Argument, Field, Record, Usual, Value, WireField};
 use super::slot::{SessionRef, Slot, SlotKind};
-use super::words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
+use super::words::{
+    Blob, BoundsChoice, CryptoType, DecodeProfile, EntropyFault, HandleForm, NullPointer, Room,
+    Shape,
+};
 
 /// Declares every call: the variant with its opcode, word and sentence, how often a generator makes it
 /// in each [`Situation`], what else it does, and its arguments, each with its plain value and what is
@@ -147,6 +150,9 @@ calls! {
         odds [1, 1, 1, 1, 1, 4, 1], Effects::SPENDS, {
         /// Which device.
         device: Slot = Slot(0), Argument::DEVICE;
+        /// What is passed in the place of its handle.
+        handle: HandleForm = HandleForm::Given,
+            Argument::word("handle", WireField::Mode, DEVICE_HANDLES).tempting(16);
     };
 
     /// `create-session`: makes a session and the next session slot, whether or not it succeeds.
@@ -160,6 +166,9 @@ calls! {
         /// For which decode profile.
         profile: DecodeProfile = DecodeProfile::None,
             Argument::word("profile", WireField::ModeHigh, DecodeProfile::WORDS).tempting(8);
+        /// What is passed in the place of the device's handle.
+        handle: HandleForm = HandleForm::Given,
+            Argument::word("handle", WireField::Size, DEVICE_HANDLES).tempting(32);
     };
 
     /// `destroy-session`.
@@ -177,7 +186,10 @@ calls! {
         /// Seed of the key; the same seed is the same key everywhere.
         key: u32 = 1, Argument::short("key", WireField::Size, &[]).usually(Usual::From(1, 15));
         /// What is wrong with the wrapped key, if anything.
-        blob: Blob = Blob::Good, Argument::word("blob", WireField::Mode, Blob::WORDS).tempting(12);
+        blob: Blob = Blob::Good, Argument::word("blob", WireField::ModeLow, Blob::WORDS).tempting(12);
+        /// What the key looks like.
+        shape: Shape = Shape::Plain,
+            Argument::word("shape", WireField::X, Shape::WORDS).tempting(24);
     };
 
     /// `start-refresh`.
@@ -188,7 +200,7 @@ calls! {
         /// Claimed length of the random-number buffer, in bytes.
         size: u32 = 16, Argument::short("size", WireField::Size, SIZES).tempting(10).weighing(7);
         /// Whether the buffer pointer is NULL.
-        null: bool = false, Argument::word("null", WireField::Mode, &["none", "buffer"]).tempting(32);
+        null: bool = false, Argument::word("null", WireField::ModeLow, &["none", "buffer"]).tempting(32);
     };
 
     /// `finish-refresh`.
@@ -214,7 +226,7 @@ calls! {
             Argument::buffer_len("len", WireField::Size).usually(Usual::Counters).weighing(2);
         /// Which pointer is NULL, if any.
         null: NullPointer = NullPointer::None,
-            Argument::word("null", WireField::Mode, NullPointer::WORDS).usually(Usual::Counters);
+            Argument::word("null", WireField::ModeLow, NullPointer::WORDS).usually(Usual::Counters);
     };
 
     /// `session-status`.
@@ -230,6 +242,9 @@ calls! {
         /// By at most this many commands.
         count: u32 = 1,
             Argument::short("", WireField::Size, FEW).usually(Usual::From(1, 3)).tempting(8);
+        /// How much room there is for what they produce.
+        room: Room = Room::Enough,
+            Argument::word("room", WireField::Mode, Room::WORDS).tempting(8);
     };
 
     /// `reset-engine`: the tear-down event.
@@ -254,6 +269,21 @@ calls! {
         /// How many requests of that call are granted first.
         after: u32 = 0,
             Argument::short("after", WireField::Size, &[0, 1, 2, 3, 4, 8]).usually(Usual::From(0, 4));
+    };
+
+    /// `close-adapter`: the driver goes with everything open, and nothing can be called any more.
+    CloseAdapter = 0x0E, "close-adapter", "closes the adapter with all that is open; the end",
+        odds [0, 0, 0, 0, 0, 0, 0], Effects::FRAMES;
+
+    /// `open-adapter`: how the adapter is opened. It is always open, so this counts as the first call
+    /// only.
+    OpenAdapter = 0x0F, "open-adapter", "as the first call: the bounds, and the random numbers to come",
+        odds [0, 0, 0, 0, 0, 0, 0], Effects::FRAMES, {
+        /// The bounds that the driver keeps.
+        bounds: BoundsChoice = BoundsChoice::Small,
+            Argument::word("bounds", WireField::Mode, BoundsChoice::WORDS);
+        /// Seed of the random numbers that the entropy source answers.
+        entropy: u32 = 0, Argument::short("entropy", WireField::Size, &[0, 1, 2, u32::MAX as u64]);
     };
 }
 
@@ -339,12 +369,20 @@ pub struct Effects {
     pub spends: bool,
     /// Whether it prepares the seams instead of entering the driver.
     pub injects: bool,
+    /// Whether it opens or closes the adapter instead of entering it.
+    pub frames: bool,
 }
 
 impl Effects {
     /// Nothing.
-    pub const NONE: Self =
-        Self { creates: None, allocates: false, draws: false, spends: false, injects: false };
+    pub const NONE: Self = Self {
+        creates: None,
+        allocates: false,
+        draws: false,
+        spends: false,
+        injects: false,
+        frames: false,
+    };
 
     /// Ends the life of a secret.
     const SPENDS: Self = Self { spends: true, ..Self::NONE };
@@ -352,9 +390,32 @@ impl Effects {
     /// Prepares the seams.
     pub const INJECTS: Self = Self { injects: true, ..Self::NONE };
 
+    /// Opens or closes the adapter.
+    const FRAMES: Self = Self { frames: true, ..Self::NONE };
+
     /// Makes a slot.
     const fn creates(kind: SlotKind) -> Self {
         Self { creates: Some(kind), ..Self::NONE }
+    }
+}
+
+/// How the adapter of a sequence is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Opening {
+    /// The bounds that the driver keeps.
+    pub bounds: BoundsChoice,
+    /// Seed of the random numbers that the entropy source answers.
+    pub entropy: u32,
+}
+
+impl Opening {
+    /// As the first call says, if it says so.
+    #[must_use]
+    pub fn of(calls: &[Call]) -> Self {
+        match calls.first() {
+            Some(&Call::OpenAdapter { bounds, entropy }) => Self { bounds, entropy },
+            _ => Self::default(),
+        }
     }
 }
 
@@ -365,10 +426,28 @@ pub struct CallSequence {
     pub calls: Vec<Call>,
 }
 
-/// The most calls in one sequence: far more than any bug has needed, and a bound on every run.
-pub const CALLS_MAX: usize = 512;
+/// The most calls in one sequence: enough to go round a counter of eight bits with three calls each
+/// time, and a bound on every run.
+pub const CALLS_MAX: usize = 1024;
 
 impl Call {
+    /// Creates a plain session on this device.
+    #[must_use]
+    pub const fn create_session(device: Slot) -> Self {
+        Self::CreateSession {
+            device,
+            crypto: CryptoType::Aes128Ctr,
+            profile: DecodeProfile::None,
+            handle: HandleForm::Given,
+        }
+    }
+
+    /// Destroys this device, by the handle that it got.
+    #[must_use]
+    pub const fn destroy_device(device: Slot) -> Self {
+        Self::DestroyDevice { device, handle: HandleForm::Given }
+    }
+
     /// The device that the call names by itself (not through a session).
     #[must_use]
     pub fn device(&self) -> Option<Slot> {
@@ -382,12 +461,23 @@ impl Call {
         self.kind().descriptor().does.injects
     }
 
+    /// Whether the call enters the driver, which then answers.
+    #[must_use]
+    pub const fn enters_driver(&self) -> bool {
+        let does = self.kind().descriptor().does;
+        !does.injects && !does.frames
+    }
+
     /// Its arguments with their values, in their order.
     pub fn arguments(&self) -> impl Iterator<Item = (&'static Argument, u64)> {
         let arguments = self.kind().descriptor().arguments.iter().enumerate();
         arguments.filter_map(|(index, argument)| Some((argument, self.value(index)?)))
     }
 }
+
+/// What can be passed in the place of a device's handle: all but what concerns the device that a call on
+/// a session goes through.
+const DEVICE_HANDLES: &[&str] = HandleForm::WORDS.split_at(HandleForm::DeviceWrongKind as usize).0;
 
 /// Lengths claimed for the random-number buffer: around 16 bytes, and where a sign bit is set.
 const SIZES: &[u64] = &[0, 1, 15, 16, 17, 32, 0x8000_0000, u32::MAX as u64];

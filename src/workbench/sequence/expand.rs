@@ -5,6 +5,8 @@
 
 use zeroize::Zeroize;
 
+use super::words::Shape;
+
 /// Which secrets and which payloads the seeds grow into.
 ///
 /// The same sequence means the same calls in every world. A second world of secrets tells what
@@ -20,13 +22,16 @@ pub struct World {
 /// The session key of a seed, written into `key`.
 ///
 /// By reference, because arrays are `Copy`: by value, copies would survive on the stack.
-pub fn session_key(world: World, seed: u32, key: &mut [u8; 16]) {
-    distinctive(grown_in(world.secrets, 0x6B65_7900_0000_0000) | u64::from(seed), key);
+pub fn session_key(world: World, seed: u32, shape: Shape, key: &mut [u8; 16]) {
+    distinctive(grown_in(world.secrets, 0x6B65_7900_0000_0000) | u64::from(seed), shape, key);
 }
 
-/// The `index`th random number that a fresh entropy source hands out.
-pub fn refresh_random(world: World, index: u32, random: &mut [u8; 16]) {
-    distinctive(grown_in(world.secrets, 0x726E_6400_0000_0000) | u64::from(index), random);
+/// The `index`th random number that a fresh entropy source of this seed hands out.
+pub fn refresh_random(world: World, seed: u32, index: u32, shape: Shape, random: &mut [u8; 16]) {
+    let grown = grown_in(world.secrets, 0x726E_6400_0000_0000) | u64::from(index);
+    // Another seed is far from this one, whatever the index.
+    let far = if seed == 0 { 0 } else { next(&mut seed.into()) };
+    distinctive(grown ^ far, shape, random);
 }
 
 /// The seed of everything of a kind, in a world.
@@ -38,9 +43,12 @@ const fn grown_in(world: u8, kind: u64) -> u64 {
 #[derive(Default)]
 pub struct KeyRing {
     /// Where a seed's key would be: at the seed modulo the length.
-    keys: Vec<Option<(u32, [u8; 16])>>,
+    keys: Vec<Option<Grown>>,
     world: World,
 }
+
+/// A key with its seed and the number of its shape.
+type Grown = (u32, u8, [u8; 16]);
 
 impl KeyRing {
     /// How many keys are kept.
@@ -52,7 +60,7 @@ impl KeyRing {
     }
 
     /// The same as [`session_key`].
-    pub fn session_key(&mut self, world: World, seed: u32, key: &mut [u8; 16]) {
+    pub fn session_key(&mut self, world: World, seed: u32, shape: Shape, key: &mut [u8; 16]) {
         if world.secrets != self.world.secrets {
             self.keys.clear();
             self.world = world;
@@ -60,10 +68,10 @@ impl KeyRing {
         self.keys.resize(Self::LEN, None);
         let place = &mut self.keys[seed as usize % Self::LEN];
         match place {
-            Some((known, grown)) if *known == seed => *key = *grown,
+            Some((known, its, grown)) if (*known, *its) == (seed, shape.number()) => *key = *grown,
             _ => {
-                session_key(world, seed, key);
-                *place = Some((seed, *key));
+                session_key(world, seed, shape, key);
+                *place = Some((seed, shape.number(), *key));
             }
         }
     }
@@ -110,12 +118,22 @@ fn first_word(world: World, call_index: usize) -> u64 {
     next(&mut (grown_in(world.payloads, 0x7061_7900_0000_0000) | call_index as u64))
 }
 
-/// Sixteen bytes of which every eight in a row have at least six different values.
-fn distinctive(seed: u64, bytes: &mut [u8; 16]) {
-    let mut state = seed;
+/// Sixteen bytes of this shape, of which every eight in a row have at least six different values.
+fn distinctive(seed: u64, shape: Shape, bytes: &mut [u8; 16]) {
+    // What has a shape shares no bytes with what has none.
+    let far = if shape == Shape::Plain { 0 } else { next(&mut (u64::from(shape.number()) << 56)) };
+    let mut state = seed ^ far;
     loop {
         bytes[..8].copy_from_slice(&next(&mut state).to_le_bytes());
         bytes[8..].copy_from_slice(&next(&mut state).to_le_bytes());
+        match shape {
+            Shape::Plain => {}
+            Shape::LeadingZero => bytes[0] = 0,
+            Shape::MiddleZero => bytes[7] = 0,
+            Shape::TrailingZero => bytes[15] = 0,
+            Shape::HighBits => bytes.iter_mut().for_each(|byte| *byte |= 0x80),
+            Shape::EqualHalves => bytes.copy_within(..8, 8),
+        }
         if keysan::looks_like_nothing_else(bytes) {
             return;
         }
@@ -138,10 +156,12 @@ mod tests {
     #[test]
     fn a_key_ring_gives_the_key_of_the_seed_also_when_two_seeds_share_a_place() {
         let mut ring = KeyRing::default();
-        for seed in [1, 65, 1, 129, 65, u32::MAX] {
+        let seeds = [1, 65, 1, 129, 65, u32::MAX];
+        let shapes = [Shape::Plain, Shape::EqualHalves];
+        for (seed, shape) in seeds.into_iter().flat_map(|seed| shapes.map(|shape| (seed, shape))) {
             let (mut expected, mut key) = ([0; 16], [0; 16]);
-            session_key(World::default(), seed, &mut expected);
-            ring.session_key(World::default(), seed, &mut key);
+            session_key(World::default(), seed, shape, &mut expected);
+            ring.session_key(World::default(), seed, shape, &mut key);
             assert!(key == expected, "seed {seed}");
         }
     }
@@ -150,9 +170,9 @@ mod tests {
     fn what_a_seed_grows_into_never_changes() {
         let mut bytes = [0; 16];
         let world = World::default();
-        session_key(world, 7, &mut bytes);
+        session_key(world, 7, Shape::Plain, &mut bytes);
         assert_eq!(u128::from_be_bytes(bytes), 0xDBAE_6041_4970_0269_8F1D_5F9D_D386_3BE2);
-        refresh_random(world, 0, &mut bytes);
+        refresh_random(world, 0, 0, Shape::Plain, &mut bytes);
         assert_eq!(u128::from_be_bytes(bytes), 0xC9E7_82DE_FB77_BB65_4946_E442_66C4_FB19);
         payload(world, 3, &mut bytes);
         assert_eq!(u128::from_be_bytes(bytes), 0xF588_B706_179D_1D85_0A05_0286_D016_5523);
@@ -166,11 +186,40 @@ mod tests {
     }
 
     #[test]
+    fn a_shape_is_kept_and_still_looks_like_nothing_else() {
+        for seed in 1..200 {
+            let grown = |shape| {
+                let (mut key, mut random) = ([0; 16], [0; 16]);
+                session_key(World::default(), seed, shape, &mut key);
+                refresh_random(World::default(), 3, seed, shape, &mut random);
+                assert!(keysan::looks_like_nothing_else(&key), "{seed} {shape:?}");
+                assert!(keysan::looks_like_nothing_else(&random), "{seed} {shape:?}");
+                [key, random]
+            };
+            assert!(grown(Shape::LeadingZero).iter().all(|bytes| bytes[0] == 0));
+            assert!(grown(Shape::MiddleZero).iter().all(|bytes| bytes[7] == 0));
+            assert!(grown(Shape::TrailingZero).iter().all(|bytes| bytes[15] == 0));
+            assert!(grown(Shape::HighBits).iter().flatten().all(|&byte| byte >= 0x80));
+            assert!(grown(Shape::EqualHalves).iter().all(|bytes| bytes[..8] == bytes[8..]));
+        }
+    }
+
+    #[test]
+    fn another_seed_of_the_source_gives_other_numbers() {
+        let mut all = std::collections::BTreeSet::new();
+        for (seed, index) in (0..20).flat_map(|seed| (0..20).map(move |index| (seed, index))) {
+            let mut random = [0; 16];
+            refresh_random(World::default(), seed, index, Shape::Plain, &mut random);
+            assert!(all.insert(random), "seed {seed}, number {index}");
+        }
+    }
+
+    #[test]
     fn another_world_of_secrets_leaves_the_payloads_as_they_are_and_the_other_way_round() {
         let grown = |world| {
             let (mut key, mut random, mut bytes) = ([0; 16], [0; 16], [0; 24]);
-            session_key(world, 7, &mut key);
-            refresh_random(world, 7, &mut random);
+            session_key(world, 7, Shape::Plain, &mut key);
+            refresh_random(world, 0, 7, Shape::Plain, &mut random);
             payload(world, 7, &mut bytes);
             (key, random, bytes)
         };

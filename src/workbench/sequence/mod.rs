@@ -20,10 +20,15 @@ pub mod text;
 pub mod wire;
 pub mod words;
 
-pub use call::{CALLS_MAX, Call, CallKind, CallSequence, Descriptor, Effects, RESERVED, Situation};
+pub use call::{
+    CALLS_MAX, Call, CallKind, CallSequence, Descriptor, Effects, Opening, RESERVED, Situation,
+};
 pub use slot::{SessionRef, Slot, SlotKind};
 pub use text::{Entry, ParseError, Remark, SequenceText, is_text};
-pub use words::{Blob, CryptoType, DecodeProfile, EntropyFault, NullPointer};
+pub use words::{
+    Blob, BoundsChoice, CryptoType, DecodeProfile, EntropyFault, HandleForm, NullPointer, Room,
+    Shape,
+};
 
 impl CallSequence {
     /// Reads a sequence from any bytes: text if they begin like text and parse, else wire.

@@ -1,5 +1,7 @@
 //! How calls name devices and sessions.
 
+use super::words::HandleForm;
+
 /// How a call names a device or a session: the how-manieth one that was ever created.
 ///
 /// It wraps over every slot created so far in the sequence, dead and failed ones included: half of
@@ -22,13 +24,15 @@ pub struct SessionRef {
     pub slot: Slot,
     /// The device to go through; `None` is the one that created the session.
     pub via: Option<Slot>,
+    /// What is passed in the place of its handle.
+    pub handle: HandleForm,
 }
 
 impl SessionRef {
     /// The session in this slot, through its own device.
     #[must_use]
     pub const fn new(slot: u8) -> Self {
-        Self { slot: Slot(slot), via: None }
+        Self { slot: Slot(slot), via: None, handle: HandleForm::Given }
     }
 }
 

@@ -78,6 +78,10 @@ words! {
         Unknown = "unknown",
         /// `D3DCRYPTOTYPE_PROPRIETARY`: known, and not offered.
         Proprietary = "proprietary",
+        /// `D3DCRYPTOTYPE_AES128_CTR` but for one bit of its first byte.
+        AlmostFirst = "almost-first",
+        /// `D3DCRYPTOTYPE_AES128_CTR` but for one bit of its last byte.
+        AlmostLast = "almost-last",
     }
 }
 
@@ -91,6 +95,10 @@ words! {
         H264 = "h264",
         /// A profile that the driver does not decode.
         Unknown = "unknown",
+        /// H.264 VLD but for one bit of its first byte.
+        AlmostFirst = "almost-first",
+        /// H.264 VLD but for one bit of its last byte.
+        AlmostLast = "almost-last",
     }
 }
 
@@ -110,6 +118,40 @@ words! {
         Empty = "empty",
         /// A NULL pointer with the right length.
         Null = "null",
+        /// A NULL pointer with the length 0.
+        NullEmpty = "null-empty",
+        /// As the mechanism wants it, with a claimed length of 2^32 - 1.
+        Absurd = "absurd",
+    }
+}
+
+words! {
+    /// What a secret looks like: most look like nothing, some have what careless code trips over.
+    Shape {
+        /// Nothing special.
+        #[default]
+        Plain = "plain",
+        /// Its first byte is zero.
+        LeadingZero = "leading-zero",
+        /// Its eighth byte is zero.
+        MiddleZero = "middle-zero",
+        /// Its last byte is zero.
+        TrailingZero = "trailing-zero",
+        /// The highest bit of every byte is set.
+        HighBits = "high-bits",
+        /// Its halves are equal.
+        EqualHalves = "equal-halves",
+    }
+}
+
+words! {
+    /// The bounds that a driver is opened with.
+    BoundsChoice {
+        /// Those of a workbench, which few calls reach.
+        #[default]
+        Small = "small",
+        /// Those of a product.
+        Product = "product",
     }
 }
 
@@ -127,7 +169,52 @@ words! {
 }
 
 words! {
-    /// What is wrong with the entropy source.
+    /// What is passed in the place of a handle that the driver gave out.
+    HandleForm {
+        /// The handle itself.
+        #[default]
+        Given = "given",
+        /// A handle of the other kind: a device's for a session, a session's for a device.
+        WrongKind = "wrong-kind",
+        /// With its lowest bit the other way round.
+        LowBit = "low-bit",
+        /// With bit 32 the other way round, where a handle is cut that is kept in too little room.
+        MiddleBit = "middle-bit",
+        /// With its highest bit the other way round.
+        HighBit = "high-bit",
+        /// NULL.
+        Null = "null",
+        /// Of a call on a session: the right session, and its handle in the place of the device's.
+        DeviceWrongKind = "device-wrong-kind",
+        /// Of a call on a session: the right session, and the lowest bit of the device's handle the
+        /// other way round.
+        DeviceLowBit = "device-low-bit",
+    }
+}
+
+words! {
+    /// How much room a retire is given for what completes.
+    Room {
+        /// For everything, and more.
+        #[default]
+        Enough = "enough",
+        /// For everything, and not one byte or entry more.
+        Exact = "exact",
+        /// A surface one byte shorter than everything that completes.
+        ShortSurface = "short-surface",
+        /// A surface for the first command alone.
+        SurfaceForOne = "surface-for-one",
+        /// A surface of no bytes.
+        NoSurface = "no-surface",
+        /// A list one entry shorter than what completes.
+        ShortList = "short-list",
+        /// A list without entries.
+        NoList = "no-list",
+    }
+}
+
+words! {
+    /// What is wrong with the entropy source, or special about its answers.
     EntropyFault {
         /// It answers with an error, and leaves bytes behind.
         #[default]
@@ -138,5 +225,35 @@ words! {
         Repeat = "repeat",
         /// It answers with what brings the session's first key back (S-12, S-26).
         Restore = "restore",
+        /// It answers with the random number that the session got last, whatever was drawn since (S-12).
+        Again = "again",
+        /// It answers with zeros first, and then with the random number that the session got last.
+        ZeroThenAgain = "zero-then-again",
+        /// It answers with a fresh number whose first byte is zero.
+        LeadingZero = "leading-zero",
+        /// It answers with a fresh number whose eighth byte is zero.
+        MiddleZero = "middle-zero",
+        /// It answers with a fresh number whose last byte is zero.
+        TrailingZero = "trailing-zero",
+        /// It answers with a fresh number whose bytes have the highest bit set.
+        HighBits = "high-bits",
+        /// It answers with a fresh number whose halves are equal.
+        EqualHalves = "equal-halves",
+    }
+}
+
+impl EntropyFault {
+    /// What the fresh number looks like that is answered; `None` when no fresh one is.
+    #[must_use]
+    pub const fn shape(self) -> Option<Shape> {
+        match self {
+            Self::Fail | Self::Zero | Self::Repeat | Self::Restore => None,
+            Self::Again | Self::ZeroThenAgain => None,
+            Self::LeadingZero => Some(Shape::LeadingZero),
+            Self::MiddleZero => Some(Shape::MiddleZero),
+            Self::TrailingZero => Some(Shape::TrailingZero),
+            Self::HighBits => Some(Shape::HighBits),
+            Self::EqualHalves => Some(Shape::EqualHalves),
+        }
     }
 }

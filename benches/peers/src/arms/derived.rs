@@ -6,8 +6,7 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use rekeylab::generate::sketch::Sketch;
 use rekeylab::sequence::{
-    Blob, Call, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef, Slot,
-};
+    Blob, Call, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef, Slot, Room,};
 
 /// One call; `H` is what a handle is.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -113,7 +112,7 @@ impl<H: Copy> Op<H> {
                 Some(via) => Some(device(via)?),
                 None => None,
             };
-            Some(SessionRef { slot: session(target.session)?, via })
+            Some(SessionRef { slot: session(target.session)?, via, ..SessionRef::default() })
         };
         Some(match self {
             Self::CreateDevice => Call::CreateDevice,
@@ -143,7 +142,7 @@ impl<H: Copy> Op<H> {
                 Call::SubmitBuffer { session, iv, count, len, null }
             }
             Self::SessionStatus { target } => Call::SessionStatus { session: aim(target)? },
-            Self::Retire { count } => Call::Retire { count: count.into() },
+            Self::Retire { count } => Call::Retire { count: count.into(), room: Room::Enough },
             Self::ResetEngine => Call::ResetEngine,
             Self::InjectEntropy { fault, draws } => {
                 Call::InjectEntropy { fault, draws: draws.into() }

@@ -15,8 +15,7 @@ use hegel::{HealthCheck, Hegel, Phase, Settings, TestCase, Verbosity};
 use rekeylab::generate::sketch::Sketch;
 use rekeylab::sequence::{
     Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef,
-    Slot,
-};
+    Slot, Room,};
 
 use super::CALLS_MAX;
 use crate::judge::{Judge, Outcome};
@@ -84,7 +83,7 @@ impl Client {
     fn session(&self, case: &TestCase) -> SessionRef {
         let slot = Slot(*case.draw_silent(self.sessions.values_reusable()));
         let via = rarely(case, 1.0 / 16.0).then(|| self.device(case));
-        SessionRef { slot, via }
+        SessionRef { slot, via, ..SessionRef::default() }
     }
 }
 
@@ -181,7 +180,7 @@ impl Client {
     #[rule]
     fn retire(&mut self, case: TestCase) {
         let count = case.draw_silent(gs::integers::<u32>().max_value(8));
-        self.make(Call::Retire { count });
+        self.make(Call::Retire { count, room: Room::Enough });
     }
 
     #[rule]

@@ -8,8 +8,7 @@ use proptest_state_machine::ReferenceStateMachine;
 use rekeylab::generate::sketch::Sketch;
 use rekeylab::sequence::{
     Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef,
-    Slot,
-};
+    Slot, Room,};
 
 use super::{CALLS_MAX, until_over};
 use crate::judge::{Judge, Outcome};
@@ -47,7 +46,7 @@ impl ReferenceStateMachine for Client {
             (1, Just(Call::ResetEngine).boxed()),
             (1, inject_entropy()),
             (1, (0_u32..4).prop_map(|after| Call::InjectAllocationFailure { after }).boxed()),
-            (3, (0_u32..8).prop_map(|count| Call::Retire { count }).boxed()),
+            (3, (0_u32..8).prop_map(|count| Call::Retire { count, room: Room::Enough }).boxed()),
         ];
         if !state.devices.is_empty() {
             kinds
@@ -94,7 +93,7 @@ fn session(state: &Sketch) -> BoxedStrategy<SessionRef> {
     let slot =
         if alive.is_empty() { any } else { prop_oneof![4 => select(alive), 1 => any].boxed() };
     let via = prop_oneof![15 => Just(None), 1 => device(state).prop_map(Some)];
-    (slot, via).prop_map(|(slot, via)| SessionRef { slot, via }).boxed()
+    (slot, via).prop_map(|(slot, via)| SessionRef { slot, via, ..SessionRef::default() }).boxed()
 }
 
 fn create_session(state: &Sketch) -> BoxedStrategy<Call> {

@@ -15,7 +15,7 @@ fn mutations_are_bounded_and_the_same_everywhere() {
         let mut digest = 0_u64;
         for round in 0..10_000_usize {
             let calls_max = round % 70;
-            mutate(&mut sequence, &mut rng, &SMALL_LIMITS, calls_max);
+            mutate(&mut sequence, &mut rng, &LimitsAt::CORE, calls_max);
             assert!(sequence.calls.len() <= calls_max);
             digest = digest.rotate_left(1) ^ hash(&lines(&sequence));
         }
@@ -23,7 +23,7 @@ fn mutations_are_bounded_and_the_same_everywhere() {
     };
     let digest = run();
     assert_eq!(digest, run());
-    assert_eq!(digest, 6_573_566_355_126_372_434);
+    assert_eq!(digest, 10_419_968_621_910_988_638);
 }
 
 #[test]
@@ -31,11 +31,11 @@ fn any_sequence_can_be_mutated() {
     let mut rng = rng(8);
     for _ in 0..3_000 {
         let mut sequence = any_sequence(&mut rng, 40);
-        mutate(&mut sequence, &mut rng, &SMALL_LIMITS, 40);
+        mutate(&mut sequence, &mut rng, &LimitsAt::CORE, 40);
         assert!(sequence.calls.len() <= 40);
     }
     let mut longest = CallSequence { calls: vec![Call::CreateDevice; CALLS_MAX + 5] };
-    mutate(&mut longest, &mut rng, &SMALL_LIMITS, usize::MAX);
+    mutate(&mut longest, &mut rng, &LimitsAt::CORE, usize::MAX);
     assert!(longest.calls.len() <= CALLS_MAX);
 }
 
@@ -45,7 +45,7 @@ fn nearly_every_mutation_changes_something() {
     let original = generate_from_seed(1, &SearchOptions::default());
     let changed = (0..1000).filter(|_| {
         let mut sequence = original.clone();
-        mutate(&mut sequence, &mut rng, &SMALL_LIMITS, 64);
+        mutate(&mut sequence, &mut rng, &LimitsAt::CORE, 64);
         sequence != original
     });
     assert!(changed.count() > 900);
@@ -57,7 +57,7 @@ fn mutation_alone_reaches_every_kind_and_every_word() {
     let mut sequence = CallSequence::default();
     let (mut kinds, mut words) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..20_000 {
-        mutate(&mut sequence, &mut rng, &SMALL_LIMITS, 32);
+        mutate(&mut sequence, &mut rng, &LimitsAt::CORE, 32);
         for call in &sequence.calls {
             kinds.insert(call.kind());
             words.extend(call.to_string().split(' ').skip(1).filter_map(|argument| {
@@ -83,7 +83,7 @@ fn an_inserted_start_often_brings_its_finish() {
     let (mut starts, mut finishes) = (0, 0);
     for _ in 0..5_000 {
         let mut sequence = original.clone();
-        mutate(&mut sequence, &mut rng, &SMALL_LIMITS, 64);
+        mutate(&mut sequence, &mut rng, &LimitsAt::CORE, 64);
         let mut kinds = sequence.calls.iter().map(Call::kind);
         if kinds.any(|kind| kind == CallKind::StartRefresh) {
             starts += 1;
@@ -100,7 +100,7 @@ fn sequences_under_long_mutation_stay_meaningful() {
     for seed in 0..200 {
         let mut sequence = generate_from_seed(seed, &SearchOptions::default());
         for _ in 0..20 {
-            mutate(&mut sequence, &mut rng, &SMALL_LIMITS, 48);
+            mutate(&mut sequence, &mut rng, &LimitsAt::CORE, 48);
         }
         let mut sketch = Sketch::default();
         for call in &sequence.calls {

@@ -38,9 +38,10 @@ impl Model {
             },
             Call::Retire { .. } => ok("time passes", "INV-08"),
             Call::ResetEngine => ok("a reset is an event, not a request", "S-54"),
-            Call::InjectEntropy { .. } | Call::InjectAllocationFailure { .. } => {
-                ok("it does not enter the driver", "")
-            }
+            Call::InjectEntropy { .. }
+            | Call::InjectAllocationFailure { .. }
+            | Call::CloseAdapter
+            | Call::OpenAdapter { .. } => ok("it does not enter the driver", ""),
         }
     }
 
@@ -68,7 +69,10 @@ impl Model {
         let Some(device) = self.open_device(seen) else { return NO_DEVICE };
         match crypto {
             CryptoType::Aes128Ctr => {}
-            CryptoType::Null | CryptoType::Unknown => {
+            CryptoType::Null
+            | CryptoType::Unknown
+            | CryptoType::AlmostFirst
+            | CryptoType::AlmostLast => {
                 return refuse(
                     Hresult::D3DDDIERR_NOTAVAILABLE,
                     "nobody offers that cipher",
@@ -83,7 +87,7 @@ impl Model {
                 );
             }
         }
-        if profile == DecodeProfile::Unknown {
+        if !matches!(profile, DecodeProfile::None | DecodeProfile::H264) {
             return refuse(
                 Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO,
                 "the cipher is not offered for that profile",
@@ -109,10 +113,12 @@ impl Model {
             Err(answer) => return answer,
         };
         match (blob, session.phase) {
-            (Blob::Short | Blob::Long | Blob::Empty, _) => {
+            (Blob::Short | Blob::Long | Blob::Empty | Blob::Absurd, _) => {
                 refuse(Hresult::E_INVALIDARG, "the wrapped key has the wrong length", "R-11 S-13")
             }
-            (Blob::Null, _) => refuse(Hresult::E_INVALIDARG, "the pointer is NULL", "S-15"),
+            (Blob::Null | Blob::NullEmpty, _) => {
+                refuse(Hresult::E_INVALIDARG, "the pointer is NULL", "S-15")
+            }
             (_, Phase::Keyed) => refuse(INVALIDCALL, "the session has its key already", "S-07"),
             (_, Phase::Pending) => refuse(INVALIDCALL, "a refresh is under way", "S-08"),
             (_, Phase::Lost) => refuse(INVALIDCALL, "the session is lost", "S-52"),
@@ -231,6 +237,9 @@ impl Model {
             Phase::Never => return Err(no_session("the session was never created", "S-44")),
             Phase::Dead => return Err(no_session("the session is destroyed", "S-23")),
             Phase::Unkeyed | Phase::Keyed | Phase::Pending | Phase::Lost => {}
+        }
+        if seen.device_slot.is_none() {
+            return Err(no_session("there is no such device", "S-44"));
         }
         if self.open_device(seen).is_none() {
             return Err(no_session("the device is not open", "S-44"));

@@ -6,7 +6,7 @@ use super::predict::{DrawResult, last_count};
 use super::processed::is_plaintext_of;
 use super::state::{KeyName, ModelCommand, ModelDevice, ModelSession, Place};
 use super::{Answer, CompletionFault, Disagreement, Divergence, Effect, Model};
-use crate::observation::{Observation, Phase, Trace};
+use crate::observation::{Observation, Phase, RetireRoom, Trace, UNTOUCHED};
 use crate::sequence::expand::World;
 use crate::sequence::{Call, expand};
 
@@ -63,7 +63,9 @@ impl Model {
         let session = seen.session_slot.and_then(|slot| self.sessions.get(usize::from(slot)));
         match seen.call {
             Call::CreateDevice | Call::CreateSession { .. } => {
-                (seen.scalar == 0).then_some(Disagreement::Handle)
+                let is_handle =
+                    seen.scalar != 0 && seen.scalar != u64::from_ne_bytes([UNTOUCHED; 8]);
+                (!is_handle).then_some(Disagreement::Handle)
             }
             Call::StartRefresh { .. } => {
                 let limits = trace.limits.as_ref()?;
@@ -90,7 +92,9 @@ impl Model {
             | Call::FinishRefresh { .. }
             | Call::ResetEngine
             | Call::InjectEntropy { .. }
-            | Call::InjectAllocationFailure { .. } => None,
+            | Call::InjectAllocationFailure { .. }
+            | Call::CloseAdapter
+            | Call::OpenAdapter { .. } => None,
         }
     }
 
@@ -101,9 +105,9 @@ impl Model {
             Call::DestroyDevice { .. } => self.follow_destroy_device(index, seen),
             Call::CreateSession { .. } => self.follow_create_session(trace, index, seen),
             Call::DestroySession { .. } => self.follow_destroy_session(index, seen),
-            Call::ExchangeKey { key, .. } => {
+            Call::ExchangeKey { key, shape, .. } => {
                 let mut grown = [0; 16];
-                self.key_ring.session_key(World::default(), key, &mut grown);
+                self.key_ring.session_key(World::default(), key, shape, &mut grown);
                 if let (Some(slot), Some(session)) = (seen.session_slot, self.session_of(seen)) {
                     session.key = grown;
                     session.phase = Phase::Keyed;
@@ -133,11 +137,13 @@ impl Model {
                 }
             }
             Call::SubmitBuffer { .. } => self.follow_submit(index, seen, is_judged),
-            Call::Retire { count } => self.follow_retire(trace, index, seen, count),
+            Call::Retire { count, .. } => self.follow_retire(trace, index, seen, count),
             Call::ResetEngine => self.follow_reset(),
             Call::SessionStatus { .. }
             | Call::InjectEntropy { .. }
-            | Call::InjectAllocationFailure { .. } => {}
+            | Call::InjectAllocationFailure { .. }
+            | Call::CloseAdapter
+            | Call::OpenAdapter { .. } => {}
         }
     }
 
@@ -241,7 +247,7 @@ impl Model {
     /// Completions must come in order, each exactly once, with the bytes of their buffer.
     fn follow_retire(&mut self, trace: &Trace, index: usize, seen: &Observation, count: u32) {
         let delivered = trace.completions_of(seen);
-        let owed = self.queue.len().min(count as usize);
+        let owed = self.fitting(count, seen.room);
         let mut offset = 0;
         for number in 0..owed.max(delivered.len()) {
             let fault = match (delivered.get(number), number < owed) {
@@ -277,15 +283,29 @@ impl Model {
                 self.compare_plaintext(trace, index, seen, completion, &command);
             }
         }
-        if offset != seen.surface_len && !self.is_lost {
+        let is_claim_right = seen.claimed_count as usize == delivered.len();
+        if (offset != seen.surface_len || !is_claim_right) && !self.is_lost {
             let what = CompletionFault::Unexpected;
             let answer = Answer {
                 code: Hresult::S_OK,
-                because: "the surface holds what completed and no more",
+                because: "what is claimed is what completed and no more",
                 rules: "INV-09",
             };
             self.diverge(index, seen, answer, Disagreement::Completions { what });
         }
+    }
+
+    /// How many commands have to complete: as many as were asked for, unless the next does not fit.
+    fn fitting(&self, count: u32, room: RetireRoom) -> usize {
+        let mut left = room.surface_len as usize;
+        let fits = |command: &&ModelCommand| {
+            let len = if command.is_lost { 0 } else { command.len };
+            let rest = left.checked_sub(len);
+            left = rest.unwrap_or(left);
+            rest.is_some()
+        };
+        let most = count.min(room.entries) as usize;
+        self.queue.iter().take(most).take_while(fits).count()
     }
 
     fn completion_fault(&self, completion: &Completion, offset: u32) -> Option<CompletionFault> {

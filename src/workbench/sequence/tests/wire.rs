@@ -94,10 +94,10 @@ fn text_that_does_not_parse_is_read_as_wire() {
 #[test]
 fn numbers_beyond_the_last_word_wrap() {
     let mut record = encode_call(&CallKind::ExchangeKey.plain());
-    record[3] = 0x80 | 7;
+    record[3] = 0x80 | 9;
     let via = Some(Slot(0));
-    let session = SessionRef { slot: Slot(0), via };
-    let expected = Call::ExchangeKey { session, key: 1, blob: Blob::Short };
+    let session = SessionRef { slot: Slot(0), via, ..SessionRef::default() };
+    let expected = Call::ExchangeKey { session, key: 1, blob: Blob::Short, shape: Shape::Plain };
     assert_eq!(decode_call(&record), Some(expected));
 }
 

@@ -5,6 +5,7 @@ use super::line::{Line, Token};
 use super::names::{Names, is_digits, slot};
 use crate::sequence::argument::{Argument, Values};
 use crate::sequence::call::{Call, CallKind};
+use crate::sequence::words::HandleForm;
 
 /// The arguments, in any order; those that are missing stay plain.
 pub(super) fn arguments(
@@ -40,12 +41,12 @@ pub(super) fn arguments(
 }
 
 /// The names of the arguments that a call takes with a `=`; any call on a session can be aimed through
-/// another device.
+/// another device, and with something else than the session's handle.
 fn keys(kind: CallKind) -> impl Iterator<Item = &'static str> {
     let arguments = kind.descriptor().arguments.iter();
-    let via = arguments.clone().any(|argument| matches!(argument.values, Values::Session));
+    let is_aimed = arguments.clone().any(|argument| matches!(argument.values, Values::Session));
     let keys = arguments.map(|argument| argument.key).filter(|key| !key.is_empty());
-    keys.chain(via.then_some("via"))
+    keys.chain(is_aimed.then_some(["via", "handle"]).into_iter().flatten())
 }
 
 fn expected_after(kind: CallKind) -> String {
@@ -89,6 +90,13 @@ fn named(
         if let Some(session) = call.session_mut() {
             session.via = Some(via);
         }
+        return Ok(());
+    }
+    if key == "handle"
+        && let Some(session) = call.session_mut()
+    {
+        let expected = || format!("one of {}", HandleForm::WORDS.join(", "));
+        session.handle = line.word(expected, HandleForm::from_word)?;
         return Ok(());
     }
     let index = arguments.iter().position(|argument| argument.key == key);

@@ -79,7 +79,7 @@ fn what_is_wrong_is_said_with_its_place() {
     check(
         "exchange-key s0 kee=7",
         expect![[
-            r#"line 1, column 17: expected key=, blob=, via=, "->" or the end of the line, found "kee""#
+            r#"line 1, column 17: expected key=, blob=, shape=, via=, handle=, "->" or the end of the line, found "kee""#
         ]],
     );
     check(
@@ -101,13 +101,13 @@ fn what_is_wrong_is_said_with_its_place() {
     check(
         "exchange-key s0 blob=round",
         expect![[
-            r#"line 1, column 22: expected one of good, short, long, corrupt, empty, null, found "round""#
+            r#"line 1, column 22: expected one of good, short, long, corrupt, empty, null, null-empty, absurd, found "round""#
         ]],
     );
     check(
         "exchange-key s0 s1",
         expect![[
-            r#"line 1, column 17: expected key=, blob=, via=, "->" or the end of the line, found "s1""#
+            r#"line 1, column 17: expected key=, blob=, shape=, via=, handle=, "->" or the end of the line, found "s1""#
         ]],
     );
     check(
@@ -127,7 +127,7 @@ fn what_is_wrong_is_said_with_its_place() {
     check(
         "create-session d0 type=aes",
         expect![[
-            r#"line 1, column 24: expected one of aes128-ctr, null, unknown, proprietary, found "aes""#
+            r#"line 1, column 24: expected one of aes128-ctr, null, unknown, proprietary, almost-first, almost-last, found "aes""#
         ]],
     );
     check(
@@ -141,7 +141,7 @@ fn what_is_wrong_is_said_with_its_place() {
     check(
         "inject-entropy sometimes",
         expect![[
-            r#"line 1, column 16: expected one of fail, zero, repeat, restore, found "sometimes""#
+            r#"line 1, column 16: expected one of fail, zero, repeat, restore, again, zero-then-again, leading-zero, middle-zero, trailing-zero, high-bits, equal-halves, found "sometimes""#
         ]],
     );
     check(
@@ -162,7 +162,7 @@ fn what_is_wrong_is_said_with_its_place() {
     );
     check(
         "retire 1 =",
-        expect![[r#"line 1, column 8: expected "->" or the end of the line, found "1""#]],
+        expect![[r#"line 1, column 8: expected room=, "->" or the end of the line, found "1""#]],
     );
     check(
         "größe s0",
@@ -202,7 +202,7 @@ fn what_is_too_long_names_the_limit() {
     assert_eq!(SequenceText::parse(&calls).unwrap().entries.len(), CALLS_MAX);
     check(
         &format!("{calls}# Comments are free.\nretire 1"),
-        expect!["line 514, column 1: expected at most 512 calls, found one more"],
+        expect!["line 1026, column 1: expected at most 1024 calls, found one more"],
     );
     check(
         &"\n".repeat(TEXT_LEN_MAX + 1),

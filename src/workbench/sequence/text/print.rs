@@ -8,6 +8,7 @@ use super::{HEADER, Remark, SequenceText, VERSION};
 use crate::sequence::argument::Values;
 use crate::sequence::call::Call;
 use crate::sequence::slot::{SessionRef, Slot, SlotKind};
+use crate::sequence::words::HandleForm;
 
 /// Where the arrows stand unless a call is longer.
 const ARROW_COLUMN: usize = 40;
@@ -98,10 +99,11 @@ impl Display for Call {
                 _ => write!(f, "{value}")?,
             }
         }
-        match self.session() {
-            Some(SessionRef { via: Some(Slot(via)), .. }) => write!(f, " via=d{via}"),
-            _ => Ok(()),
+        let Some(SessionRef { slot: _, via, handle }) = self.session() else { return Ok(()) };
+        if let Some(Slot(via)) = via {
+            write!(f, " via=d{via}")?;
         }
+        if handle == HandleForm::Given { Ok(()) } else { write!(f, " handle={}", handle.word()) }
     }
 }
 
