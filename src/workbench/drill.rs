@@ -6,12 +6,16 @@ use crate::observation::{Layer, Layers};
 
 /// The layers in which a fault is drilled.
 ///
-/// A fault that leaves a secret behind is looked for everywhere, one that shows a secret also in
+/// A fault that leaves a secret or memory behind is looked for everywhere, one that shows a secret also in
 /// `Debug` text. Any other is drilled in the fast lane, as most inputs of a campaign are run: with
 /// everything looked into, much of what goes wrong between calls is also seen as a secret in the
 /// wrong place, often a call earlier, and the fault's own alarm would never ring.
 #[must_use]
 pub fn layers_for(fault: Option<Fault>) -> Layers {
+    // Memory that is left behind is seen by comparing runs.
+    if fault.is_some_and(|fault| fault.breaks().contains("INV-06")) {
+        return Layers::ALL;
+    }
     match fault.map(Fault::rings) {
         None | Some("key-residue") => Layers::ALL,
         Some("key-leak") => Layers::FAST.with(Layer::Debug),

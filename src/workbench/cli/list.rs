@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::sequence::CallKind;
+use crate::sequence::misuse::{self, Misuse, Said};
 use crate::{invariant, rules};
 
 use super::Format;
@@ -13,7 +14,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
 
-/// Lists calls, invariants, rules, faults or exit codes
+/// Lists calls, misuses, invariants, rules, faults or exit codes
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,6 +30,8 @@ pub(super) struct Options {
 enum What {
     /// The calls of a sequence, with all their arguments
     Calls,
+    /// What can be wrong with each argument and moment, and how a sequence says it
+    Misuse,
     /// What must hold, in the order in which it is asked
     Invariants,
     /// The rules of the interface, who decides each and what shows it
@@ -55,6 +58,7 @@ struct Entries {
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let listing = match options.what {
         What::Calls => calls(),
+        What::Misuse => misuses(),
         What::Invariants => invariants(),
         What::Rules => list_rules(),
         What::Faults => faults()?,
@@ -77,6 +81,18 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
 fn calls() -> Listing {
     let row = |kind: &CallKind| vec![kind.plain().to_string(), kind.summary().to_owned()];
     Listing { keys: &["call", "does"], rows: CallKind::ALL.iter().map(row).collect() }
+}
+
+fn misuses() -> Listing {
+    let row = |misuse: &Misuse| {
+        let said = match misuse.said {
+            Said::By(calls) => calls.to_owned(),
+            Said::Always(how) => format!("always: {how}"),
+            Said::Not(why) => format!("not: {why}"),
+        };
+        vec![misuse.of.to_owned(), misuse.bad.to_owned(), said]
+    };
+    Listing { keys: &["of", "bad", "said_by"], rows: misuse::ALL.iter().map(row).collect() }
 }
 
 fn invariants() -> Listing {

@@ -7,7 +7,7 @@ use keysan::gate::Gate;
 use super::Executor;
 use super::dut::Dut;
 use super::hygiene::{Instruments, Recorded, place_of};
-use crate::observation::{Following, Layer, Layers, Place, Trace, Void};
+use crate::observation::{Block, Following, Layer, Layers, Place, Trace, Void};
 use crate::sequence::CallSequence;
 use crate::sequence::expand::World;
 
@@ -72,12 +72,14 @@ const WORLDS: [World; 4] = [
 ];
 
 impl Executor {
-    /// Runs the sequence four times more and notes the words that follow the key.
+    /// Runs the sequence four times more and notes the words that follow the key, or what `stays` of
+    /// the heap if more does with each run.
     pub(super) fn compare_runs<D: Dut>(
         &mut self,
         instruments: &mut Instruments,
         dut: &D,
         sequence: &CallSequence,
+        stays: &[Block],
         trace: &mut Trace,
     ) {
         let mut differential = core::mem::take(&mut self.differential);
@@ -89,6 +91,7 @@ impl Executor {
         let [base, other_key, other_payload, again] = &differential.runs;
         if differential.runs.iter().any(|run| run.floor != base.floor) {
             // A driver that leaks memory has other addresses in each run.
+            trace.leaks.extend_from_slice(stays);
             trace.layers = trace.layers.without(Layer::Differential);
             self.differential = differential;
             return;

@@ -293,6 +293,17 @@ impl<D: Dut> Run<'_, D> {
         }
     }
 
+    /// Notes the blocks that are still allocated when the driver is gone.
+    pub(super) fn look_at_what_stays(&mut self) {
+        let Some(arena) = &self.instruments.arena else { return };
+        let leaks = &mut self.trace.leaks;
+        arena.each_block(&mut |block, _| {
+            if block.freed_in.is_none() {
+                leaks.push(block);
+            }
+        });
+    }
+
     /// Looks at what is left of the heap when the driver is gone.
     pub(super) fn look_at_stray_writes(&mut self) {
         let Some(arena) = &self.instruments.arena else { return };

@@ -150,9 +150,11 @@ impl Executor {
         }
         let mut instruments = Instruments::take();
         self.run(&mut instruments, dut, sequence, layers, World::default(), None, trace);
+        // A block that one run leaves behind may be a cache; only several runs tell.
+        let stays = core::mem::take(&mut trace.leaks);
         if trace.layers.has(Layer::Differential) {
             if trace.panic.is_none() {
-                self.compare_runs(&mut instruments, dut, sequence, trace);
+                self.compare_runs(&mut instruments, dut, sequence, &stays, trace);
             } else {
                 // A run that did not end cannot be compared.
                 trace.layers = trace.layers.without(Layer::Differential);

@@ -99,6 +99,7 @@ impl<D: Dut> Run<'_, D> {
             self.look_around(index);
             self.look_at_every_byte_of_statics(index);
             self.look_at_stray_writes();
+            self.look_at_what_stays();
         }
     }
 
@@ -129,6 +130,7 @@ impl<D: Dut> Run<'_, D> {
         self.seen.code = self.perform(index);
         self.executor.seams.end_call(&mut self.trace.draws);
         self.seen.reservations = self.executor.seams.reservations();
+        self.seen.held_len = self.executor.seams.reserved_len();
         self.seen.draws = narrow(first_draw)..narrow(self.trace.draws.len());
         if self.seen.call.enters_driver() {
             self.executor.note_freed(self.trace, index);

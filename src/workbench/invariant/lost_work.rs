@@ -3,6 +3,7 @@
 use super::model::CompletionFault;
 use rekeylab_ddi::Hresult;
 
+use crate::observation::{Observation, Trace};
 use crate::sequence::Call;
 
 use super::{
@@ -49,8 +50,23 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             is_inferred: false,
         });
     }
-    // After a panic nothing was torn down, and after another alarm the sums prove nothing.
+    // After another alarm the sums prove nothing.
     let trace = case.trace;
+    if verdict.is_clean() {
+        verdict.violations.extend(unaccounted(trace));
+    }
+    if let (Some(block), true) = (trace.leaks.first(), verdict.is_clean()) {
+        verdict.violations.push(Violation {
+            invariant: INVARIANT.name,
+            call: trace.calls.len(),
+            session: None,
+            happened: format!("{block}: each run leaves one more behind"),
+            expected: "all memory to go with the driver".to_owned(),
+            rules: "INV-06 S-49",
+            is_inferred: false,
+        });
+    }
+    // After a panic nothing was torn down.
     if trace.reserved_len != 0 && trace.panic.is_none() && verdict.is_clean() {
         verdict.violations.push(Violation {
             invariant: INVARIANT.name,
@@ -65,6 +81,76 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             is_inferred: false,
         });
     }
+}
+
+/// The first call after which the driver holds another amount of memory than it can account for.
+///
+/// What it keeps it has asked for, a refused call keeps nothing, and a session gives back what it took,
+/// so that memory stays bounded while sessions come and go (S-10, S-56). A driver that has not asked for
+/// anything is not judged.
+fn unaccounted(trace: &Trace) -> Option<Violation> {
+    let mut before = 0;
+    for (call, seen) in trace.calls.iter().enumerate() {
+        let held = seen.held_len;
+        let wrong = if held == before && !is_growth(seen) || seen.code.is_none() {
+            None
+        } else if seen.is_refused() {
+            (held != before).then(|| {
+                (format!("{before} bytes, as before: the call was refused"), "INV-04 S-56")
+            })
+        } else if before > 0 && is_growth(seen) {
+            let least = before.saturating_add(least_growth(seen));
+            (held < least)
+                .then(|| (format!("at least {least} bytes, for what the call keeps"), "S-56"))
+        } else {
+            let kept = session_len(trace, seen).map(|len| before.saturating_sub(len));
+            let most = kept.filter(|&most| held > most);
+            most.map(|most| {
+                (format!("at most {most} bytes: as much less as its creation took"), "S-49")
+            })
+        };
+        if let Some((expected, rules)) = wrong {
+            return Some(Violation {
+                invariant: INVARIANT.name,
+                call,
+                session: seen.session_slot,
+                happened: format!(
+                    "{held} bytes of memory were held behind it, and {before} before"
+                ),
+                expected,
+                rules,
+                is_inferred: false,
+            });
+        }
+        before = held;
+    }
+    None
+}
+
+/// Whether the call makes something that needs memory.
+fn is_growth(seen: &Observation) -> bool {
+    seen.is_ok() && seen.call.kind().descriptor().does.allocates
+}
+
+/// The least that it needs, in bytes.
+fn least_growth(seen: &Observation) -> u64 {
+    match seen.call {
+        Call::SubmitBuffer { len, .. } => len.into(),
+        _ => 1,
+    }
+}
+
+/// What the creation of the session took that the call has destroyed, in bytes.
+fn session_len(trace: &Trace, seen: &Observation) -> Option<u64> {
+    if !matches!(seen.call, Call::DestroySession { .. }) || !seen.is_ok() {
+        return None;
+    }
+    let is_its = |made: &Observation| {
+        matches!(made.call, Call::CreateSession { .. }) && made.session_slot == seen.session_slot
+    };
+    let created = trace.calls.iter().position(is_its)?;
+    let before = created.checked_sub(1).and_then(|before| trace.calls.get(before));
+    trace.calls[created].held_len.checked_sub(before.map_or(0, |before| before.held_len))
 }
 
 /// Whether driver and model disagree about how much room the queue has left.

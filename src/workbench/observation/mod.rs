@@ -62,6 +62,8 @@ pub struct Trace {
     pub panic: Option<String>,
     /// Bytes that the engine granted and never got back, once everything was destroyed.
     pub reserved_len: u64,
+    /// Blocks of the heap that were not given back, if more of them stay behind with every run.
+    pub leaks: Vec<Block>,
     /// The layers that were looked into, each shown to look.
     pub layers: Layers,
     /// Why the run proves nothing about leftovers, if a scan did not find its canary.
@@ -106,6 +108,8 @@ pub struct Observation {
     pub log: Range<u32>,
     /// How many allocation requests the driver made, and whether one was refused.
     pub reservations: Reservations,
+    /// Bytes that the engine had granted and not got back after the call.
+    pub held_len: u64,
 }
 
 /// How much room a retire was given for what completes.
@@ -193,6 +197,7 @@ impl Observation {
             draws: 0..0,
             log: 0..0,
             reservations: Reservations::default(),
+            held_len: 0,
         }
     }
 
@@ -228,6 +233,7 @@ impl Trace {
             stray_writes,
             panic,
             reserved_len,
+            leaks,
             layers,
             void,
             sequence_len,
@@ -243,6 +249,7 @@ impl Trace {
         empty_homes.clear();
         followings.clear();
         stray_writes.clear();
+        leaks.clear();
         (*limits, *panic, *void) = (None, None, None);
         (*reserved_len, *sequence_len, *layers) = (0, 0, Layers::NONE);
     }

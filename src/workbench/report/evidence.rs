@@ -122,6 +122,11 @@ fn marks(trace: &Trace) -> BTreeMap<Mark, u16> {
         }
         *marks.entry(mark).or_default() |= 1;
     }
+    for block in &trace.leaks {
+        // Which of the blocks of its call it is, and how long it is, tells leaks apart.
+        let place = Place::Heap { block: *block, offset: 0 };
+        *marks.entry(mark(block.allocated_in, None, &place)).or_default() |= 1 << 14;
+    }
     for seen in &trace.empty_homes {
         let place = Place::Home { home: seen.home };
         *marks.entry(mark(seen.call, name(seen.secret), &place)).or_default() |= 1 << 15;

@@ -14,6 +14,7 @@ pub mod argument;
 pub mod call;
 pub mod expand;
 pub mod kind;
+pub mod misuse;
 pub mod renumber;
 pub mod slot;
 pub mod text;
