@@ -12,7 +12,7 @@ use crate::observation::{Layer, Layers};
 /// wrong place, often a call earlier, and the fault's own alarm would never ring.
 #[must_use]
 pub fn layers_for(fault: Option<Fault>) -> Layers {
-    // Memory that is left behind is seen by comparing runs.
+    // Memory that is left behind, and text in an encoding of its own, are seen by comparing runs.
     if fault.is_some_and(|fault| fault.breaks().contains("INV-06")) {
         return Layers::ALL;
     }

@@ -160,7 +160,8 @@ impl Client {
             HandleForm::MiddleBit => given ^ 1 << 32,
             HandleForm::HighBit => given ^ 1 << 63,
             HandleForm::Null => 0,
-            HandleForm::DeviceWrongKind => session,
+            HandleForm::DeviceWrongKind if is_aimed => session,
+            HandleForm::DeviceWrongKind => other_kind,
         };
         let is_about_device =
             matches!(form, HandleForm::DeviceWrongKind | HandleForm::DeviceLowBit);

@@ -7,7 +7,9 @@ use keysan::gate::Gate;
 use super::Executor;
 use super::dut::Dut;
 use super::hygiene::{Instruments, Recorded, place_of};
-use crate::observation::{Block, Following, Layer, Layers, Place, Trace, Void};
+use crate::observation::{
+    Block, Following, Layer, Layers, Place, Spoke, ToldFollowing, Trace, Void,
+};
 use crate::sequence::CallSequence;
 use crate::sequence::expand::World;
 
@@ -28,6 +30,19 @@ pub(super) struct RunRecord {
     pub(super) floor: usize,
     /// Whether some home had to hold a key when it was recorded.
     pub(super) is_key_expected: bool,
+    /// What the driver said, one piece behind the other.
+    pub(super) said: String,
+    /// What each piece is, after which call, and where it ends.
+    pieces: Vec<(Spoken, u32, usize)>,
+}
+
+/// Something that the driver said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Spoken {
+    /// What a call logged.
+    Log,
+    /// `Debug` of the driver.
+    Debug,
 }
 
 impl RunRecord {
@@ -52,12 +67,34 @@ impl RunRecord {
         self.shown.extend(copied.map(|copied| (Recorded::Leftovers(copied), call)));
     }
 
+    /// Notes that what was said since the last piece is one.
+    pub(super) fn end_piece(&mut self, spoken: Spoken, call: u32) {
+        self.pieces.push((spoken, call, self.said.len()));
+    }
+
+    /// Every piece, with what it is and after which call.
+    fn pieces(&self) -> impl Iterator<Item = (Spoken, u32, &str)> {
+        let mut start = 0;
+        self.pieces.iter().map(move |&(spoken, call, end)| {
+            let piece = self.said.get(start..end).unwrap_or_default();
+            start = end;
+            (spoken, call, piece)
+        })
+    }
+
     fn clear(&mut self) {
         self.recording.clear();
         self.shown.clear();
         self.is_key_expected = false;
+        self.said.clear();
+        self.pieces.clear();
+        // Now, because it must not grow during a call.
+        self.said.reserve(SAID_LEN_MAX);
     }
 }
+
+/// Of what a driver says in one run the beginning is compared, in bytes.
+pub(super) const SAID_LEN_MAX: usize = 1 << 20;
 
 /// The number of [`Recorded::Leftovers`] in a recording.
 const LEFTOVERS: u32 = 0;
@@ -96,6 +133,7 @@ impl Executor {
             self.differential = differential;
             return;
         }
+        compare_texts(&differential.runs, &mut trace.told_followings);
         let (followings, shown) = (&mut trace.followings, &base.shown);
         let [base_run, again, other_key, other_payload] =
             [base, again, other_key, other_payload].map(|run| &run.recording);
@@ -124,6 +162,40 @@ impl Executor {
         }
         differential.runs.iter_mut().for_each(RunRecord::clear);
         self.differential = differential;
+    }
+}
+
+/// Notes each piece of text that is another with another key, and the same with other payloads and in
+/// the next run: whatever its encoding is, it says something of the key.
+fn compare_texts(runs: &[RunRecord; 4], told: &mut Vec<ToldFollowing>) {
+    let [base, other_key, other_payload, again] = runs;
+    let of = |run: &RunRecord| {
+        run.pieces().map(|(spoken, call, text)| (spoken, call, text.to_owned())).collect::<Vec<_>>()
+    };
+    let others = [of(other_key), of(other_payload), of(again)];
+    let mut last_debug = false;
+    for (index, (spoken, call, text)) in base.pieces().enumerate() {
+        let [keyed, paid, same] = others.each_ref().map(|pieces| pieces.get(index));
+        let is_like = |other: Option<&(Spoken, u32, String)>| {
+            other.is_some_and(|(its, at, said)| (*its, *at) == (spoken, call) && said == text)
+        };
+        let follows = !is_like(keyed) && is_like(paid) && is_like(same);
+        match spoken {
+            Spoken::Log if follows => {
+                let other = keyed.map_or("", |(_, _, said)| said);
+                let differs = text.lines().zip(other.lines()).position(|(one, other)| one != other);
+                let line = super::narrow(differs.unwrap_or(0)) + 1;
+                told.push(ToldFollowing { call, place: Spoke::Log { line } });
+            }
+            // `Debug` goes on showing what it shows, and is told where it begins to.
+            Spoken::Debug if follows && !last_debug => {
+                told.push(ToldFollowing { call, place: Spoke::Debug });
+            }
+            Spoken::Log | Spoken::Debug => {}
+        }
+        if spoken == Spoken::Debug {
+            last_debug = follows;
+        }
     }
 }
 

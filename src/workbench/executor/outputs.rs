@@ -3,6 +3,7 @@
 use core::fmt::{self, Write as _};
 use core::ops::Range;
 
+use super::differential::{SAID_LEN_MAX, Spoken};
 use super::dut::Dut;
 use super::run::{Run, enter};
 use super::{Executor, narrow, sighting};
@@ -90,6 +91,29 @@ impl<D: Dut> Run<'_, D> {
         }
         self.executor.text = log;
         start..narrow(self.trace.log.len())
+    }
+
+    /// Records what the call logged and what `Debug` of the driver shows now, if runs are compared.
+    #[inline]
+    pub(super) fn record_what_was_said(&mut self, index: usize) {
+        let Some(record) = &mut self.recording else { return };
+        let call = narrow(index);
+        let room = SAID_LEN_MAX.saturating_sub(record.said.len());
+        let logged = self.trace.log_of(&self.seen);
+        if !logged.is_empty() && logged.len() <= room {
+            record.said.push_str(logged);
+            record.end_piece(Spoken::Log, call);
+        }
+        if self.dut.declares_text() {
+            let secrets = &self.executor.secrets;
+            let said = &mut record.said;
+            // On the stack of the workbench, so that what formatting leaves there is nobody's. What does
+            // not fit is not compared.
+            let _ = enter(&mut self.driver, self.instruments, secrets, false, |driver| {
+                write!(Bounded(said), "{driver:?}")
+            });
+            record.end_piece(Spoken::Debug, call);
+        }
     }
 
     /// Looks at what `Debug` showed of the arguments of the last call, which a driver may well log.

@@ -136,6 +136,7 @@ impl<D: Dut> Run<'_, D> {
             self.executor.note_freed(self.trace, index);
             self.scan_scalar(self.seen.scalar, index);
             self.seen.log = self.read_log(index);
+            self.record_what_was_said(index);
             self.look_for_leftovers(index);
             if self.layers.has(Layer::Debug) {
                 self.read_debug_text(index);

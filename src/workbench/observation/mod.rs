@@ -17,8 +17,8 @@ use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};
 pub use layer::{Layer, Layers};
 pub use lifetime::{Cause, Lifetime};
 pub use sighting::{
-    Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Sighting, Stay,
-    StrayWrite,
+    Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Sighting, Spoke,
+    Stay, StrayWrite, ToldFollowing,
 };
 pub use standing::{Before, DeviceStanding, Phase, SessionStanding, Standings};
 pub use state_hash::{StateHash, StateId};
@@ -56,6 +56,8 @@ pub struct Trace {
     pub empty_homes: Vec<EmptyHome>,
     /// Words that follow the key, whatever they say.
     pub followings: Vec<Following>,
+    /// Text of the driver that follows the key, in whatever encoding.
+    pub told_followings: Vec<ToldFollowing>,
     /// Writes into freed blocks and into the gaps between blocks.
     pub stray_writes: Vec<StrayWrite>,
     /// The message of the panic that ended the execution, if one did.
@@ -230,6 +232,7 @@ impl Trace {
             stays,
             empty_homes,
             followings,
+            told_followings,
             stray_writes,
             panic,
             reserved_len,
@@ -248,6 +251,7 @@ impl Trace {
         stays.clear();
         empty_homes.clear();
         followings.clear();
+        told_followings.clear();
         stray_writes.clear();
         leaks.clear();
         (*limits, *panic, *void) = (None, None, None);

@@ -220,6 +220,36 @@ pub struct Following {
     pub word_count: u32,
 }
 
+/// Text that is another when the key is another, and the same when only the payloads are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ToldFollowing {
+    /// The call after which it was said.
+    pub call: u32,
+    /// Where it was said.
+    pub place: Spoke,
+}
+
+/// Where a driver says something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Spoke {
+    /// In its log.
+    Log {
+        /// Which line of what the call logged; counts from 1.
+        line: u32,
+    },
+    /// In its `Debug` text.
+    Debug,
+}
+
+impl fmt::Display for Spoke {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log { line } => write!(f, "line {line} of the log"),
+            Self::Debug => f.write_str("the `Debug` text"),
+        }
+    }
+}
+
 /// A byte that nobody had promised the driver was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StrayWrite {

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::invariant::Violation;
-use crate::observation::{Block, Draw, Home, Observation, Place, SecretKind, SecretName, Trace};
+use crate::observation::{
+    Block, Draw, Home, Observation, Place, SecretKind, SecretName, Spoke, Trace,
+};
 use crate::sequence::{Call, wire};
+use keysan::text::Encoding;
 
 /// The invariants that are broken by where secrets are seen.
 pub(super) const ABOUT_SECRETS: [&str; 2] = ["key-leak", "key-residue"];
@@ -121,6 +124,13 @@ fn marks(trace: &Trace) -> BTreeMap<Mark, u16> {
             mark.len = mark.len.max(seen.word_count);
         }
         *marks.entry(mark).or_default() |= 1;
+    }
+    for told in &trace.told_followings {
+        let place = match told.place {
+            Spoke::Log { line } => Place::Log { line, encoding: Encoding::Raw },
+            Spoke::Debug => Place::Debug { encoding: Encoding::Raw },
+        };
+        *marks.entry(mark(told.call, None, &place)).or_default() |= 1 << 13;
     }
     for block in &trace.leaks {
         // Which of the blocks of its call it is, and how long it is, tells leaks apart.

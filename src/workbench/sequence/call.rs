@@ -152,7 +152,7 @@ calls! {
         device: Slot = Slot(0), Argument::DEVICE;
         /// What is passed in the place of its handle.
         handle: HandleForm = HandleForm::Given,
-            Argument::word("handle", WireField::Mode, DEVICE_HANDLES).tempting(16);
+            Argument::word("handle", WireField::Mode, HandleForm::WORDS).tempting(16);
     };
 
     /// `create-session`: makes a session and the next session slot, whether or not it succeeds.
@@ -168,7 +168,7 @@ calls! {
             Argument::word("profile", WireField::ModeHigh, DecodeProfile::WORDS).tempting(8);
         /// What is passed in the place of the device's handle.
         handle: HandleForm = HandleForm::Given,
-            Argument::word("handle", WireField::Size, DEVICE_HANDLES).tempting(32);
+            Argument::word("handle", WireField::Size, HandleForm::WORDS).tempting(32);
     };
 
     /// `destroy-session`.
@@ -474,10 +474,6 @@ impl Call {
         arguments.filter_map(|(index, argument)| Some((argument, self.value(index)?)))
     }
 }
-
-/// What can be passed in the place of a device's handle: all but what concerns the device that a call on
-/// a session goes through.
-const DEVICE_HANDLES: &[&str] = HandleForm::WORDS.split_at(HandleForm::DeviceWrongKind as usize).0;
 
 /// Lengths claimed for the random-number buffer: around 16 bytes, and where a sign bit is set.
 const SIZES: &[u64] = &[0, 1, 15, 16, 17, 32, 0x8000_0000, u32::MAX as u64];

@@ -7,18 +7,19 @@
 //!
 //! | call | device | session | mode | size | x | y |
 //! |---|---|---|---|---|---|---|
-//! | other calls on a device | device | | | | | |
-//! | create-session | device | | crypto type + 16 * profile | | | |
-//! | exchange-key | via | session | blob | key | | |
+//! | destroy-device | device | | handle | | | |
+//! | create-session | device | | crypto type + 16 * profile | handle | | |
+//! | exchange-key | via | session | blob | key | shape | |
 //! | start-refresh | via | session | 1: NULL buffer | size | | |
 //! | submit-buffer | via | session | NULL pointer | len | iv | count |
 //! | other session calls | via | session | | | | |
-//! | retire | | | | count | | |
+//! | retire | | | room | count | | |
 //! | inject-entropy | | | fault | draws | | |
 //! | inject-allocation-failure | | | | after | | |
+//! | open-adapter | | | bounds | entropy | | |
 //!
 //! In calls on a session, bit 0x80 of the mode says that the device byte is the device to go
-//! through. Fields without a meaning are written as zero and not read. These numbers never change.
+//! through, and bits 0x70 what is passed in the place of the handle. Fields without a meaning are written as zero and not read. These numbers never change.
 //!
 //! Every byte string decodes. Records with an unknown or reserved opcode are skipped, so that a
 //! sequence of a later version still runs in part; a trailing part of a record is ignored, so that

@@ -184,7 +184,8 @@ words! {
         HighBit = "high-bit",
         /// NULL.
         Null = "null",
-        /// Of a call on a session: the right session, and its handle in the place of the device's.
+        /// Of a call on a session: the right session, and its handle in the place of the device's. Of a
+        /// call on a device, as `wrong-kind`; and so for the next.
         DeviceWrongKind = "device-wrong-kind",
         /// Of a call on a session: the right session, and the lowest bit of the device's handle the
         /// other way round.
