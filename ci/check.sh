@@ -34,7 +34,7 @@ step "tests of the core as it ships" cargo test --quiet -p rekeylab-driver -p re
 install_tool cargo-deny "$CARGO_DENY_VERSION"
 step "licences, banned crates and sources" cargo deny --log-level error check licenses bans sources
 # The advisory database comes over the network; without one there is nothing to compare with.
-if cargo deny --log-level error fetch db 2>/dev/null; then
+if bounded 600 cargo deny --log-level error fetch db 2>/dev/null; then
     step "advisories" cargo deny --log-level error check advisories
 else
     printf '\n== advisories: skipped, the database cannot be fetched from here\n'

@@ -36,6 +36,20 @@ replace() {
     rm -rf "$1.before"
 }
 
+# seconds_of DURATION: such as 90, 150m or "1h 30m".
+seconds_of() {
+    local number unit sum=0
+    while read -r number unit; do
+        case $unit in
+            d*) number=$((number * 86400)) ;;
+            h*) number=$((number * 3600)) ;;
+            m*) number=$((number * 60)) ;;
+        esac
+        sum=$((sum + number))
+    done < <(grep -oE '[0-9]+ *[a-z]*' <<<"$1" | sed -E 's/([0-9]+) */\1 /')
+    echo "$sum"
+}
+
 # Fuzzes one target, and keeps what it learnt before anything else can fail.
 search() {
     local target=$1 working_set=fuzz/corpus/$1 status=0
@@ -44,7 +58,8 @@ search() {
         step "restore the working set of $target" copy_into "$store/$target" "$working_set"
     fi
     printf '\n== fuzz %s for %s\n' "$target" "$duration"
-    cargo run --quiet --release -- fuzz --target "$target" --time "$duration" || status=$?
+    bounded $(($(seconds_of "$duration") + STEP_SECONDS)) \
+        cargo run --quiet --release -- fuzz --target "$target" --time "$duration" || status=$?
     if [ "$status" -gt "$found" ]; then found=$status; fi
     if [ -n "$store" ]; then
         step "store the findings" copy_into fuzz/findings "$store/findings"

@@ -10,12 +10,33 @@ case $TOOLS in /*) ;; *) TOOLS=$PWD/$TOOLS ;; esac
 PATH=$TOOLS/bin:$TOOLS/typos/bin:$PATH
 export PATH
 
+# Seconds after which a step is thought never to end; most take minutes.
+STEP_SECONDS=7200
+
+# bounded SECONDS COMMAND...: ends a command that takes longer, where coreutils has `timeout`. A function
+# of these scripts runs as it is: it bounds by itself what may take long.
+bounded() {
+    local seconds=$1 options=(--kill-after=30)
+    shift
+    # At a terminal, Ctrl-C has to reach the command.
+    if [ -t 0 ]; then options+=(--foreground); fi
+    if [ "$(type -t "$1")" = function ] || ! command -v timeout >/dev/null; then
+        "$@"
+    else
+        timeout "${options[@]}" "$seconds" "$@"
+    fi
+}
+
 # step TEXT COMMAND...: says what runs; names what failed and how to run it alone.
 step() {
-    local text=$1
+    local text=$1 status=0
     shift
     printf '\n== %s\n' "$text"
-    if ! "$@"; then
+    bounded "$STEP_SECONDS" "$@" || status=$?
+    if [ "$status" = 124 ]; then
+        printf '\nit took longer than %d seconds\n' "$STEP_SECONDS" >&2
+    fi
+    if [ "$status" != 0 ]; then
         printf '\nFAILED: %s\n  run it alone: %s\n' "$text" "$*" >&2
         exit 1
     fi

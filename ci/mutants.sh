@@ -36,6 +36,8 @@ fi
 SHARE_MIN=97
 # Seconds after which a judge is thought never to end; it takes about one.
 JUDGE_SECONDS=20
+# Seconds after which all judges together are thought never to end; they take half an hour.
+WHOLE_SECONDS=86400
 
 work=$(dirname "$TOOLS")/mutants
 tree=$work/tree
@@ -79,18 +81,19 @@ prepare_the_judge() {
     # A run that was broken off may have left half of something.
     rm -rf "$CARGO_TARGET_DIR/debug/incremental"
     touch "$tree"/src/{ddi,cipher,driver,keysan,workbench}/lib.rs
-    program=$(cd "$tree" && cargo test --quiet --no-run "${whole[@]}" --package rekeylab \
-        --test judge --message-format json | sed -n 's/.*"executable":"\([^"]*judge[^"]*\)".*/\1/p')
+    program=$(cd "$tree" && bounded "$STEP_SECONDS" cargo test --quiet --no-run "${whole[@]}" \
+        --package rekeylab --test judge --message-format json | sed -n 's/.*"executable":"\([^"]*judge[^"]*\)".*/\1/p')
     [ -n "$program" ]
     loaded_part "$program" "$work/original"
-    (cd "$tree/src/workbench" && "$program" --quiet)
+    (cd "$tree/src/workbench" && bounded "$STEP_SECONDS" "$program" --quiet)
 }
 
 # mutate OUT OPTIONS...: 2 and 3 say that some survived, or did not end, which is told later.
 mutate() {
     local out=$1 status=0
     shift
-    cargo mutants --dir "$tree" --in-place --config ci/mutants.toml --output "$out" --no-times \
+    bounded "$WHOLE_SECONDS" cargo mutants --dir "$tree" --in-place \
+        --config ci/mutants.toml --output "$out" --no-times \
         --package rekeylab-driver --package rekeylab-cipher --package rekeylab-ddi \
         --baseline skip --timeout "$JUDGE_SECONDS" \
         --cargo-arg "--config=target.'cfg(all())'.runner=['$tree/ci/mutants.sh','--judge']" \
