@@ -23,6 +23,13 @@ pub fn layers_for(fault: Option<Fault>) -> Layers {
     }
 }
 
+/// Whether a call of the core with this fault may never return: no thread can be ended, so what runs in
+/// a process that goes on afterwards must not enter it. `canary` drills it, and the tests of the command.
+#[must_use]
+pub fn hangs(fault: Fault) -> bool {
+    fault.rings() == "no-hang"
+}
+
 /// Whether the drills of this fault disturb those of others in the same process.
 #[must_use]
 pub fn runs_alone(fault: Option<Fault>) -> bool {

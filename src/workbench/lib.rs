@@ -36,6 +36,7 @@ pub mod report;
 pub mod rules;
 pub mod search;
 pub mod sequence;
+pub mod watchdog;
 mod workbench;
 
 pub use workbench::Workbench;

@@ -4,13 +4,14 @@ use core::mem;
 
 use keysan::audit::{AuditError, Audited};
 
-use crate::executor::{AnyDut, Executor, Remnant, TaintedBlock};
+use crate::executor::{AnyDut, Executor, Remnant, TaintedBlock, note_unanswered};
 use crate::invariant::{ABOUT_KEYS, Model, SESSION_ISOLATION, Verdict, judge};
 use crate::minimize::{follow_ups, in_one_session, minimize_within, with_own_keys};
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::Aftermath;
 use crate::search::Search;
 use crate::sequence::{CallSequence, Opening};
+use crate::watchdog::{Hang, attempt};
 
 /// Runs sequences against a driver under test and judges them.
 #[derive(Debug, Default)]
@@ -58,6 +59,42 @@ impl Workbench {
         self.dut.execute(&mut self.executor, sequence, layers, &mut self.trace);
         judge(&self.trace, &mut self.model, &mut self.verdict);
         &self.verdict
+    }
+
+    /// What was broken by a sequence that hung: it is run again up to where it did, which is not
+    /// entered, and judged.
+    pub fn run_to_hang(&mut self, hang: &Hang) -> &Verdict {
+        self.run_count += 1;
+        self.dut.execute_to_hang(&mut self.executor, hang, &mut self.trace);
+        judge(&self.trace, &mut self.model, &mut self.verdict);
+        &self.verdict
+    }
+
+    /// See [`Executor::is_given_up`].
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.executor.is_given_up()
+    }
+
+    /// A workbench for this driver whose last run is that of a sequence which hung. The calls before
+    /// are made on a thread of their own, and told without their answers if they hang this time.
+    #[must_use]
+    pub fn told(dut: &AnyDut, hang: &Hang) -> Self {
+        let (again, its) = (dut.clone(), hang.clone());
+        let told = attempt(move || {
+            let mut workbench = Self::on(again);
+            workbench.run_to_hang(&its);
+            (workbench.trace, workbench.verdict)
+        });
+        let mut workbench = Self::on(dut.clone());
+        match told {
+            Ok((trace, verdict)) => (workbench.trace, workbench.verdict) = (trace, verdict),
+            Err(_) => {
+                note_unanswered(hang, &mut workbench.trace);
+                judge(&workbench.trace, &mut workbench.model, &mut workbench.verdict);
+            }
+        }
+        workbench
     }
 
     /// Runs what a search proposes until something is broken or `executions_max` sequences were
@@ -125,6 +162,10 @@ impl Workbench {
     pub fn aftermath(&mut self, sequence: &CallSequence) -> Aftermath {
         let mut aftermath = Aftermath::default();
         let Some(first) = self.verdict.first() else { return aftermath };
+        if self.trace.hang.is_some() {
+            // Behind a call that hangs there is nothing.
+            return aftermath;
+        }
         let end = sequence.calls.len().min(first.call.saturating_add(1));
         let is_about_secrets = Aftermath::is_about_secrets(&self.verdict);
         let kept = (mem::take(&mut self.trace), mem::take(&mut self.verdict));

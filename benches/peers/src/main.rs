@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use rekeylab::drill::hangs;
 use rekeylab_faults::Fault;
 use rekeylab_peers::arms::Arm;
 use rekeylab_peers::judge::{Judge, Limits};
@@ -106,13 +107,18 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Every fault but those that hang, which most of the tools cannot end.
+fn drilled() -> Vec<Fault> {
+    Fault::ALL.iter().copied().filter(|&fault| !hangs(fault)).collect()
+}
+
 fn run_form(form: &Form, options: &Measurement) -> Result<(), Box<dyn Error>> {
     let mut limits = form.limits;
     limits.seconds = options.cap.unwrap_or(limits.seconds);
     limits.executions = options.executions.unwrap_or(limits.executions);
     let plan = Plan {
         arms: named(&options.arms, Arm::all().collect(), Arm::from_name)?,
-        faults: named(&options.faults, Fault::ALL.to_vec(), Fault::from_name)?,
+        faults: named(&options.faults, drilled(), Fault::from_name)?,
         seeds: options.seeds.unwrap_or(form.seeds),
         limits,
     };

@@ -11,8 +11,10 @@ use crate::fuzzing::symptom;
 use crate::observation::Layers;
 use crate::report::{Colour, Fingerprint, Subject, story};
 use crate::sequence::CallSequence;
+use crate::watchdog::{Hang, TIME_LIMIT};
 
 use super::directories::kind_of;
+use super::own_process::OwnProcess;
 use super::reproducer::{Reproducer, replay_command, reproducer};
 use super::worker::Ended;
 
@@ -67,6 +69,8 @@ pub struct Findings {
     pub troubles: Vec<String>,
     /// Whether something could not be stored.
     pub is_storing_broken: bool,
+    /// Runs again what hung; without it such inputs are kept as they are.
+    pub own_process: Option<OwnProcess>,
     /// How often a worker died without telling anything new.
     pub(super) deaths: usize,
 }
@@ -86,6 +90,7 @@ impl Findings {
             symptoms: BTreeSet::new(),
             troubles: Vec::new(),
             is_storing_broken: false,
+            own_process: None,
             deaths: 0,
         }
     }
@@ -102,11 +107,18 @@ impl Findings {
                 return false;
             }
         };
+        if kind == "timeout"
+            && let Some(own_process) = self.own_process.take()
+        {
+            let is_news = self.triage_hang(artifact, &bytes, &own_process);
+            self.own_process = Some(own_process);
+            return is_news;
+        }
         // What kills a worker by other means than an invariant may kill this process too.
         let is_safe = kind == "crash" && ended.is_none_or(|ended| ended.is_violation);
         if !is_safe {
             let why = match (kind, ended.and_then(|ended| ended.complaint.as_deref())) {
-                ("timeout", _) => "it ran for more than ten seconds".to_owned(),
+                ("timeout", _) => format!("it ran for more than {} seconds", TIME_LIMIT.as_secs()),
                 ("oom", _) => "it used more memory than it may".to_owned(),
                 (_, Some(complaint)) => complaint.to_owned(),
                 _ => "the process ended without naming an invariant".to_owned(),
@@ -119,6 +131,24 @@ impl Findings {
         };
         let is_new = self.add(&shown, Some(artifact));
         is_new || is_new_symptom
+    }
+
+    /// Makes a finding of an input that ran for too long; says whether the bug is new.
+    fn triage_hang(&mut self, artifact: &Path, bytes: &[u8], own_process: &OwnProcess) -> bool {
+        let Some(hang) = own_process.hang(&CallSequence::from_bytes(bytes)) else {
+            let limit = TIME_LIMIT.as_secs();
+            let why = format!("it ran for more than {limit} seconds, and did not when run again");
+            return self.keep_raw(artifact, "timeout", why);
+        };
+        let hang = own_process.minimize(self.workbench.dut(), &hang);
+        self.workbench = Workbench::told(self.workbench.dut(), &hang);
+        self.add(&hang.sequence, Some(artifact))
+    }
+
+    /// Makes a finding of a run that hung in this process; says whether the bug is new.
+    pub fn take_hang(&mut self, hang: &Hang) -> bool {
+        self.workbench = Workbench::told(self.workbench.dut(), hang);
+        self.add(&hang.sequence, None)
     }
 
     /// Makes a finding of a sequence that a search in this process has seen to break an invariant;

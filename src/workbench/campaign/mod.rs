@@ -12,6 +12,7 @@ mod directories;
 pub mod engine;
 pub mod findings;
 pub mod line;
+mod own_process;
 mod progress;
 mod reproducer;
 pub mod worker;
@@ -26,6 +27,7 @@ use crate::executor::AnyDut;
 pub use directories::{Directories, workspace_root};
 pub use engine::{EngineError, Sanitizer};
 pub use findings::{Finding, RawFinding};
+pub use own_process::OwnProcess;
 pub(crate) use progress::grouped;
 pub use progress::{Pulse, pulse_line};
 pub use reproducer::{Reproducer, replay_command, reproducer};
@@ -58,6 +60,8 @@ pub struct Plan {
     pub seed: Option<u32>,
     /// Where findings are written.
     pub findings: PathBuf,
+    /// Runs again what hung; without it such inputs are kept as they are.
+    pub own_process: Option<OwnProcess>,
 }
 
 /// What came of a campaign.
@@ -121,6 +125,7 @@ pub fn search(
     let started = Instant::now();
     let deadline = started + plan.time;
     let mut findings = Findings::new(plan.findings.clone(), &plan.dut, plan.fault);
+    findings.own_process = plan.own_process.clone();
     for artifact in directories.left_behind() {
         findings.triage(&artifact, None);
     }

@@ -6,7 +6,7 @@ use rekeylab_ddi::Hresult;
 
 use crate::Workbench;
 use crate::corpus::reproducer_name;
-use crate::invariant::{Disagreement, Model, Violation};
+use crate::invariant::{Disagreement, Model, NO_HANG, Violation};
 use crate::observation::Trace;
 use crate::report::{Aftermath, Fingerprint, Subject};
 use crate::sequence::{CallSequence, SequenceText};
@@ -34,7 +34,9 @@ pub struct Reproducer {
 pub fn reproducer(sequence: &CallSequence, workbench: &mut Workbench) -> Option<Reproducer> {
     let aftermath = workbench.aftermath(sequence);
     let (trace, verdict) = (workbench.trace(), workbench.verdict());
-    let violation = verdict.first()?;
+    // What hangs is told as that, whatever else it broke before.
+    let hang = verdict.violations.iter().find(|violation| violation.invariant == NO_HANG);
+    let violation = hang.or_else(|| verdict.first())?;
     let subject = Subject { sequence, trace, verdict, aftermath: &aftermath, replay: None };
     let description = format!(
         "{}: {}\nexpected: {}",

@@ -14,12 +14,10 @@ use super::directories::{Directories, artifacts_in};
 use super::engine::{EngineError, Sanitizer};
 use super::line::{Counts, Line, Status, parse_line};
 use super::progress::Pulse;
+use crate::watchdog::TIME_LIMIT;
 
 /// Longest input that an engine makes, in bytes: some 170 calls.
 const INPUT_LEN_MAX: usize = 4096;
-
-/// Seconds after which an input counts as a hang; one takes microseconds.
-const TIMEOUT_SECONDS: u32 = 10;
 
 /// Memory of one worker, in MiB: it needs about a tenth, under a sanitizer a quarter.
 const RSS_LIMIT_MIB: u32 = 2048;
@@ -194,7 +192,7 @@ impl<'a> Team<'a> {
             .arg(prefix)
             .arg(format!("-max_total_time={}", time.as_secs().max(1)))
             .arg(format!("-max_len={INPUT_LEN_MAX}"))
-            .arg(format!("-timeout={TIMEOUT_SECONDS}"))
+            .arg(format!("-timeout={}", TIME_LIMIT.as_secs()))
             .arg(format!("-rss_limit_mb={RSS_LIMIT_MIB}"))
             // What the other workers keep is looked at every few seconds.
             .args(["-reload=5", "-print_final_stats=1", "-len_control=20"]);

@@ -15,6 +15,7 @@ use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
+use super::hung::end_when_it_hangs;
 use super::judged::{FileError, paths_or};
 
 /// Looks at all memory of the process after each sequence
@@ -53,7 +54,10 @@ struct Audited {
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "audit")?;
-    let mut workbench = Workbench::on(fault::core_with(fault));
+    let dut = fault::core_with(fault);
+    // No other thread can do it: the stack of this one is left out of the look.
+    let at = end_when_it_hangs(&dut, fault.map(|fault| fault.name()), console.format);
+    let mut workbench = Workbench::on(dut);
     // It reads the memory of the process by itself, and Valgrind's memory by Valgrind: layers that are
     // missing are missing to nobody.
     let found = find(&paths_or(&options.paths, "corpus"));
@@ -75,6 +79,8 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
             }
         };
         document.file_count += 1;
+        console.flush()?;
+        at.file(path);
         let (file, mut lines) = (path.display(), Vec::new());
         if let Some(tainted) = workbench.taint(&stored.sequence) {
             document.is_tainted = true;

@@ -47,6 +47,8 @@ pub(super) use drill::run;
 #[cfg(feature = "faults")]
 mod drill {
     use std::collections::BTreeSet;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Instant;
 
     use rayon::prelude::*;
@@ -54,18 +56,21 @@ mod drill {
     use serde::Serialize;
 
     use crate::Workbench;
+    use crate::campaign::OwnProcess;
     use crate::drill::{layers_for, runs_alone};
     use crate::executor::AnyDut;
     use crate::generate::{LimitsAt, PARTS, SearchOptions};
     use crate::observation::Layers;
     use crate::search::Search;
+    use crate::sequence::CallSequence;
+    use crate::watchdog::attempt;
 
     use super::super::Format;
     use super::super::console::{Console, table};
     use super::super::exit::Exit;
     use super::super::failure::Failure;
     use super::super::fault;
-    use super::super::replay::{jobs, threads};
+    use super::super::replay::jobs;
     use super::Options;
 
     /// One search.
@@ -222,6 +227,13 @@ mod drill {
         )
     }
 
+    /// So many threads to share work.
+    fn threads(count: usize) -> Result<rayon::ThreadPool, Failure> {
+        let threads = rayon::ThreadPoolBuilder::new().num_threads(count).build();
+        threads
+            .map_err(|error| Failure::workbench(format!("cannot start {count} threads: {error}")))
+    }
+
     /// The results stand in the order of the drills, whichever thread was first.
     fn search_all(drills: &[Drill], plan: Plan) -> Result<Vec<Drilled>, Failure> {
         let together = threads(jobs(None).min(drills.len()).max(1))?.install(|| {
@@ -237,8 +249,25 @@ mod drill {
         Ok(together.into_iter().zip(drills).map(alone).collect())
     }
 
+    /// On a thread of its own, because what is planted may hang; then that is what rang.
     fn run_one(drill: Drill, plan: Plan) -> Drilled {
         let started = Instant::now();
+        let count = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&count);
+        let drilled = attempt(move || hunt(drill, plan, &counted));
+        let mut drilled = drilled.unwrap_or_else(|hang| {
+            let dut = fault::core_with(drill.fault);
+            let executions = count.load(Ordering::Relaxed);
+            let own_process = OwnProcess::of_this_program(drill.fault.map(Fault::name), None);
+            let hang = own_process.map_or_else(|_| hang.clone(), |own| own.minimize(&dut, &hang));
+            judged(drill, executions, Some(&hang.sequence), &mut Workbench::told(&dut, &hang))
+        });
+        drilled.seconds = started.elapsed().as_secs_f64();
+        drilled
+    }
+
+    /// Searches for what the fault breaks, and minimises it.
+    fn hunt(drill: Drill, plan: Plan, count: &AtomicU64) -> Drilled {
         let mut workbench = Workbench::on(fault::core_with(drill.fault));
         let layers = layers_for(drill.fault);
         let mut search = Search::new(drill.seed, plan.options);
@@ -246,11 +275,26 @@ mod drill {
             Some(_) => plan.executions_max,
             None => plan.executions_max.div_ceil(10),
         };
-        let (executions, found) = workbench.hunt(&mut search, layers, executions_max);
+        let mut found = None;
+        while found.is_none() && count.load(Ordering::Relaxed) < executions_max {
+            // Counted before it is run, because it may not return.
+            count.fetch_add(1, Ordering::Relaxed);
+            found = workbench.hunt(&mut search, layers, 1).1;
+        }
         // A run that proves nothing is as good as a wrong alarm, and the last one to be judged.
         let shortest = found.and_then(|sequence| workbench.minimize_with(&sequence, layers));
+        judged(drill, count.load(Ordering::Relaxed), shortest.as_ref(), &mut workbench)
+    }
+
+    /// What a drill came to, of which the workbench's last run is that of the shortest form.
+    fn judged(
+        drill: Drill,
+        executions: u64,
+        shortest: Option<&CallSequence>,
+        workbench: &mut Workbench,
+    ) -> Drilled {
         let verdict = workbench.verdict();
-        let rang = shortest.as_ref().and(verdict.first()).map(|violation| violation.invariant);
+        let rang = shortest.and(verdict.first()).map(|violation| violation.invariant);
         let others: BTreeSet<_> = verdict
             .violations
             .iter()
@@ -261,8 +305,7 @@ mod drill {
         let has_looked = workbench.trace().void.is_none();
         let is_right = rang == expected && others.is_empty() && has_looked;
         let text = shortest
-            .as_ref()
-            .and_then(|sequence| crate::campaign::reproducer(sequence, &mut workbench))
+            .and_then(|sequence| crate::campaign::reproducer(sequence, workbench))
             .map(|found| found.text.to_string());
         Drilled {
             fault: drill.fault.map(Fault::name),
@@ -271,7 +314,7 @@ mod drill {
             rang,
             also_rang: others.into_iter().collect(),
             executions,
-            seconds: started.elapsed().as_secs_f64(),
+            seconds: 0.0,
             shortest: shortest.map(|sequence| sequence.calls.len()),
             known_shortest: drill.fault.and_then(Fault::shortest),
             is_right,

@@ -1,5 +1,6 @@
 //! Where a command writes: findings to one place, everything else to another, in one look.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstream::adapter::strip_str;
@@ -9,6 +10,7 @@ use comfy_table::Table;
 use serde::Serialize;
 
 use crate::observation::{Layer, Layers};
+use crate::watchdog::{TIME_LIMIT, time_limit};
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -106,6 +108,11 @@ impl<'a> Console<'a> {
         Exit::NotLookedInto
     }
 
+    /// Says how long was waited for what hung, which its story does not say.
+    pub(super) fn note_hang(&mut self, source: impl Display, what: &str) {
+        self.note(&hang_line(source, what));
+    }
+
     /// Says why the command cannot go on.
     pub(super) fn failure(&mut self, failure: &Failure) {
         let label = self.label(AnsiColor::Red, "error");
@@ -119,6 +126,12 @@ impl<'a> Console<'a> {
         let style = if self.is_err_coloured { colour.on_default().bold() } else { Style::new() };
         format!("{style}{word}{style:#}")
     }
+}
+
+/// What is said of a hang beside its story.
+pub(super) fn hang_line(source: impl Display, what: &str) -> String {
+    let limit = humantime::format_duration(time_limit().unwrap_or(TIME_LIMIT));
+    format!("{source}: {what} did not return within {limit}; --time-limit says how long is waited")
 }
 
 fn allowed_missing(names: &[String]) -> Layers {

@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -13,6 +13,7 @@ use crate::Workbench;
 use crate::campaign::findings::Findings;
 use crate::campaign::{Finding, StopSignal, grouped, workspace_root};
 use crate::exhaust::{self, Alphabet, Outcome, Plan, Pulse, Watch};
+use crate::watchdog::{Hang, on_hang};
 
 use super::Format;
 use super::console::Console;
@@ -20,6 +21,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
 use super::fuzz::{Display, ToldFinding, relative, stop_on_signals, stories, told_finding};
+use super::hung::{end_when_it_hangs, what_hung};
 use super::replay::jobs;
 
 /// Runs every sequence of up to N calls, judged by all invariants in the fast lane
@@ -72,24 +74,42 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
 
     let missing = console.exit_without(exhaust::LAYERS, Workbench::on(dut.clone()).layers());
     let started = Instant::now();
-    let mut watcher = Watcher { console, display: Display::new(), stop, depth: plan.depth };
+    let hung = Arc::new(Mutex::new(None));
+    let first = Arc::clone(&hung);
+    on_hang(Arc::new(move |hang| {
+        lock(&first).get_or_insert(hang);
+    }));
+    let (display, depth) = (Display::new(), plan.depth);
+    let mut watcher = Watcher { console, display, stop, hung: Arc::clone(&hung), depth };
     let outcome = exhaust::run(&plan, &mut watcher);
     watcher.display.end();
-    if outcome.is_interrupted {
+    let hung = lock(&hung).take();
+    if let Some(hang) = &hung {
+        let what = what_hung(Workbench::told(&dut, hang).trace()).unwrap_or_default();
+        console.note_hang("a sequence", &what);
+    } else if outcome.is_interrupted {
         console.note("interrupted: this is what was searched until then");
     }
 
     let root = workspace_root().unwrap_or_default();
     let findings = options.findings.clone();
     let findings = findings.unwrap_or_else(|| relative(&root.join("fuzz/findings")));
+    // What broke something is minimised here, and a form of it may hang.
+    end_when_it_hangs(&dut, name, console.format);
     let mut findings = Findings::new(findings, &dut, name);
+    // It is as short as any, like all that a search finds.
+    if let Some(hang) = &hung {
+        findings.take_hang(hang);
+    }
     for broken in &outcome.broken {
         findings.take(&broken.sequence);
     }
     for trouble in &findings.troubles {
         console.warning(trouble);
     }
-    let told = Told { plan: &plan, fault: name, outcome: &outcome, findings: &findings.found };
+    let (findings_told, is_hung) = (&findings.found, hung.is_some());
+    let told =
+        Told { plan: &plan, fault: name, outcome: &outcome, is_hung, findings: findings_told };
     match console.format {
         Format::Human => {
             let mut text = stories(&findings.found);
@@ -101,7 +121,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     if findings.is_storing_broken {
         return Ok(Exit::WorkbenchFailed);
     }
-    Ok(match (outcome.broken.is_empty(), outcome.is_interrupted) {
+    Ok(match (outcome.broken.is_empty() && !is_hung, outcome.is_interrupted) {
         (false, _) => Exit::InvariantBroken,
         // Not everything was covered, so nothing may take it for a pass.
         (true, true) => Exit::WorkbenchFailed,
@@ -141,7 +161,13 @@ struct Watcher<'a, 'c> {
     console: &'a mut Console<'c>,
     display: Display,
     stop: Arc<StopSignal>,
+    /// The first run that hung.
+    hung: Arc<Mutex<Option<Hang>>>,
     depth: usize,
+}
+
+fn lock(hung: &Mutex<Option<Hang>>) -> MutexGuard<'_, Option<Hang>> {
+    hung.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Watch for Watcher<'_, '_> {
@@ -150,7 +176,7 @@ impl Watch for Watcher<'_, '_> {
     }
 
     fn is_over(&mut self) -> bool {
-        self.stop.is_raised()
+        self.stop.is_raised() || lock(&self.hung).is_some()
     }
 }
 
@@ -171,6 +197,8 @@ struct Told<'a> {
     plan: &'a Plan<'a>,
     fault: Option<&'static str>,
     outcome: &'a Outcome,
+    /// Whether it ended because a run hung.
+    is_hung: bool,
     findings: &'a [Finding],
 }
 
@@ -181,6 +209,7 @@ impl Told<'_> {
         let alphabet = self.plan.alphabet;
         let looked_into = exhaust::LAYERS.names().join(", ");
         let verdict = match (total.broken, outcome.is_interrupted) {
+            (0, _) if self.is_hung => "which held, until one did not return".to_owned(),
             (0, false) => "all held".to_owned(),
             (0, true) => "which held, and more to come".to_owned(),
             (broken, _) => format!("{} broke something", grouped(broken)),
@@ -199,7 +228,7 @@ impl Told<'_> {
     }
 
     fn document(&self, elapsed: Duration) -> Document<'_> {
-        let Self { plan, fault, outcome, findings } = *self;
+        let Self { plan, fault, outcome, is_hung: _, findings } = *self;
         let total = outcome.total();
         let levels = (1..).zip(&outcome.levels).map(|(depth, level)| ToldLevel {
             depth,

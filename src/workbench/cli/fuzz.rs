@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::campaign::engine::{Build, Step, build, check};
 use crate::campaign::{
-    Directories, EngineError, Finding, Outcome, Plan, RawFinding, Said, Sanitizer, StopSignal,
-    pulse_line, search, workspace_root,
+    Directories, EngineError, Finding, Outcome, OwnProcess, Plan, RawFinding, Said, Sanitizer,
+    StopSignal, pulse_line, search, workspace_root,
 };
 use crate::corpus::pack;
 use crate::observation::{Layer, Layers};
@@ -24,6 +24,7 @@ use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
+use super::hung::end_when_it_hangs;
 use super::replay::jobs;
 
 /// How often a line of progress is written where nothing can be redrawn.
@@ -123,7 +124,14 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         fault: fault.map(|fault| fault.name()),
         seed: options.seed,
         findings,
+        own_process: OwnProcess::of_this_program(
+            fault.map(|fault| fault.name()),
+            Some(Arc::clone(&stop)),
+        )
+        .ok(),
     };
+    // Of an input that kills its worker by other means, a form may hang here.
+    end_when_it_hangs(&plan.dut, plan.fault, console.format);
     let outcome = search(&plan, &directories, binary, &stop, &mut |pulse, said| {
         display.line(|| pulse_line(pulse), console);
         match said {

@@ -9,12 +9,14 @@ use crate::Workbench;
 use crate::corpus;
 use crate::observation::Layers;
 use crate::report::{HygieneReport, hygiene_report, hygiene_text};
+use crate::watchdog::attempt;
 
 use super::Format;
 use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
+use super::hung::{told, what_hung};
 
 /// Shows where each secret of a sequence lived and died
 ///
@@ -44,8 +46,8 @@ struct Files {
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "hygiene FILE")?;
-    let mut workbench = Workbench::on(fault::core_with(fault));
-    let mut exit = console.exit_without(Layers::ALL, workbench.layers());
+    let dut = fault::core_with(fault);
+    let mut exit = console.exit_without(Layers::ALL, Workbench::on(dut.clone()).layers());
     let mut files = Vec::new();
     for path in &options.files {
         let stored = match corpus::read(path) {
@@ -57,9 +59,28 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
                 continue;
             }
         };
-        workbench.run(&stored.sequence);
-        let trace = workbench.trace();
-        let report = hygiene_report(trace, Some(&path.display().to_string()));
+        let (its, sequence) = (dut.clone(), stored.sequence);
+        let run = attempt(move || {
+            let mut workbench = Workbench::on(its);
+            workbench.run(&sequence);
+            workbench.trace().clone()
+        });
+        let trace = match run {
+            Ok(trace) => trace,
+            Err(hang) => {
+                // Up to there, the lives of its secrets are shown like any other.
+                exit = exit.and(Exit::InvariantBroken);
+                let workbench = Workbench::told(&dut, &hang);
+                let trace = workbench.trace().clone();
+                console.note_hang(path.display(), &what_hung(&trace).unwrap_or_default());
+                if console.format == Format::Human {
+                    let name = fault.map(|fault| fault.name());
+                    console.say(&told(&workbench, &hang, Some(path), name, Format::Human))?;
+                }
+                trace
+            }
+        };
+        let report = hygiene_report(&trace, Some(&path.display().to_string()));
         if let Some(void) = trace.void {
             let failure = Failure::workbench(format!("{}: {void}", path.display()));
             exit = exit.and(failure.exit);
@@ -68,7 +89,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
             exit = exit.and(Exit::InvariantBroken);
         }
         match console.format {
-            Format::Human => console.say(&hygiene_text(&report, trace))?,
+            Format::Human => console.say(&hygiene_text(&report, &trace))?,
             Format::Json => files.push(report),
         }
     }

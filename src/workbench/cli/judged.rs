@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::Workbench;
-use crate::corpus::{self, CorpusError, Form, STDIN};
+use crate::corpus::{Form, STDIN, Stored};
+use crate::executor::AnyDut;
 use crate::observation::{Layers, Trace};
 use crate::report::{Colour, Subject, json_report, story};
-use crate::sequence::SequenceText;
+use crate::sequence::{CallSequence, SequenceText};
+use crate::watchdog::Hang;
 
 use super::exit::Exit;
+use super::hung::what_hung;
 
 /// What a report of a file needs.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +47,9 @@ pub(super) struct Judged {
     /// The fault that the file shows when it is planted, and that was not.
     #[serde(skip)]
     pub(super) unplanted: Option<String>,
+    /// What did not return, if something did not.
+    #[serde(skip)]
+    pub(super) hung: Option<String>,
     /// What was found, for people.
     #[serde(skip)]
     pub(super) story: String,
@@ -103,14 +109,39 @@ impl Judged {
     }
 }
 
-/// Reads a file, runs it, and says what came of it.
+/// Runs what a file holds, and says what came of it.
 pub(super) fn judge(
     workbench: &mut Workbench,
     path: &Path,
+    stored: &Stored,
     wanted: Wanted,
-) -> Result<Judged, CorpusError> {
-    let stored = corpus::read(path)?;
-    let is_clean = workbench.run(&stored.sequence).is_clean();
+) -> Judged {
+    workbench.run(&stored.sequence);
+    describe(workbench, &stored.sequence, path, stored, wanted)
+}
+
+/// Says what came of a file of which this did not end: its sequence, or one that was made of it to
+/// tell more of what it broke.
+pub(super) fn judge_hang(
+    dut: &AnyDut,
+    hang: &Hang,
+    path: &Path,
+    stored: &Stored,
+    wanted: Wanted,
+) -> Judged {
+    describe(&mut Workbench::told(dut, hang), &hang.sequence, path, stored, wanted)
+}
+
+/// Says what came of the sequence that was run last.
+fn describe(
+    workbench: &mut Workbench,
+    sequence: &CallSequence,
+    path: &Path,
+    stored: &Stored,
+    wanted: Wanted,
+) -> Judged {
+    let is_clean = workbench.verdict().is_clean();
+    let hung = what_hung(workbench.trace());
     let (mismatches, shows) = match &stored.form {
         Form::Text(text) => (mismatches(text, workbench.trace()), text.fault()),
         Form::Wire => (Vec::new(), None),
@@ -123,9 +154,9 @@ pub(super) fn judge(
     };
     let is_clean = is_clean && mismatches.is_empty();
     let replay = replay_command(path, wanted.fault);
-    let aftermath = workbench.aftermath(&stored.sequence);
+    let aftermath = workbench.aftermath(sequence);
     let subject = Subject {
-        sequence: &stored.sequence,
+        sequence,
         trace: workbench.trace(),
         verdict: workbench.verdict(),
         aftermath: &aftermath,
@@ -138,11 +169,14 @@ pub(super) fn judge(
         .flatten();
     let not_looked_into = wanted.layers.except(workbench.trace().layers).names();
     let void = workbench.trace().void.map(|void| void.to_string());
-    Ok(Judged { file, is_clean, mismatches, not_looked_into, report, void, unplanted, story })
+    Judged { file, is_clean, mismatches, not_looked_into, report, void, unplanted, hung, story }
 }
 
 fn mismatches(text: &SequenceText, trace: &Trace) -> Vec<Mismatch> {
-    let entries = text.entries.iter().enumerate();
+    // Behind a call that did not return none was made.
+    let has_ended = trace.hang.is_none() && trace.panic.is_none();
+    let made = if has_ended { text.entries.len() } else { trace.calls.len() };
+    let entries = text.entries.iter().take(made).enumerate();
     let mismatch = |(index, entry): (usize, &crate::sequence::Entry)| {
         let expected = entry.expected?;
         let seen = trace.calls[..trace.sequence_len.min(trace.calls.len())].get(index);

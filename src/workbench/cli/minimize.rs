@@ -5,14 +5,18 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::Workbench;
-use crate::campaign::reproducer;
+use crate::campaign::{OwnProcess, Reproducer, reproducer};
 use crate::corpus::{read, write_new, write_over};
+use crate::executor::AnyDut;
+use crate::sequence::CallSequence;
+use crate::watchdog::{Hang, attempt};
 
 use super::Format;
 use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
+use super::hung::what_hung;
 
 /// Finds the shortest form of a sequence that still breaks the same invariant
 ///
@@ -56,8 +60,25 @@ struct Minimized {
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "minimize FILE")?;
     let stored = read(&options.file)?;
-    let mut workbench = Workbench::on(fault::core_with(fault));
-    let Some(shortest) = workbench.minimize(&stored.sequence) else {
+    let dut = fault::core_with(fault);
+    let (its, sequence) = (dut.clone(), stored.sequence.clone());
+    let minimized = attempt(move || {
+        let mut workbench = Workbench::on(its);
+        let shortest = workbench.minimize(&sequence)?;
+        let found = reproducer(&shortest, &mut workbench);
+        Some((shortest, found))
+    });
+    let minimized = minimized.or_else(|hang| {
+        let what = what_hung(Workbench::told(&dut, &hang).trace()).unwrap_or_default();
+        console.note_hang(options.file.display(), &what);
+        if hang.sequence != stored.sequence {
+            console.note(
+                "not the file itself, but a form of it that was tried; now that is minimized",
+            );
+        }
+        minimize_hang(&dut, fault.map(|fault| fault.name()), &hang).map(Some)
+    })?;
+    let Some((shortest, found)) = minimized else {
         return Err(Failure::usage(format!(
             "{} breaks no invariant: there is nothing to minimize",
             options.file.display()
@@ -68,7 +89,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         ));
     };
     // The violation may have gone with the last step only if runs differ; then nothing is shown.
-    let Some(found) = reproducer(&shortest, &mut workbench) else {
+    let Some(found) = found else {
         return Err(Failure::workbench(format!(
             "{} breaks an invariant in one run and not in the next",
             options.file.display()
@@ -100,4 +121,18 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         shortest.calls.len()
     ));
     Ok(Exit::Held)
+}
+
+/// The shortest form of what hangs, found by processes that can be ended, and its reproducer.
+fn minimize_hang(
+    dut: &AnyDut,
+    fault: Option<&'static str>,
+    hang: &Hang,
+) -> Result<(CallSequence, Option<Reproducer>), Failure> {
+    let own_process = OwnProcess::of_this_program(fault, None).map_err(|error| {
+        Failure::workbench(format!("cannot find this program to run it again: {error}"))
+    })?;
+    let shortest = own_process.minimize(dut, hang);
+    let found = reproducer(&shortest.sequence, &mut Workbench::told(dut, &shortest));
+    Ok((shortest.sequence, found))
 }

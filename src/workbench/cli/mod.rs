@@ -8,6 +8,7 @@ pub mod exit;
 mod failure;
 mod fault;
 mod fuzz;
+mod hung;
 mod hygiene;
 mod judged;
 mod list;
@@ -15,15 +16,18 @@ mod minimize;
 mod replay;
 mod run;
 mod show;
+mod workers;
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::observation::Layer;
+use crate::watchdog::set_time_limit;
 
 use console::Console;
 pub use exit::Exit;
@@ -50,6 +54,10 @@ Exit codes: 0 all held, 1 the workbench failed, 2 bad usage, 3 an invariant was 
 struct Cli {
     #[command(flatten)]
     look: Look,
+    /// How long a sequence may run before it counts as one that hangs: 500ms, 10s, 2m. The engines
+    /// of `fuzz` always wait for ten seconds
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_time_limit, default_value = TIME_LIMIT_TEXT)]
+    time_limit: Duration,
     #[command(subcommand)]
     command: Command,
 }
@@ -127,6 +135,7 @@ pub fn main() -> ExitCode {
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let mut err = std::io::stderr();
     let mut console = Console::new(&mut out, &mut err, &cli.look);
+    set_time_limit(cli.time_limit);
     let result = dispatch(cli.command, &mut console);
     let exit = result.unwrap_or_else(|failure| {
         console.failure(&failure);
@@ -159,6 +168,22 @@ fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure
     }
 }
 
+/// [`TIME_LIMIT`], as it is typed.
+const TIME_LIMIT_TEXT: &str = "10s";
+
+/// A time as humantime reads it, or seconds alone.
+fn parse_time_limit(text: &str) -> Result<Duration, String> {
+    let limit = match text.parse::<u32>() {
+        Ok(seconds) => Duration::from_secs(seconds.into()),
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|error| format!("{error}; expected a time such as 500ms, 10s or 2m"))?,
+    };
+    if limit < Duration::from_millis(10) {
+        return Err("a sequence needs time: 10ms at least".to_owned());
+    }
+    Ok(limit)
+}
+
 fn is_closed(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::BrokenPipe
 }
@@ -179,9 +204,20 @@ fn color_of(arguments: impl Iterator<Item = OsString>) -> ColorChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watchdog::TIME_LIMIT;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_limit_is_read_as_people_write_it_and_none_is_refused() {
+        assert_eq!(parse_time_limit(TIME_LIMIT_TEXT), Ok(TIME_LIMIT));
+        assert_eq!(parse_time_limit("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_time_limit("500ms"), Ok(Duration::from_millis(500)));
+        for text in ["", "0", "0s", "9ms", "-1", "never"] {
+            assert!(parse_time_limit(text).is_err(), "{text:?}");
+        }
     }
 }

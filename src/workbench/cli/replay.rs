@@ -6,11 +6,9 @@ use std::thread;
 use std::time::Instant;
 
 use clap::Args;
-use rayon::prelude::*;
 
 use crate::Workbench;
-use crate::corpus::{CorpusError, find};
-use crate::executor::AnyDut;
+use crate::corpus::find;
 use crate::observation::Layers;
 
 use super::Format;
@@ -18,7 +16,8 @@ use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
-use super::judged::{FileError, Judged, JudgedFiles, Wanted, judge, paths_or};
+use super::judged::{FileError, JudgedFiles, Wanted, paths_or};
+use super::workers::judge_all;
 
 /// Runs stored sequences again; silent but for one line when all holds
 ///
@@ -54,17 +53,26 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         layers: layers.except(console.allowed_missing),
     };
     let mut exit = console.exit_without(Layers::ALL, layers);
-    let results = judge_all(&found.files, wanted, &dut, jobs(options.jobs))?;
+    // They stand in the order of the files, whichever thread was first.
+    let mut results: Vec<_> = found.files.iter().map(|_| None).collect();
+    let threads = jobs(options.jobs).min(found.files.len().div_ceil(FILES_MIN)).max(1);
+    judge_all(&found.files, wanted, &dut, threads, &mut |place, result| {
+        results[place] = Some(result);
+        Ok(())
+    })?;
 
     let file_count = results.len();
     let mut held_count = 0;
     let (mut files, mut errors) = (Vec::new(), Vec::new());
     let troubles = found.errors.into_iter().map(Err);
-    for result in troubles.chain(results) {
+    for result in troubles.chain(results.into_iter().flatten()) {
         match result {
             Ok(judged) if judged.holds() => held_count += 1,
             Ok(judged) => {
                 exit = exit.and(judged.exit());
+                if let Some(hung) = &judged.hung {
+                    console.note_hang(&judged.file, hung);
+                }
                 if console.format == Format::Human {
                     console.say(&judged.text())?;
                 }
@@ -97,30 +105,5 @@ pub(super) fn jobs(wanted: Option<NonZero<usize>>) -> usize {
     wanted.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get)
 }
 
-/// The results stand in the order of the files, whichever thread was first.
-fn judge_all(
-    files: &[PathBuf],
-    wanted: Wanted,
-    dut: &AnyDut,
-    jobs: usize,
-) -> Result<Vec<Result<Judged, CorpusError>>, Failure> {
-    let threads = threads(jobs.min(files.len().div_ceil(FILES_MIN)).max(1))?;
-    Ok(threads.install(|| {
-        let files = files.par_iter().with_min_len(FILES_MIN);
-        files
-            .map_init(
-                || Workbench::on(dut.clone()),
-                |workbench, path| judge(workbench, path, wanted),
-            )
-            .collect()
-    }))
-}
-
 /// For fewer files than this, another thread is not worth its workbench.
 const FILES_MIN: usize = 16;
-
-/// So many threads to share work.
-pub(super) fn threads(count: usize) -> Result<rayon::ThreadPool, Failure> {
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(count).build();
-    threads.map_err(|error| Failure::workbench(format!("cannot start {count} threads: {error}")))
-}

@@ -12,7 +12,8 @@ use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
-use super::judged::{FileError, JudgedFiles, Wanted, judge};
+use super::judged::{FileError, JudgedFiles, Wanted};
+use super::workers::judge_all;
 
 /// Runs sequences and tells what they break; silent when all holds
 ///
@@ -35,18 +36,22 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "run FILE")?;
-    let mut workbench = Workbench::on(fault::core_with(fault));
-    let mut exit = console.exit_without(Layers::ALL, workbench.layers());
+    let dut = fault::core_with(fault);
+    let layers = Workbench::on(dut.clone()).layers();
+    let mut exit = console.exit_without(Layers::ALL, layers);
     let wanted = Wanted {
         json: console.format == Format::Json,
         fault: fault.map(|fault| fault.name()),
-        layers: workbench.layers().except(console.allowed_missing),
+        layers: layers.except(console.allowed_missing),
     };
     let (mut files, mut errors) = (Vec::new(), Vec::new());
-    for path in &options.files {
-        match judge(&mut workbench, path, wanted) {
+    judge_all(&options.files, wanted, &dut, 1, &mut |_, result| {
+        match result {
             Ok(judged) => {
                 exit = exit.and(judged.exit());
+                if let Some(hung) = &judged.hung {
+                    console.note_hang(&judged.file, hung);
+                }
                 if let (true, Some(fault)) = (judged.holds(), &judged.unplanted) {
                     let file = &judged.file;
                     console.note(&format!("{file} holds; it shows a fault with --fault {fault}"));
@@ -64,7 +69,8 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
                 console.failure(&failure);
             }
         }
-    }
+        Ok(())
+    })?;
     if console.format == Format::Json {
         let file_count = files.len();
         console.say_json(1, &JudgedFiles { file_count, files, errors })?;

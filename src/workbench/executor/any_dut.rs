@@ -12,6 +12,7 @@ use super::dut::{Dut, missing_layers};
 use super::honest_core::Core;
 use crate::observation::{Layers, StateHash, Trace};
 use crate::sequence::{BoundsChoice, CallSequence};
+use crate::watchdog::Hang;
 
 /// A driver under test as a value, whatever its type.
 #[derive(Clone)]
@@ -58,6 +59,11 @@ impl AnyDut {
         trace: &mut Trace,
     ) {
         self.0.execute(executor, sequence, layers, trace);
+    }
+
+    /// See [`Executor::execute_to_hang`].
+    pub fn execute_to_hang(&self, executor: &mut Executor, hang: &Hang, trace: &mut Trace) {
+        self.0.execute_to_hang(executor, hang, trace);
     }
 
     /// See [`Executor::execute_to_state`].
@@ -129,6 +135,7 @@ trait Erased: fmt::Debug + Send + Sync {
         layers: Layers,
         trace: &mut Trace,
     );
+    fn execute_to_hang(&self, executor: &mut Executor, hang: &Hang, trace: &mut Trace);
     fn execute_to_state(
         &self,
         executor: &mut Executor,
@@ -178,6 +185,10 @@ impl<D: Dut> Erased for D {
         trace: &mut Trace,
     ) {
         executor.execute(self, sequence, layers, trace);
+    }
+
+    fn execute_to_hang(&self, executor: &mut Executor, hang: &Hang, trace: &mut Trace) {
+        executor.execute_to_hang(self, hang, trace);
     }
 
     fn execute_to_state(

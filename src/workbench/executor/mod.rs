@@ -8,6 +8,7 @@
 //! run        one execution: the calls in order, the epilogue, the end
 //! perform    each call as the client makes it; client is what the client remembers
 //! secrets    what is searched for; outputs and hygiene, where
+//! hang       a run up to the call that hung in another
 //! state      which state the calls led to
 //! differential   four more runs, and what follows the key in them
 //! ```
@@ -20,6 +21,7 @@ mod differential;
 mod dut;
 #[cfg(feature = "faults")]
 mod faulty_core;
+mod hang;
 mod honest_core;
 mod hygiene;
 mod outputs;
@@ -30,15 +32,18 @@ mod seams;
 mod secrets;
 mod state;
 
+use core::ops::ControlFlow;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use keysan::SecretSet;
 use keysan::heap;
 use keysan::text::{Encoding, Scratch, scan_text};
 
-use crate::observation::{Block, Layer, Layers, Observation, Place, Sighting, Trace};
+use crate::observation::{Block, Layer, Layers, Observation, Place, Sighting, Stage, Trace};
 use crate::sequence::expand::World;
 use crate::sequence::{Call, CallSequence, Opening, Shape};
+use crate::watchdog::Beat;
 pub use any_dut::AnyDut;
 use audit::Taint;
 pub use audit::{Remnant, TaintedBlock};
@@ -48,6 +53,7 @@ use differential::{Differential, RunRecord};
 pub use dut::{DeclaredHome, Dut};
 #[cfg(feature = "faults")]
 pub use faulty_core::{FaultyCore, core_with};
+pub(crate) use hang::note_unanswered;
 pub use honest_core::{Core, CoreOn, Source};
 use hygiene::Instruments;
 use run::Run;
@@ -73,6 +79,10 @@ pub struct Executor {
     holds_key_part: bool,
     /// Whether the state behind the last call is wanted.
     wanted: state::Wanted,
+    /// Where a run ends because another hung there.
+    hangs_at: Option<Stage>,
+    /// Where the monitor looks, if the process has one.
+    beat: Option<Arc<Beat>>,
 }
 
 impl core::fmt::Debug for Executor {
@@ -119,6 +129,8 @@ impl Executor {
             taint: Taint::Off,
             holds_key_part: false,
             wanted: state::Wanted::default(),
+            hangs_at: None,
+            beat: Beat::of_this_thread(),
         }
     }
 
@@ -153,7 +165,7 @@ impl Executor {
         // A block that one run leaves behind may be a cache; only several runs tell.
         let stays = core::mem::take(&mut trace.leaks);
         if trace.layers.has(Layer::Differential) {
-            if trace.panic.is_none() {
+            if trace.panic.is_none() && trace.hang.is_none() {
                 self.compare_runs(&mut instruments, dut, sequence, &stays, trace);
             } else {
                 // A run that did not end cannot be compared.
@@ -174,6 +186,9 @@ impl Executor {
         mut recording: Option<&mut RunRecord>,
         trace: &mut Trace,
     ) {
+        if let Some(beat) = &self.beat {
+            beat.begin(sequence, layers);
+        }
         trace.clear();
         trace.layers = layers;
         self.client.clear();
@@ -217,7 +232,10 @@ impl Executor {
             seen: Observation::new(Call::ResetEngine),
             is_calling: false,
         };
-        if let Err(message) = panic::catch(|| run.whole(sequence)) {
+        let ended = panic::catch(|| run.whole(sequence));
+        if let Ok(ControlFlow::Break(stage)) = ended {
+            run.leave_hanging(stage);
+        } else if let Err(message) = ended {
             run.note_unanswered();
             let call = run.trace.calls.len().saturating_sub(1);
             if run.is_gated {
@@ -226,6 +244,9 @@ impl Executor {
             }
             // What the driver frees now, it frees because of the panic. That it may panic again is
             // told by the first one.
+            if let ControlFlow::Break(stage) = run.go_on_to(Stage::Dropping) {
+                run.leave_hanging(stage);
+            }
             let _ = panic::catch(|| run.drop_driver());
             run.executor.note_freed(run.trace, call);
             // With the driver, everything that lived in it is dead.
@@ -238,6 +259,9 @@ impl Executor {
                 self.note_text(trace, call, &message, &|encoding| Place::Panic { encoding });
             }
             trace.panic = Some(message);
+        }
+        if let Some(beat) = &self.beat {
+            beat.end();
         }
         trace.reserved_len = self.seams.reserved_len();
         if self.holds_key_part {

@@ -20,8 +20,11 @@ pub(super) fn in_driver<T>(f: impl FnOnce() -> T) -> T {
 }
 
 /// Runs `f`; a panic of the driver inside it becomes its message, any other goes on.
-pub(super) fn catch(f: impl FnOnce()) -> Result<(), String> {
-    let Err(payload) = catch_unwind(AssertUnwindSafe(f)) else { return Ok(()) };
+pub(super) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+    let payload = match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(result) => return Ok(result),
+        Err(payload) => payload,
+    };
     if !IS_IN_DRIVER.replace(false) {
         resume_unwind(payload);
     }

@@ -1,5 +1,7 @@
 //! One execution under way: from the calls of a sequence to observations.
 
+use core::ops::ControlFlow;
+
 use keysan::SecretSet;
 use keysan::heap;
 use rekeylab_ddi::{CryptoSessionDdi, Hresult, Limits};
@@ -8,7 +10,7 @@ use super::differential::RunRecord;
 use super::dut::Dut;
 use super::hygiene::Instruments;
 use super::{Executor, narrow, panic, short};
-use crate::observation::{Layer, Layers, Observation, Trace};
+use crate::observation::{Layer, Layers, Observation, Stage, Trace};
 use crate::sequence::expand::World;
 use crate::sequence::{
     BoundsChoice, CALLS_MAX, Call, CallSequence, HandleForm, Room, SessionRef, Slot,
@@ -41,10 +43,11 @@ pub(super) struct Run<'a, D: Dut> {
 }
 
 impl<D: Dut> Run<'_, D> {
-    /// The whole life of a driver: opened, called, drained, closed and gone.
-    pub(super) fn whole(&mut self, sequence: &CallSequence) {
+    /// The whole life of a driver: opened, called, drained, closed and gone; or up to where it hangs.
+    pub(super) fn whole(&mut self, sequence: &CallSequence) -> ControlFlow<Stage> {
         let (dut, seams) = (self.dut, &self.executor.seams);
         let seams = std::rc::Rc::clone(seams);
+        self.go_on_to(Stage::Opening)?;
         self.begin_call(0);
         let bounds = self.bounds;
         self.aside(|driver| *driver = Some(dut.open_at(bounds, &seams)));
@@ -52,7 +55,7 @@ impl<D: Dut> Run<'_, D> {
         self.trace.limits = Some(self.limits);
         let mut is_closed = false;
         for &call in &sequence.calls[..sequence.calls.len().min(CALLS_MAX)] {
-            self.call(call);
+            self.call(call)?;
             is_closed = call == Call::CloseAdapter;
             if is_closed {
                 break;
@@ -64,14 +67,14 @@ impl<D: Dut> Run<'_, D> {
             // What lived in the driver dies with it.
             self.executor.client.lose_everything();
         } else {
-            self.epilogue();
+            self.epilogue()?;
         }
-        self.close();
+        self.close()
     }
 
     /// Drains the GPU and destroys what the client still holds, so that whatever stays behind shows.
-    fn epilogue(&mut self) {
-        self.call(Call::Retire { count: u32::MAX, room: Room::Enough });
+    fn epilogue(&mut self) -> ControlFlow<Stage> {
+        self.call(Call::Retire { count: u32::MAX, room: Room::Enough })?;
         for slot in 0..self.executor.client.devices.len() {
             let device = &self.executor.client.devices[slot];
             if device.is_open {
@@ -80,13 +83,15 @@ impl<D: Dut> Run<'_, D> {
                 self.seen = Observation::new(Call::destroy_device(name));
                 self.seen.device_slot = Some(short(slot));
                 self.seen.device = device.handle;
-                self.make();
+                self.make()?;
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// Drops the driver, and looks at what is left when nothing may be left.
-    fn close(&mut self) {
+    fn close(&mut self) -> ControlFlow<Stage> {
+        self.go_on_to(Stage::Dropping)?;
         let index = self.trace.calls.len();
         self.begin_call(index);
         self.drop_driver();
@@ -101,6 +106,7 @@ impl<D: Dut> Run<'_, D> {
             self.look_at_stray_writes();
             self.look_at_what_stays();
         }
+        ControlFlow::Continue(())
     }
 
     pub(super) fn drop_driver(&mut self) {
@@ -115,18 +121,19 @@ impl<D: Dut> Run<'_, D> {
         }
     }
 
-    fn call(&mut self, call: Call) {
+    fn call(&mut self, call: Call) -> ControlFlow<Stage> {
         self.seen = Observation::new(call);
         self.resolve();
-        self.make();
+        self.make()
     }
 
     /// Makes a call whose handles are known, and writes down what came of it.
-    fn make(&mut self) {
+    fn make(&mut self) -> ControlFlow<Stage> {
         let index = self.trace.calls.len();
+        self.is_calling = true;
+        self.go_on_to(Stage::Call(narrow(index)))?;
         self.begin_call(index);
         let first_draw = self.trace.draws.len();
-        self.is_calling = true;
         self.seen.code = self.perform(index);
         self.executor.seams.end_call(&mut self.trace.draws);
         self.seen.reservations = self.executor.seams.reservations();
@@ -144,6 +151,7 @@ impl<D: Dut> Run<'_, D> {
         }
         self.trace.calls.push(self.seen.clone());
         self.is_calling = false;
+        ControlFlow::Continue(())
     }
 
     /// Adds the call that never returned to the trace, if there is one: as it was made, unanswered.
@@ -159,6 +167,10 @@ impl<D: Dut> Run<'_, D> {
                 ..Observation::new(call)
             });
             self.is_calling = false;
+        }
+        if self.trace.sequence_len == 0 {
+            // It ended before the epilogue.
+            self.trace.sequence_len = self.trace.calls.len();
         }
     }
 

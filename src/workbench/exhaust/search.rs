@@ -1,13 +1,16 @@
 //! The search: level by level, every distinct state with every letter that may follow.
 
+use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::executor::AnyDut;
 use crate::observation::StateId;
 use crate::sequence::Call;
+use crate::watchdog::{hook, on_hang};
 
 use super::alphabet::Alphabet;
 use super::created::Created;
@@ -160,44 +163,51 @@ impl Search {
 
     /// Searches the level; says whether it is complete.
     fn search_level(&mut self, plan: &Plan<'_>, letters: &[Call], watch: &mut dyn Watch) -> bool {
-        let is_last = self.levels.len() + 1 == plan.depth;
         let part_count = self.level.part_count;
-        let next = AtomicUsize::new(0);
-        let is_over = AtomicBool::new(false);
-        let Level { prefixes, .. } = &self.level;
-        // The threads look at the prefixes, and this one changes all the rest.
-        let prefixes = prefixes.clone();
-        let work = |results: Sender<Part>| {
-            let mut judge = Judge::new(plan.dut);
-            while !is_over.load(Ordering::Relaxed)
-                && let part = next.fetch_add(1, Ordering::Relaxed)
-                && part < part_count
-            {
-                let searched = search_part(plan, letters, &mut judge, &prefixes, part, is_last);
-                if results.send(searched).is_err() {
-                    break;
-                }
-            }
-        };
-        thread::scope(|scope| {
-            let (sender, results) = mpsc::channel();
-            for _ in 0..plan.jobs.clamp(1, part_count.max(1)) {
-                let (sender, work) = (sender.clone(), &work);
-                scope.spawn(move || work(sender));
-            }
-            drop(sender);
-            loop {
-                match results.recv_timeout(Duration::from_millis(100)) {
-                    Ok(part) => self.take(part),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
-                watch.pulse(&self.pulse());
-                if watch.is_over() {
-                    is_over.store(true, Ordering::Relaxed);
-                }
-            }
+        let work = Arc::new(Work {
+            dut: plan.dut.clone(),
+            alphabet: *plan.alphabet,
+            letters: letters.to_vec(),
+            merges: plan.merges,
+            // The threads look at the prefixes, and this one changes all the rest.
+            prefixes: self.level.prefixes.clone(),
+            is_last: self.levels.len() + 1 == plan.depth,
+            part_count,
+            next: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
         });
+        let (sender, results) = mpsc::channel();
+        // Whoever waits for this thread hears of what hangs in its name.
+        let hook = hook();
+        let start = |_| {
+            let (work, sender, hook) = (Arc::clone(&work), sender.clone(), hook.clone());
+            thread::spawn(move || {
+                hook.into_iter().for_each(on_hang);
+                work.search(&sender);
+            })
+        };
+        let threads: Vec<_> = (0..plan.jobs.clamp(1, part_count.max(1))).map(start).collect();
+        drop(sender);
+        let mut told_to_end = None;
+        loop {
+            match results.recv_timeout(Duration::from_millis(100)) {
+                Ok(part) => self.take(part),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            watch.pulse(&self.pulse());
+            if watch.is_over() {
+                work.is_over.store(true, Ordering::Relaxed);
+                let since: &Instant = told_to_end.get_or_insert_with(Instant::now);
+                if since.elapsed() > GRACE {
+                    // A thread that hangs does not end; it is left alone.
+                    return false;
+                }
+            }
+        }
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        }
         self.level.done_count == part_count
     }
 
@@ -219,20 +229,44 @@ impl Search {
     }
 }
 
+/// How long is waited for threads that were told to end: a part takes milliseconds.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// What a thread has searched.
 struct Part {
     tally: Tally,
     states: States,
 }
 
-fn search_part(
-    plan: &Plan<'_>,
-    letters: &[Call],
-    judge: &mut Judge<'_>,
-    prefixes: &Prefixes,
-    number: usize,
+/// What the threads of a level share; they may outlive the search, if one hangs.
+struct Work {
+    dut: AnyDut,
+    alphabet: Alphabet,
+    letters: Vec<Call>,
+    merges: bool,
+    prefixes: Prefixes,
     is_last: bool,
-) -> Part {
+    part_count: usize,
+    /// The part that is searched next.
+    next: AtomicUsize,
+    /// Whether somebody wants the search to end.
+    is_over: AtomicBool,
+}
+
+impl Work {
+    /// Searches one part after the other, as long as there are some.
+    fn search(&self, results: &Sender<Part>) {
+        let mut judge = Judge::new(&self.dut);
+        while !self.is_over.load(Ordering::Relaxed)
+            && let part = self.next.fetch_add(1, Ordering::Relaxed)
+            && part < self.part_count
+            && results.send(search_part(self, &mut judge, part)).is_ok()
+        {}
+    }
+}
+
+fn search_part(work: &Work, judge: &mut Judge<'_>, number: usize) -> Part {
+    let Work { prefixes, letters, is_last, .. } = work;
     let (mut tally, mut states) = (Tally::default(), States::default());
     let first = number * PART;
     for prefix in first..(first + PART).min(prefixes.count()) {
@@ -242,19 +276,19 @@ fn search_part(
         let count = prefixes.counts[prefix];
         let prefix = u32::try_from(prefix).expect("a level of four thousand million fits nowhere");
         for (letter, call) in (0..=u8::MAX).zip(letters) {
-            if !plan.alphabet.allows(&created, call) {
+            if !work.alphabet.allows(&created, call) {
                 continue;
             }
             let way = Way { prefix, letter };
             let (verdict, state) =
-                if is_last { (judge.run(*call), None) } else { judge.run_to_state(*call) };
+                if *is_last { (judge.run(*call), None) } else { judge.run_to_state(*call) };
             tally.count.add(LevelCount { sequences: count, broken: 0, runs: 1 });
             if let Some(first) = verdict.first() {
                 let invariant = first.invariant;
                 tally.count.broken += count;
                 tally.note_broken((invariant, judge.broken_kind()), way);
-            } else if !is_last {
-                let state = state.filter(|_| plan.merges);
+            } else if !*is_last {
+                let state = state.filter(|_| work.merges);
                 let id = state.unwrap_or_else(|| distinct(way));
                 reach(&mut states, id, Reached { way, count });
             }

@@ -1,4 +1,4 @@
-//! What must hold: twelve invariants, each judged on what an execution saw.
+//! What must hold: thirteen invariants, each judged on what an execution saw.
 //!
 //! An invariant reads a [`Case`]: the trace, and where the reference model disagrees with it. It
 //! never sees a driver, so it can be tested with traces written by hand, and a stored trace can be
@@ -16,6 +16,7 @@ mod keystream_reuse;
 mod leftovers;
 mod lost_work;
 mod model;
+mod no_hang;
 mod no_panic;
 mod output_bounds;
 mod remembered;
@@ -96,6 +97,7 @@ pub(crate) fn code_if_found(seen: &Observation) -> Option<Hresult> {
 /// Every invariant, in the order in which they are asked.
 pub const ALL: &[Invariant] = &[
     no_panic::INVARIANT,
+    no_hang::INVARIANT,
     key_leak::INVARIANT,
     key_residue::INVARIANT,
     output_bounds::INVARIANT,
@@ -111,6 +113,9 @@ pub const ALL: &[Invariant] = &[
 
 /// The name of the invariant that no session reaches another's keys or state.
 pub(crate) const SESSION_ISOLATION: &str = session_isolation::INVARIANT.name;
+
+/// The name of the invariant that every call returns.
+pub(crate) const NO_HANG: &str = no_hang::INVARIANT.name;
 
 /// The names of the invariants that say which key a buffer was processed under.
 pub(crate) const ABOUT_KEYS: [&str; 2] = [SESSION_ISOLATION, wrong_key_epoch::INVARIANT.name];

@@ -1,11 +1,11 @@
-//! `no-panic`: the driver neither panics, hangs nor overflows.
+//! `no-panic`: the driver neither panics nor overflows.
 
 use super::{Case, Invariant, Verdict, Violation, abort_function, nothing};
 use crate::observation::{Place, Sighting};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "no-panic",
-    holds_when: "the driver neither panics, hangs nor overflows",
+    holds_when: "the driver neither panics nor overflows",
     check,
     remembers: nothing,
     abort: no_panic_violated,
@@ -13,8 +13,7 @@ pub(super) const INVARIANT: Invariant = Invariant {
 
 abort_function!(no_panic_violated);
 
-/// A panic ends the execution, so there is at most one. Hangs are left to the engine's time limit:
-/// the core has no loop that its bounds do not end.
+/// A panic ends the execution, so there is at most one.
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
     let Some(message) = &case.trace.panic else { return };
     // A panic that shows a secret is told by `key-leak`, the worse of the two.

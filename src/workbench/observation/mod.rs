@@ -62,6 +62,8 @@ pub struct Trace {
     pub stray_writes: Vec<StrayWrite>,
     /// The message of the panic that ended the execution, if one did.
     pub panic: Option<String>,
+    /// Where the execution was when it did not go on any more, if it hung.
+    pub hang: Option<Stage>,
     /// Bytes that the engine granted and never got back, once everything was destroyed.
     pub reserved_len: u64,
     /// Blocks of the heap that were not given back, if more of them stay behind with every run.
@@ -72,6 +74,17 @@ pub struct Trace {
     pub void: Option<Void>,
     /// How many calls of the sequence had run when it ended; the rest is the epilogue.
     pub sequence_len: usize,
+}
+
+/// How far the life of a driver is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// It is being opened.
+    Opening,
+    /// This call is under way: an index into [`Trace::calls`].
+    Call(u32),
+    /// It is being dropped, behind the last call.
+    Dropping,
 }
 
 /// One call and what came of it.
@@ -235,6 +248,7 @@ impl Trace {
             told_followings,
             stray_writes,
             panic,
+            hang,
             reserved_len,
             leaks,
             layers,
@@ -254,7 +268,7 @@ impl Trace {
         told_followings.clear();
         stray_writes.clear();
         leaks.clear();
-        (*limits, *panic, *void) = (None, None, None);
+        (*limits, *panic, *hang, *void) = (None, None, None, None);
         (*reserved_len, *sequence_len, *layers) = (0, 0, Layers::NONE);
     }
 

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::Subject;
 use crate::invariant::Violation;
-use crate::observation::{Observation, Trace};
+use crate::observation::{Observation, Stage, Trace};
 use crate::sequence::{Call, Slot};
 
 /// Whether a story is coloured.
@@ -45,6 +45,12 @@ fn tell(
     writeln!(text, "{alarm}violation: {}{alarm:#}", violation.invariant)?;
     match trace.calls.get(violation.call) {
         Some(seen) => writeln!(text, "  {}  {}", name_of(violation.call, trace), call_text(seen))?,
+        None if trace.hang == Some(Stage::Opening) => {
+            writeln!(text, "  before the first call, when the driver was opened")?;
+        }
+        None if trace.hang == Some(Stage::Dropping) => {
+            writeln!(text, "  at the end, when the driver was dropped")?;
+        }
         None => writeln!(text, "  at the end, when the driver was gone")?,
     }
     writeln!(text, "    happened: {}", violation.happened)?;

@@ -46,6 +46,7 @@ impl Bench {
             fault: None,
             seed: Some(1),
             findings: directory.path().join("findings"),
+            own_process: None,
         };
         Self { directory, engine, plan }
     }

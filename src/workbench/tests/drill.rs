@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use keysan::heap::ScanningAllocator;
 use planted::{alone, fault_of, shortest_of, shortest_reproducers, with_fault};
 use rekeylab::Workbench;
-use rekeylab::drill::layers_for;
+use rekeylab::drill::{hangs, layers_for};
 use rekeylab::generate::{SearchOptions, generate_from_seed};
 use rekeylab::invariant;
 use rekeylab::observation::{Layer, Layers};
@@ -79,10 +79,13 @@ fn a_reproducer_rings_its_invariant_and_no_other_under_its_fault_and_is_silent_w
         let Some(fault) = fault_of(&file) else { continue };
         let sequence = file.parsed.sequence();
         let layers = layers_for(Some(fault));
-        let rung =
-            with_fault(&mut workbench, fault, |workbench| rings(workbench, layers, &sequence));
-        if rung != BTreeSet::from([fault.rings()]) {
-            problems.push(format!("{} rings {rung:?} under {}", file.path, fault.name()));
+        // What hangs is drilled by `tests/command/hanging.rs`, and only has to be silent here.
+        if !hangs(fault) {
+            let rung =
+                with_fault(&mut workbench, fault, |workbench| rings(workbench, layers, &sequence));
+            if rung != BTreeSet::from([fault.rings()]) {
+                problems.push(format!("{} rings {rung:?} under {}", file.path, fault.name()));
+            }
         }
         let rung = rings(&mut workbench, Layers::ALL, &sequence);
         if !rung.is_empty() {
@@ -141,7 +144,7 @@ fn a_short_search_finds_every_fault_and_minimises_it_to_its_invariant() {
     let _alone = alone();
     let mut workbench = Workbench::new();
     let mut problems = Vec::new();
-    for &fault in Fault::ALL {
+    for fault in Fault::ALL.iter().copied().filter(|&fault| !hangs(fault)) {
         let shown = with_fault(&mut workbench, fault, |workbench| {
             search(workbench, layers_for(Some(fault)))
         });

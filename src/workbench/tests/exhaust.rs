@@ -125,6 +125,7 @@ fn the_number_of_threads_changes_nothing() {
 
 #[cfg(feature = "faults")]
 mod with_faults {
+    use rekeylab::drill::hangs;
     use rekeylab::executor::{FaultyCore, core_with};
     use rekeylab::sequence::CallKind;
     use rekeylab_faults::Fault;
@@ -259,6 +260,8 @@ mod with_faults {
     /// calls for a test.
     fn alphabet_for(fault: Fault) -> Option<&'static str> {
         match fault {
+            // No thread of this process could be ended.
+            _ if hangs(fault) => None,
             _ if shortest_of(fault) <= 5 => Some("full"),
             Fault::FinishForgetsCounters | Fault::RefusedSubmitConsumesCounter => Some("counters"),
             _ if shortest_of(fault) == 6 && fault.rings() == "wrong-key-epoch" => Some("refresh"),

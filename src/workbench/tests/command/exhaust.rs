@@ -87,7 +87,7 @@ fn a_planted_bug_is_told_with_a_shortest_sequence_and_stored() {
 
 /// Waits until the command handles SIGINT, and so ends in order, and has had time to search a bit.
 #[cfg(unix)]
-fn wait_until_it_listens(pid: u32) {
+pub(crate) fn wait_until_it_listens(pid: u32) {
     use std::time::Duration;
 
     // Linux says which signals are caught; elsewhere, time has to do.

@@ -7,6 +7,8 @@ mod audit;
 mod bad_input;
 mod exhaust;
 mod exit_codes;
+#[cfg(feature = "faults")]
+mod hanging;
 mod help;
 mod hygiene;
 #[cfg(target_os = "linux")]

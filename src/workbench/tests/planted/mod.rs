@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rekeylab::Workbench;
+use rekeylab::drill::hangs;
 use rekeylab::executor::{AnyDut, core_with};
 use rekeylab_faults::Fault;
 
@@ -44,8 +45,14 @@ pub(crate) fn fault_of(file: &File) -> Option<Fault> {
     Some(Fault::from_name(&name).unwrap_or_else(|| panic!("{}: no fault {name:?}", file.path)))
 }
 
-/// The shortest reproducer of each fault, in the order of [`Fault::ALL`].
+/// The shortest reproducer of each fault that can be drilled in a process which goes on, in the order of
+/// [`Fault::ALL`]; the others hang, and are drilled by `tests/command/hanging.rs`.
 pub(crate) fn shortest_reproducers() -> Vec<(Fault, File)> {
+    shortest_reproducers_of(|fault| !hangs(fault))
+}
+
+/// The shortest reproducer of each of these faults.
+pub(crate) fn shortest_reproducers_of(is_wanted: impl Fn(Fault) -> bool) -> Vec<(Fault, File)> {
     let mut files = files::sequences("corpus/crashes");
     files.sort_by_key(|file| file.parsed.entries.len());
     let shortest = |&fault: &Fault| {
@@ -53,5 +60,5 @@ pub(crate) fn shortest_reproducers() -> Vec<(Fault, File)> {
         let file = position.map(|position| files.remove(position));
         (fault, file.unwrap_or_else(|| panic!("no reproducer shows {}", fault.name())))
     };
-    Fault::ALL.iter().map(shortest).collect()
+    Fault::ALL.iter().filter(|&&fault| is_wanted(fault)).map(shortest).collect()
 }
