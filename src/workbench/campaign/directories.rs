@@ -24,14 +24,14 @@ pub struct Directories {
 const LOCK: &str = ".lock";
 
 impl Directories {
-    /// Makes the directories of a run of `target`.
+    /// Makes the directories of a run whose targets share this working set.
     ///
     /// # Errors
     ///
     /// When one cannot be made.
-    pub fn prepare(root: &Path, target: &str) -> Result<Self, CorpusError> {
-        let working_set = root.join("fuzz/corpus").join(target);
-        let all_artifacts = root.join("fuzz/artifacts").join(target);
+    pub fn prepare(root: &Path, working_set: &str) -> Result<Self, CorpusError> {
+        let all_artifacts = root.join("fuzz/artifacts").join(working_set);
+        let working_set = root.join("fuzz/corpus").join(working_set);
         for directory in [&working_set, &all_artifacts] {
             fs::create_dir_all(directory).map_err(cannot_write(directory))?;
         }

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use super::StopSignal;
+use super::target::Target;
 
 /// The version of cargo-fuzz that everything here was tried with; `ci/versions.env` says the same.
 pub const CARGO_FUZZ_VERSION: &str = "0.13.2";
@@ -34,6 +35,12 @@ pub enum EngineError {
         target: String,
         /// What there is.
         there_are: Vec<String>,
+    },
+    /// A target of which nobody has said what it is about.
+    #[error("the fuzz target {target:?} has no row in src/workbench/campaign/target.rs")]
+    NoRow {
+        /// What was asked for.
+        target: String,
     },
     /// libFuzzer is C++.
     #[error("no C++ compiler (c++, g++ or clang++) on PATH: the engine is built from C++ sources")]
@@ -89,6 +96,9 @@ impl EngineError {
             ),
             Self::NoBinary { .. } => Some("cargo clean --target-dir target/fuzz, and again"),
             Self::NoTarget { .. } => Some("--target with one of them"),
+            Self::NoRow { .. } => {
+                Some("add a row: the packages that it is about, its seeds and its floor of edges")
+            }
             Self::Write { .. } => {
                 Some("look whether the directory exists, is writable and has room")
             }
@@ -103,7 +113,7 @@ pub struct Build<'a> {
     /// The workspace.
     pub root: &'a Path,
     /// The fuzz target.
-    pub target: &'a str,
+    pub target: &'a Target,
     /// The sanitizer.
     pub sanitizer: Sanitizer,
     /// Whether the planted faults are compiled in.
@@ -134,14 +144,17 @@ pub fn build(build: &Build<'_>, tell: Tell<'_>) -> Result<PathBuf, EngineError> 
     let tools = root.join("target/tools");
     let path = cargo_fuzz(root, &tools, stop, tell)?;
 
+    let name = target.name;
     let lane = match (sanitizer, faults) {
         (Sanitizer::None, false) => "none",
         (Sanitizer::None, true) => "none-faults",
         (Sanitizer::Address, false) => "address",
         (Sanitizer::Address, true) => "address-faults",
     };
-    // A directory for each way of building, so that changing between them rebuilds nothing.
-    let directory = root.join("target/fuzz").join(lane);
+    // A directory for each way of building, so that changing between them rebuilds nothing. Cargo does
+    // not know which crates are instrumented, so that is part of the way.
+    let crates = target.crates();
+    let directory = root.join("target/fuzz").join(lane).join(crates.join("+"));
     let mut command = Command::new("cargo");
     let mut with = "the stable toolchain";
     if sanitizer == Sanitizer::Address {
@@ -153,38 +166,43 @@ pub fn build(build: &Build<'_>, tell: Tell<'_>) -> Result<PathBuf, EngineError> 
             with = "RUSTC_BOOTSTRAP=1, as there is no nightly (rustup toolchain install nightly)";
         }
     }
-    let name = match sanitizer {
+    let sanitizer = match sanitizer {
         Sanitizer::None => "none",
         Sanitizer::Address => "address",
     };
-    command.args(["fuzz", "build", "--release", "--sanitizer", name, "--target-dir"]);
+    command.args(["fuzz", "build", "--release", "--sanitizer", sanitizer, "--target-dir"]);
     command.arg(&directory);
     if faults {
         command.args(["--features", "faults"]);
     }
-    command.arg(target);
+    command.arg(name);
     command.current_dir(root).env("PATH", path).env_remove("CARGO_TARGET_DIR");
     // A failed build is explained by the compiler, not by the stack of cargo-fuzz.
     command.env("RUST_BACKTRACE", "0");
-    // Coverage belongs on the code under test alone; without the wrapper it is only slower.
-    let wrapper = root.join("fuzz/instrument-only-the-driver.sh");
+    // Coverage belongs on what the target is about; without the wrapper it is everywhere.
+    let wrapper = root.join("fuzz/instrument-only.sh");
     if wrapper.is_file() {
-        command.env("RUSTC_WRAPPER", wrapper);
+        command.env("RUSTC_WRAPPER", wrapper).env("REKEYLAB_INSTRUMENTED", crates.join(" "));
     }
-    tell(Step::Begins(&format!("building {target} (sanitizer: {name}) with {with}")));
-    run_quietly(&mut command, &format!("building {target}"), &directory, stop, tell)?;
-    newest_binary(&directory, target)
-        .ok_or_else(|| EngineError::NoBinary { target: target.to_owned(), directory })
+    tell(Step::Begins(&format!("building {name} (sanitizer: {sanitizer}) with {with}")));
+    run_quietly(&mut command, &format!("building {name}"), &directory, stop, tell)?;
+    newest_binary(&directory, name)
+        .ok_or_else(|| EngineError::NoBinary { target: name.to_owned(), directory })
 }
 
-/// Looks for what a build needs and this program cannot bring.
+/// Looks for what a build needs and this program cannot bring; the targets of these names.
 ///
 /// # Errors
 ///
-/// When the target or the C++ compiler is missing.
-pub fn check(root: &Path, target: &str) -> Result<(), EngineError> {
-    check_target(root, target)?;
-    check_compiler()
+/// When a target, its row or the C++ compiler is missing.
+pub fn check(root: &Path, targets: &[&str]) -> Result<Vec<Target>, EngineError> {
+    let row = |name: &&str| {
+        check_target(root, name)?;
+        Target::named(name).ok_or_else(|| EngineError::NoRow { target: (*name).to_owned() })
+    };
+    let rows = targets.iter().map(row).collect::<Result<_, _>>()?;
+    check_compiler()?;
+    Ok(rows)
 }
 
 fn check_target(root: &Path, target: &str) -> Result<(), EngineError> {
@@ -346,6 +364,8 @@ mod tests {
         assert!(check_target(root.path(), "b").is_ok());
         let error = check_target(root.path(), "../b").unwrap_err();
         assert_eq!(error.to_string(), "there is no fuzz target \"../b\"; there are: a, b");
+        let error = check(root.path(), &["b"]).unwrap_err();
+        assert!(error.to_string().contains("\"b\" has no row in src/workbench"), "{error}");
     }
 
     #[test]

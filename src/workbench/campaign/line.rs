@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum Line {
     /// `#123 NEW cov: 12 ft: 34 corp: 5/67b lim: 8 exec/s: 890 rss: 12Mb ...`
     Status(Status),
-    /// `rekeylab: executions=N calls=M`
+    /// `rekeylab: executions=N calls=M debug=D differential=F`
     Counts(Counts),
     /// `rekeylab: not-looked-into=stack,registers`: layers of its lane that it cannot look into.
     NotLookedInto(Vec<String>),
@@ -39,6 +39,8 @@ pub struct Status {
     pub corpus: Option<u64>,
     /// Memory, in MiB.
     pub rss_mib: Option<u64>,
+    /// Whether it says that the whole working set has been read.
+    pub is_all_read: bool,
 }
 
 /// What the target counts by itself.
@@ -48,6 +50,10 @@ pub struct Counts {
     pub executions: u64,
     /// Calls made so far.
     pub calls: u64,
+    /// Sequences so far for which `Debug` text was looked into.
+    pub debug: u64,
+    /// Sequences so far for which runs were compared.
+    pub differential: u64,
 }
 
 /// Understands one line.
@@ -77,6 +83,10 @@ fn status(rest: &str) -> Option<Status> {
     let mut status = Status { executions: words.next()?.parse().ok()?, ..Status::default() };
     while let Some(word) = words.next() {
         let field = match word {
+            "INITED" => {
+                status.is_all_read = true;
+                continue;
+            }
             "cov:" => &mut status.coverage,
             "ft:" => &mut status.features,
             "corp:" => &mut status.corpus,
@@ -99,7 +109,13 @@ fn counts(rest: &str) -> Option<Counts> {
         let mut pairs = rest.split_ascii_whitespace().filter_map(|word| word.split_once('='));
         pairs.find(|pair| pair.0 == key)?.1.parse().ok()
     };
-    Some(Counts { executions: field("executions")?, calls: field("calls")? })
+    Some(Counts {
+        executions: field("executions")?,
+        calls: field("calls")?,
+        // A target of another driver may be older than these.
+        debug: field("debug").unwrap_or(0),
+        differential: field("differential").unwrap_or(0),
+    })
 }
 
 fn sanitizer(line: &str) -> Option<Line> {
@@ -132,6 +148,7 @@ mod tests {
             features: Some(34),
             corpus: Some(5),
             rss_mib: Some(12),
+            is_all_read: false,
         };
         assert_eq!(
             status_of(
@@ -144,15 +161,20 @@ mod tests {
             full
         );
         let bare = Status { executions: 2, ..Status::default() };
-        assert_eq!(status_of("#2\tINITED exec/s: 0 "), bare);
+        assert_eq!(status_of("#2\tINITED exec/s: 0 "), Status { is_all_read: true, ..bare });
         assert_eq!(status_of("#2\tDONE   cov: "), bare);
     }
 
     #[test]
     fn the_lines_of_the_target_and_of_the_end_are_understood() {
         assert_eq!(
-            parse_line("rekeylab: executions=65536 calls=1200000\n"),
-            Line::Counts(Counts { executions: 65536, calls: 1_200_000 })
+            parse_line("rekeylab: executions=65536 calls=1200000 debug=272 differential=512\n"),
+            Line::Counts(Counts {
+                executions: 65536,
+                calls: 1_200_000,
+                debug: 272,
+                differential: 512
+            })
         );
         assert_eq!(parse_line("stat::number_of_executed_units: 981"), Line::FinalExecutions(981));
         assert_eq!(

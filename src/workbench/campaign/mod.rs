@@ -2,7 +2,8 @@
 //! they leave behind.
 //!
 //! ```text
-//! corpus/*.seq ─► working set ─► workers (libFuzzer) ─► artifacts ─► triage ─► findings/*.seq
+//! corpus/*.seq ─► working set ─► first look, all layers ──────────────► triage ─► findings/*.seq
+//!                      └───────► workers (libFuzzer) of each lane ─► artifacts ┘
 //! ```
 //!
 //! The working set and the artifacts are on disk all the time, so that a campaign that is killed
@@ -11,10 +12,14 @@
 mod directories;
 pub mod engine;
 pub mod findings;
+mod first_look;
+mod lane;
 pub mod line;
 mod own_process;
 mod progress;
 mod reproducer;
+mod target;
+mod turns;
 pub mod worker;
 
 use std::collections::BTreeSet;
@@ -27,12 +32,17 @@ use crate::executor::AnyDut;
 pub use directories::{Directories, workspace_root};
 pub use engine::{EngineError, Sanitizer};
 pub use findings::{Finding, RawFinding};
+pub use first_look::FirstLook;
+pub use lane::{Lane, LaneOutcome};
 pub use own_process::OwnProcess;
 pub(crate) use progress::grouped;
 pub use progress::{Pulse, pulse_line};
 pub use reproducer::{Reproducer, replay_command, reproducer};
+pub use target::{MAIN_JOB, TARGETS, Target};
 
 use findings::Findings;
+use first_look::first_look;
+use turns::{SHORTEST, Share, Turns, crew};
 use worker::{Ended, Event, Team};
 
 /// How many workers may die without leaving a reason, before the campaign gives up.
@@ -48,11 +58,13 @@ pub struct Plan {
     pub time: Duration,
     /// How many workers there are.
     pub jobs: usize,
-    /// The fuzz target.
-    pub target: String,
-    /// The sanitizer that it is built with.
+    /// What they share.
+    pub lanes: Vec<Lane>,
+    /// Whether the working set first goes through every layer in this process.
+    pub is_first_looked_through: bool,
+    /// The sanitizer that the targets are built with.
     pub sanitizer: Sanitizer,
-    /// The driver that the target drives, for minimising what it finds.
+    /// The driver that the targets drive, for the first look and for minimising what is found.
     pub dut: AnyDut,
     /// The planted fault, by name.
     pub fault: Option<&'static str>,
@@ -69,6 +81,10 @@ pub struct Plan {
 pub struct Outcome {
     /// How far it got.
     pub pulse: Pulse,
+    /// What came of the first look, if there was one.
+    pub first_look: Option<FirstLook>,
+    /// What was done in each lane, in the order of the plan.
+    pub lanes: Vec<LaneOutcome>,
     /// What was found, in the order of finding.
     pub findings: Vec<Finding>,
     /// Artifacts of which no sequence could be made.
@@ -79,9 +95,11 @@ pub struct Outcome {
     pub is_storing_broken: bool,
     /// Whether the engine died again and again, so that the search ended early.
     pub is_engine_broken: bool,
+    /// Whether a lane saw too little, or a run of the first look proved nothing.
+    pub is_blind: bool,
     /// Whether it was told to stop.
     pub is_interrupted: bool,
-    /// Layers of the target's lane that it could not look into, by name.
+    /// Layers of its lane that a target could not look into, by name.
     pub not_looked_into: BTreeSet<String>,
 }
 
@@ -108,9 +126,10 @@ impl StopSignal {
     }
 }
 
-/// Runs the workers of a built engine until the time is over or somebody says stop.
+/// Looks through the working set, and runs the workers of built engines until the time is over or
+/// somebody says stop.
 ///
-/// `show` is called several times a second.
+/// `show` is called several times a second once the workers run.
 ///
 /// # Errors
 ///
@@ -118,22 +137,32 @@ impl StopSignal {
 pub fn search(
     plan: &Plan,
     directories: &Directories,
-    binary: PathBuf,
     stop: &StopSignal,
     show: &mut dyn FnMut(&Pulse, Said<'_>),
 ) -> Result<Outcome, EngineError> {
-    let started = Instant::now();
-    let deadline = started + plan.time;
     let mut findings = Findings::new(plan.findings.clone(), &plan.dut, plan.fault);
     findings.own_process = plan.own_process.clone();
     for artifact in directories.left_behind() {
         findings.triage(&artifact, None);
     }
-    let mut known: BTreeSet<String> = findings.symptoms.clone();
     let mut outcome = Outcome::default();
-    let mut team = Team::new(plan, directories, binary);
-    for number in 0..plan.jobs {
-        team.start(number, plan.time, &known)?;
+    if plan.is_first_looked_through {
+        let look = first_look(&directories.working_set, &plan.dut, &mut findings, stop);
+        outcome.is_blind = look.is_void;
+        outcome.first_look = Some(look);
+    }
+    let mut known: BTreeSet<String> = findings.symptoms.clone();
+    let mut team = Team::new(plan, directories);
+    let started = Instant::now();
+    let deadline = started + plan.time;
+    for finding in &findings.found {
+        show(&pulse(&team, &findings, started, plan), Said::Finding(finding));
+    }
+    let mut crew = crew(&shares(plan), plan.jobs, plan.time, plan.seed.is_some());
+    for (number, turns) in crew.iter_mut().enumerate() {
+        if let Some(turn) = turns.next(Duration::ZERO) {
+            team.start(number, turn, &known)?;
+        }
     }
     while !team.is_empty() {
         let now = Instant::now();
@@ -158,12 +187,10 @@ pub fn search(
                 show(&pulse(&team, &findings, started, plan), Said::Raw(raw));
             }
             known.extend(findings.symptoms.iter().cloned());
-            let left = deadline.saturating_duration_since(Instant::now());
-            if !is_done
-                && !outcome.is_engine_broken
-                && !ended.is_success
-                && left >= SHORTEST
-                && let Err(error) = team.start(number, left, &known)
+            let is_going_on = !outcome.is_interrupted && !outcome.is_engine_broken;
+            let turns = crew.get_mut(number).filter(|_| is_going_on);
+            if let Some(turn) = turns.and_then(|turns| after(turns, &ended, started.elapsed()))
+                && let Err(error) = team.start(number, turn, &known)
             {
                 outcome.troubles.push(error.to_string());
                 outcome.is_engine_broken = true;
@@ -175,7 +202,9 @@ pub fn search(
         show(&pulse(&team, &findings, started, plan), Said::Nothing);
     }
     outcome.pulse = pulse(&team, &findings, started, plan);
+    outcome.lanes = team.lanes();
     outcome.not_looked_into = team.not_looked_into.clone();
+    note_blind_lanes(&mut outcome);
     outcome.is_storing_broken = findings.is_storing_broken;
     outcome.troubles.append(&mut findings.troubles);
     outcome.findings = findings.found;
@@ -183,8 +212,33 @@ pub fn search(
     Ok(outcome)
 }
 
-/// Below this, starting a worker again is not worth it.
-const SHORTEST: Duration = Duration::from_secs(1);
+fn shares(plan: &Plan) -> Vec<Share> {
+    let share =
+        |lane: &Lane| Share { part: lane.target.share, input_count: lane.target.turn_input_count };
+    plan.lanes.iter().map(share).collect()
+}
+
+/// What the worker does next: it goes on with its turn unless that is over.
+fn after(turns: &mut Turns, ended: &Ended, elapsed: Duration) -> Option<turns::Turn> {
+    if ended.is_success { turns.next(elapsed) } else { turns.resume(elapsed) }
+}
+
+/// Silence of a lane that sees nothing is no pass.
+fn note_blind_lanes(outcome: &mut Outcome) {
+    // Why an engine did not run was said already, and whoever says stop may do so at once.
+    let is_judged = |lane: &&LaneOutcome| {
+        !outcome.is_engine_broken && (lane.is_all_read || !outcome.is_interrupted)
+    };
+    let blind: Vec<String> = outcome
+        .lanes
+        .iter()
+        .filter(is_judged)
+        .filter(|lane| lane.edges < lane.target.edges_min)
+        .map(LaneOutcome::why_blind)
+        .collect();
+    outcome.is_blind |= !blind.is_empty();
+    outcome.troubles.extend(blind);
+}
 
 /// Something worth a line of its own while the search goes on.
 #[derive(Clone, Copy, Debug)]

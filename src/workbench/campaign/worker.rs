@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Plan;
 use super::directories::{Directories, artifacts_in};
 use super::engine::{EngineError, Sanitizer};
 use super::line::{Counts, Line, Status, parse_line};
 use super::progress::Pulse;
+use super::turns::Turn;
+use super::{Lane, LaneOutcome, Plan};
 use crate::watchdog::TIME_LIMIT;
 
 /// Longest input that an engine makes, in bytes: some 170 calls.
@@ -74,16 +75,13 @@ impl Ended {
 pub struct Team<'a> {
     plan: &'a Plan,
     directories: &'a Directories,
-    binary: PathBuf,
     sender: Sender<(u64, Message)>,
     receiver: Receiver<(u64, Message)>,
     /// Those that run, by a number that is never used again.
     running: BTreeMap<u64, Worker>,
     started_count: u64,
-    /// What the ended ones did.
-    past_executions: u64,
-    past_calls: u64,
-    coverage: u64,
+    /// What was done in each lane, without what those that run have counted.
+    lanes: Vec<LaneOutcome>,
     corpus: u64,
     /// Layers of its lane that a worker could not look into.
     pub(super) not_looked_into: BTreeSet<String>,
@@ -98,6 +96,9 @@ enum Message {
 #[derive(Debug)]
 struct Worker {
     number: usize,
+    /// Its lane, by its place in the plan.
+    lane: usize,
+    started: Instant,
     child: Child,
     artifacts: PathBuf,
     status: Status,
@@ -111,19 +112,16 @@ struct Worker {
 impl<'a> Team<'a> {
     /// A team without workers; the search starts them.
     #[must_use]
-    pub fn new(plan: &'a Plan, directories: &'a Directories, binary: PathBuf) -> Self {
+    pub fn new(plan: &'a Plan, directories: &'a Directories) -> Self {
         let (sender, receiver) = channel();
         Self {
             plan,
             directories,
-            binary,
             sender,
             receiver,
             running: BTreeMap::new(),
             started_count: 0,
-            past_executions: 0,
-            past_calls: 0,
-            coverage: 0,
+            lanes: plan.lanes.iter().map(|lane| LaneOutcome::of(lane.target)).collect(),
             corpus: 0,
             not_looked_into: BTreeSet::new(),
         }
@@ -135,22 +133,23 @@ impl<'a> Team<'a> {
         self.running.is_empty()
     }
 
-    /// Starts a worker for some time, ignoring symptoms that are known.
+    /// Starts a worker for one turn, ignoring symptoms that are known.
     ///
     /// # Errors
     ///
     /// When the process cannot be started.
-    pub fn start(
+    pub(super) fn start(
         &mut self,
         number: usize,
-        time: Duration,
+        turn: Turn,
         known: &BTreeSet<String>,
     ) -> Result<(), EngineError> {
+        let Some(lane) = self.plan.lanes.get(turn.lane) else { return Ok(()) };
         let key = self.started_count;
         let artifacts = self.directories.artifacts.path().join(format!("worker-{key}"));
-        let cannot = |source| EngineError::Start { program: self.binary.clone(), source };
+        let cannot = |source| EngineError::Start { program: lane.binary.clone(), source };
         fs::create_dir_all(&artifacts).map_err(cannot)?;
-        let mut command = self.command(number, time, known, &artifacts);
+        let mut command = self.command(number, lane, turn, known, &artifacts);
         let mut child = command.spawn().map_err(cannot)?;
         let stderr = child.stderr.take();
         self.started_count += 1;
@@ -164,6 +163,8 @@ impl<'a> Team<'a> {
         });
         let worker = Worker {
             number,
+            lane: turn.lane,
+            started: Instant::now(),
             child,
             artifacts,
             status: Status::default(),
@@ -180,22 +181,28 @@ impl<'a> Team<'a> {
     fn command(
         &self,
         number: usize,
-        time: Duration,
+        lane: &Lane,
+        turn: Turn,
         known: &BTreeSet<String>,
-        artifacts: &std::path::Path,
+        artifacts: &Path,
     ) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = Command::new(&lane.binary);
         let mut prefix = std::ffi::OsString::from("-artifact_prefix=");
         prefix.push(artifacts);
         prefix.push("/");
         command
             .arg(prefix)
-            .arg(format!("-max_total_time={}", time.as_secs().max(1)))
+            .arg(format!("-max_total_time={}", turn.time.as_secs().max(1)))
             .arg(format!("-max_len={INPUT_LEN_MAX}"))
             .arg(format!("-timeout={}", TIME_LIMIT.as_secs()))
             .arg(format!("-rss_limit_mb={RSS_LIMIT_MIB}"))
             // What the other workers keep is looked at every few seconds.
             .args(["-reload=5", "-print_final_stats=1", "-len_control=20"]);
+        if let Some(count) = turn.input_count {
+            // The engine counts what it reads, too.
+            let stored = fs::read_dir(&self.directories.working_set).map_or(0, Iterator::count);
+            command.arg(format!("-runs={}", count.saturating_add(stored as u64)));
+        }
         if let Some(seed) = self.plan.seed {
             // A restarted worker must not do the same again; 0 would mean "any".
             let started = u32::try_from(self.started_count).unwrap_or(u32::MAX);
@@ -249,10 +256,12 @@ impl<'a> Team<'a> {
 
     fn hear(&mut self, key: u64, line: String) {
         let Some(worker) = self.running.get_mut(&key) else { return };
+        let Some(lane) = self.lanes.get_mut(worker.lane) else { return };
         match parse_line(&line) {
             Line::Status(status) => {
                 worker.status.executions = worker.status.executions.max(status.executions);
-                self.coverage = self.coverage.max(status.coverage.unwrap_or(0));
+                lane.edges = lane.edges.max(status.coverage.unwrap_or(0));
+                lane.is_all_read |= status.is_all_read;
                 self.corpus = self.corpus.max(status.corpus.unwrap_or(0));
             }
             Line::Counts(counts) => worker.counts = counts,
@@ -286,8 +295,9 @@ impl<'a> Team<'a> {
                 worker.child.wait().ok()
             }
         };
-        self.past_executions += worker.executions();
-        self.past_calls += worker.counts.calls;
+        if let Some(lane) = self.lanes.get_mut(worker.lane) {
+            lane.add(&worker);
+        }
         Some(Ended {
             number: worker.number,
             status: status.map_or_else(|| "unknown status".to_owned(), |status| status.to_string()),
@@ -309,17 +319,39 @@ impl<'a> Team<'a> {
         }
     }
 
+    /// What was done in each lane so far, in the order of the plan.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<LaneOutcome> {
+        let mut lanes = self.lanes.clone();
+        for worker in self.running.values() {
+            if let Some(lane) = lanes.get_mut(worker.lane) {
+                lane.add(worker);
+            }
+        }
+        lanes
+    }
+
     /// What all workers have done together, the ended ones included.
     #[must_use]
     pub fn pulse(&self) -> Pulse {
-        let workers = self.running.values();
+        let lanes = self.lanes();
         Pulse {
-            executions: self.past_executions + workers.clone().map(Worker::executions).sum::<u64>(),
-            calls: self.past_calls + workers.map(|worker| worker.counts.calls).sum::<u64>(),
-            coverage: self.coverage,
+            executions: lanes.iter().map(|lane| lane.input_count).sum(),
+            calls: lanes.iter().map(|lane| lane.call_count).sum(),
+            coverage: lanes.iter().map(|lane| lane.edges).max().unwrap_or(0),
             corpus: self.corpus,
             ..Pulse::default()
         }
+    }
+}
+
+impl LaneOutcome {
+    fn add(&mut self, worker: &Worker) {
+        self.input_count += worker.executions();
+        self.call_count += worker.counts.calls;
+        self.debug_count += worker.counts.debug;
+        self.differential_count += worker.counts.differential;
+        self.time += worker.started.elapsed();
     }
 }
 

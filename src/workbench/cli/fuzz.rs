@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::campaign::engine::{Build, Step, build, check};
 use crate::campaign::{
-    Directories, EngineError, Finding, Outcome, OwnProcess, Plan, RawFinding, Said, Sanitizer,
-    StopSignal, pulse_line, search, workspace_root,
+    Directories, EngineError, Finding, Lane, MAIN_JOB, Outcome, OwnProcess, Plan, RawFinding, Said,
+    Sanitizer, StopSignal, Target, pulse_line, search, workspace_root,
 };
 use crate::corpus::pack;
 use crate::observation::{Layer, Layers};
@@ -25,6 +25,9 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
 use super::hung::end_when_it_hangs;
+use super::looked_into::{
+    ToldLane, ToldLook, looked_into_line, not_looked_into, told_lane, told_look,
+};
 use super::replay::jobs;
 
 /// How often a line of progress is written where nothing can be redrawn.
@@ -34,13 +37,17 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 ///
 /// Needs a Rust toolchain and a C++ compiler. Installs the pinned cargo-fuzz into target/tools if
 /// it is missing, starts from the seeds and reproducers in corpus/, and goes on from what earlier
-/// runs learnt. What it finds is minimised and written as text.
+/// runs learnt. These first go through every layer; then the workers are shared by two lanes, or one
+/// takes turns: call_sequence makes the most calls, call_sequence_keysan looks for secrets after each.
+/// What is found is minimised and written as text. The last line says what was looked into, how
+/// much, and what was not. A lane that reaches fewer edges of the driver than its floor fails.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   rekeylab fuzz --time 10m
   rekeylab fuzz --time 8h --sanitizer address --jobs 4
   rekeylab fuzz --fault finish-keeps-random      watch it find a planted bug
+  rekeylab fuzz --target sequence_forms          the parsers of sequences
 
 Ctrl-C ends the search and still tells what was found. Findings are in fuzz/findings, the working
 set is in fuzz/corpus; both outlive every run.")]
@@ -51,9 +58,9 @@ pub(super) struct Options {
     /// How many workers [default: one a core]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
-    /// The fuzz target
-    #[arg(long, default_value = "call_sequence", value_name = "NAME")]
-    target: String,
+    /// Runs this fuzz target alone, without the first look [default: both lanes]
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
     /// The sanitizer to build with
     #[arg(long, value_enum, default_value_t = Sanitizer::None)]
     sanitizer: Sanitizer,
@@ -90,24 +97,29 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let mut display = Display::new();
 
     // First what fails fast, so that nobody waits for a build to hear of it.
-    check(&root, &options.target)?;
-    let directories = Directories::prepare(&root, &options.target)?;
+    let names = options.target.as_deref().map_or_else(|| MAIN_JOB.to_vec(), |name| vec![name]);
+    let targets = check(&root, &names)?;
+    // Lanes of one job eat the same.
+    let Some(first) = targets.first() else { return Err(Failure::usage("no target is named")) };
+    let directories = Directories::prepare(&root, first.working_set)?;
     let sources = ["corpus/seeds", "corpus/crashes"].map(|path| root.join(path));
     let sources: Vec<PathBuf> = sources.into_iter().filter(|path| path.is_dir()).collect();
-    let packed = pack(&sources, &directories.working_set)?;
+    let packed = pack(&sources, &directories.working_set, first.forms)?;
     for error in &packed.errors {
         console.warning(&error.to_string());
     }
-    let binary = build(
-        &Build {
+    let mut lane = |target: &Target| {
+        let build_of = Build {
             root: &root,
-            target: &options.target,
+            target,
             sanitizer: options.sanitizer,
             faults: fault.is_some(),
             stop: &stop,
-        },
-        &mut |step| display.step(step, console),
-    )?;
+        };
+        let binary = build(&build_of, &mut |step| display.step(step, console))?;
+        Ok(Lane { target: *target, binary })
+    };
+    let lanes = targets.iter().map(&mut lane).collect::<Result<_, EngineError>>()?;
     console.note(&format!(
         "starting from {} seeds and reproducers ({} new)",
         packed.count, packed.new_count
@@ -118,7 +130,8 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let plan = Plan {
         time: options.time,
         jobs: jobs(options.jobs),
-        target: options.target.clone(),
+        lanes,
+        is_first_looked_through: options.target.is_none(),
         sanitizer: options.sanitizer,
         dut: fault::core_with(fault),
         fault: fault.map(|fault| fault.name()),
@@ -132,7 +145,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     };
     // Of an input that kills its worker by other means, a form may hang here.
     end_when_it_hangs(&plan.dut, plan.fault, console.format);
-    let outcome = search(&plan, &directories, binary, &stop, &mut |pulse, said| {
+    let outcome = search(&plan, &directories, &stop, &mut |pulse, said| {
         display.line(|| pulse_line(pulse), console);
         match said {
             Said::Nothing => {}
@@ -157,7 +170,8 @@ fn exit_of(outcome: &Outcome) -> Exit {
         return Exit::WorkbenchFailed;
     }
     let found = !outcome.findings.is_empty() || !outcome.raw.is_empty();
-    let search = if outcome.is_engine_broken { Exit::WorkbenchFailed } else { Exit::Held };
+    let is_broken = outcome.is_engine_broken || outcome.is_blind;
+    let search = if is_broken { Exit::WorkbenchFailed } else { Exit::Held };
     search.and(if found { Exit::InvariantBroken } else { Exit::Held })
 }
 
@@ -269,6 +283,10 @@ struct Told<'a> {
     raw: Vec<ToldRaw<'a>>,
     not_looked_into: &'a BTreeSet<String>,
     troubles: &'a [String],
+    first_look: Option<ToldLook>,
+    lanes: Vec<ToldLane>,
+    /// The layers that no part of the campaign looked into, those above included.
+    layers_without_a_look: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -314,7 +332,8 @@ fn told<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Told<'a> {
         file: raw.path.display().to_string(),
     };
     Told {
-        target: &plan.target,
+        // The first of the lanes, of which the main job has two.
+        target: plan.lanes.first().map_or("", |lane| lane.target.name),
         fault: plan.fault,
         seconds: pulse.elapsed.as_secs_f64(),
         executions: pulse.executions,
@@ -327,6 +346,9 @@ fn told<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Told<'a> {
         raw: outcome.raw.iter().map(raw).collect(),
         not_looked_into: &outcome.not_looked_into,
         troubles: &outcome.troubles,
+        first_look: outcome.first_look.as_ref().map(told_look),
+        lanes: outcome.lanes.iter().map(told_lane).collect(),
+        layers_without_a_look: not_looked_into(outcome).names(),
     }
 }
 
@@ -363,6 +385,8 @@ fn summary(outcome: &Outcome) -> String {
         text.push_str(&format!("{}: {}\n  kept in {}\n\n", raw.kind, raw.why, raw.path.display()));
     }
     text.push_str(&pulse_line(&outcome.pulse));
+    text.push('\n');
+    text.push_str(&looked_into_line(outcome));
     text.push('\n');
     text
 }

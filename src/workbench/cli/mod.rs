@@ -12,6 +12,7 @@ mod hung;
 mod hygiene;
 mod judged;
 mod list;
+mod looked_into;
 mod minimize;
 mod replay;
 mod run;

@@ -13,6 +13,6 @@ mod write;
 pub use error::{CorpusError, FILE_LEN_MAX};
 pub use find::{Found, find};
 pub use name::{reproducer_name, session_state};
-pub use pack::{Packed, pack};
+pub use pack::{Forms, Packed, is_packed, pack};
 pub use read::{Form, STDIN, Stored, parse, read};
 pub use write::{Written, write_new, write_over};

@@ -1,4 +1,4 @@
-//! Packs text seeds and reproducers into an engine's working set, as wire files.
+//! Packs text seeds and reproducers into an engine's working set, in the forms that its target eats.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -9,13 +9,22 @@ use crate::sequence::wire;
 
 use super::error::CorpusError;
 use super::find::find;
-use super::read::read;
+use super::read::{Form, read};
 use super::write::{Written, write_new};
+
+/// The forms in which a target gets seeds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Forms {
+    /// Wire: what targets mutate that run calls.
+    Wire,
+    /// The text with its comments, and wire: for targets that read both.
+    TextAndWire,
+}
 
 /// What packing did.
 #[derive(Debug, Default)]
 pub struct Packed {
-    /// How many sequences are new in the working set.
+    /// How many sequences are new in the working set, in one form or another.
     pub new_count: usize,
     /// How many sequences there were to pack.
     pub count: usize,
@@ -23,12 +32,12 @@ pub struct Packed {
     pub errors: Vec<CorpusError>,
 }
 
-/// Packs every sequence below `sources` into the directory `working_set`.
+/// Packs every sequence below `sources` into the directory `working_set`, in these forms.
 ///
 /// # Errors
 ///
 /// When the working set cannot be written.
-pub fn pack(sources: &[PathBuf], working_set: &Path) -> Result<Packed, CorpusError> {
+pub fn pack(sources: &[PathBuf], working_set: &Path, forms: Forms) -> Result<Packed, CorpusError> {
     fs::create_dir_all(working_set)
         .map_err(|source| CorpusError::Write { path: working_set.to_owned(), source })?;
     let found = find(sources);
@@ -43,12 +52,21 @@ pub fn pack(sources: &[PathBuf], working_set: &Path) -> Result<Packed, CorpusErr
                 continue;
             }
         };
-        let mut bytes = Vec::new();
-        wire::encode_into(&stored.sequence, &mut bytes);
-        packed.count += 1;
-        if write_new(&working_set.join(content_name(&bytes)), &bytes)? == Written::New {
-            packed.new_count += 1;
+        let mut wire = Vec::new();
+        wire::encode_into(&stored.sequence, &mut wire);
+        let mut inputs = vec![wire];
+        if forms == Forms::TextAndWire
+            && let Form::Text(text) = &stored.form
+        {
+            inputs.push(text.to_string().into_bytes());
         }
+        let mut is_new = false;
+        for bytes in inputs {
+            let path = working_set.join(content_name(&bytes));
+            is_new |= write_new(&path, &bytes)? == Written::New;
+        }
+        packed.count += 1;
+        packed.new_count += usize::from(is_new);
     }
     Ok(packed)
 }
@@ -62,5 +80,49 @@ fn content_name(bytes: &[u8]) -> String {
         (salt, bytes).hash(&mut hasher);
         hasher.finish()
     };
-    format!("seed-{:016x}{:016x}", hash(0), hash(1))
+    format!("{PREFIX}{:016x}{:016x}", hash(0), hash(1))
+}
+
+/// What the names of packed files begin with.
+const PREFIX: &str = "seed-";
+
+/// Whether a file of a working set was packed, by its name.
+#[must_use]
+pub fn is_packed(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_reads_text_gets_the_text_too() {
+        let desk = tempfile::tempdir().unwrap();
+        let seeds = desk.path().join("seeds");
+        fs::create_dir(&seeds).unwrap();
+        let text = "# rekeylab sequence 1\n# Why it is here.\nd0 = create-device -> ok\n";
+        fs::write(seeds.join("a.seq"), text).unwrap();
+        let packed = |forms| {
+            let working_set = desk.path().join(format!("{forms:?}"));
+            let packed = pack(std::slice::from_ref(&seeds), &working_set, forms).unwrap();
+            assert_eq!((packed.count, packed.new_count), (1, 1));
+            let mut inputs: Vec<Vec<u8>> = fs::read_dir(working_set)
+                .unwrap()
+                .map(|file| file.unwrap().path())
+                .inspect(|path| assert!(is_packed(path), "{path:?}"))
+                .map(|path| fs::read(path).unwrap())
+                .collect();
+            inputs.sort();
+            inputs
+        };
+        let wire = packed(Forms::Wire);
+        assert_eq!(wire.len(), 1);
+        assert!(!crate::sequence::is_text(&wire[0]));
+        let both = packed(Forms::TextAndWire);
+        assert!(both.contains(&wire[0]));
+        let texts: Vec<_> = both.iter().filter(|input| crate::sequence::is_text(input)).collect();
+        let [stored] = &texts[..] else { panic!("{both:?}") };
+        assert!(str::from_utf8(stored).unwrap().contains("# Why it is here.\n"), "{stored:?}");
+    }
 }

@@ -124,6 +124,10 @@ struct Target {
     is_reporting: bool,
     execution_count: u64,
     call_count: u64,
+    /// Inputs for which more than the lane was looked into: the text of `Debug`.
+    debug_count: u64,
+    /// The same: runs compared.
+    differential_count: u64,
 }
 
 /// A share of one in so many inputs has `Debug` of the driver read after every call.
@@ -137,8 +141,9 @@ const DIFFERENTIAL_SHARE: u64 = 256;
 /// another run, and reproducers given by hand.
 const FIRST: u64 = 256;
 
-/// How often progress is printed, in executions.
-const PROGRESS_INTERVAL: u64 = 1 << 16;
+/// How often progress is printed, in executions: in each lane some times a second.
+const FAST_PROGRESS_INTERVAL: u64 = 1 << 14;
+const GATED_PROGRESS_INTERVAL: u64 = 1 << 10;
 
 impl Target {
     fn new(lane: Layers, dut: AnyDut) -> Self {
@@ -156,6 +161,8 @@ impl Target {
             is_reporting: std::env::var_os("REKEYLAB_PROGRESS").is_some(),
             execution_count: 0,
             call_count: 0,
+            debug_count: 0,
+            differential_count: 0,
         }
     }
 
@@ -175,7 +182,11 @@ impl Target {
         }
         self.execution_count += 1;
         self.call_count += self.workbench.trace().sequence_len as u64;
-        if self.is_reporting && self.execution_count.is_multiple_of(PROGRESS_INTERVAL) {
+        self.debug_count += u64::from(looked_into.has(Layer::Debug));
+        self.differential_count += u64::from(looked_into.has(Layer::Differential));
+        let is_gated = self.lane.need_the_gate();
+        let interval = if is_gated { GATED_PROGRESS_INTERVAL } else { FAST_PROGRESS_INTERVAL };
+        if self.is_reporting && self.execution_count.is_multiple_of(interval) {
             self.report_progress();
         }
         if self.workbench.verdict().is_clean() {
@@ -226,9 +237,22 @@ impl Target {
 
     fn report_progress(&self) {
         let (executions, calls) = (self.execution_count, self.call_count);
+        let (debug, differential) = (self.debug_count, self.differential_count);
         // One write, so that lines of several workers do not mix; nobody waits for it.
-        let line = format!("rekeylab: executions={executions} calls={calls}\n");
+        let line = format!(
+            "rekeylab: executions={executions} calls={calls} debug={debug} \
+             differential={differential}\n"
+        );
         let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+impl Drop for Target {
+    /// An engine ends its process between two reports.
+    fn drop(&mut self) {
+        if self.is_reporting {
+            self.report_progress();
+        }
     }
 }
 

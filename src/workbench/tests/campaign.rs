@@ -6,8 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rekeylab::campaign::{Directories, Outcome, Plan, Sanitizer, StopSignal, search};
+use keysan::heap::ScanningAllocator;
+use rekeylab::campaign::{Directories, Lane, Outcome, Plan, Sanitizer, StopSignal, Target, search};
 use rekeylab::executor::AnyDut;
+
+#[global_allocator]
+static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
 
 /// What libFuzzer prints while it is well.
 const WELL: &str = "\
@@ -25,34 +29,47 @@ kill -ABRT $$
 
 struct Bench {
     directory: tempfile::TempDir,
-    engine: PathBuf,
     plan: Plan,
+}
+
+/// A lane of this engine that ten edges are enough for.
+fn lane(name: &str, engine: PathBuf) -> Lane {
+    Lane { target: Target { edges_min: 10, ..Target::named(name).unwrap() }, binary: engine }
 }
 
 impl Bench {
     /// An engine that is this shell script; `$prefix` is where artifacts go.
     fn new(script: &str) -> Self {
+        Self::of(&[("call_sequence", script)])
+    }
+
+    /// A lane of each of these targets, with an engine that is its script.
+    fn of(scripts: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let engine = directory.path().join("engine");
         let find = "for a in \"$@\"; do case $a in -artifact_prefix=*) prefix=${a#*=};; esac; done";
-        std::fs::write(&engine, format!("#!/bin/sh\n{find}\n{script}")).unwrap();
-        std::fs::set_permissions(&engine, PermissionsExt::from_mode(0o755)).unwrap();
+        let engine = |&(name, script): &(&str, &str)| {
+            let engine = directory.path().join(format!("engine-{name}"));
+            std::fs::write(&engine, format!("#!/bin/sh\n{find}\n{script}")).unwrap();
+            std::fs::set_permissions(&engine, PermissionsExt::from_mode(0o755)).unwrap();
+            lane(name, engine)
+        };
         let plan = Plan {
             dut: AnyDut::default(),
             time: Duration::from_secs(20),
             jobs: 2,
-            target: "call_sequence".to_owned(),
+            lanes: scripts.iter().map(engine).collect(),
+            is_first_looked_through: false,
             sanitizer: Sanitizer::None,
             fault: None,
             seed: Some(1),
             findings: directory.path().join("findings"),
             own_process: None,
         };
-        Self { directory, engine, plan }
+        Self { directory, plan }
     }
 
     fn place(&self) -> Directories {
-        Directories::prepare(self.directory.path(), &self.plan.target).unwrap()
+        Directories::prepare(self.directory.path(), "call_sequence").unwrap()
     }
 
     fn run(&self) -> Outcome {
@@ -61,7 +78,7 @@ impl Bench {
 
     fn run_until(&self, stop: &StopSignal) -> Outcome {
         let place = self.place();
-        search(&self.plan, &place, self.engine.clone(), stop, &mut |_, _| {}).unwrap()
+        search(&self.plan, &place, stop, &mut |_, _| {}).unwrap()
     }
 }
 
@@ -102,11 +119,9 @@ fn an_engine_that_is_killed_from_outside_is_said_to_be() {
 #[test]
 fn a_program_that_is_no_engine_is_an_error_that_names_it() {
     let mut bench = Bench::new("");
-    bench.engine = bench.directory.path().join("no-such-engine");
+    bench.plan.lanes[0].binary = bench.directory.path().join("no-such-engine");
     let place = bench.place();
-    let stop = StopSignal::new();
-    let error =
-        search(&bench.plan, &place, bench.engine.clone(), &stop, &mut |_, _| {}).unwrap_err();
+    let error = search(&bench.plan, &place, &StopSignal::new(), &mut |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("no-such-engine"), "{error}");
 }
 
@@ -154,13 +169,63 @@ fn a_hang_is_a_finding() {
 
 #[test]
 fn garbage_on_the_engines_error_stream_is_no_trouble() {
-    let script = "head -c 300000 /dev/zero >&2\nprintf '\\377\\376#9 NEW cov: 1\\n' >&2\nexit 0";
-    let outcome = Bench::new(script).run();
+    let script = format!(
+        "head -c 300000 /dev/zero >&2\nprintf '\\377\\376#9 NEW cov: 1\\n' >&2\n{WELL}exit 0"
+    );
+    let outcome = Bench::new(&script).run();
     assert!(outcome.troubles.is_empty(), "{:?}", outcome.troubles);
+}
+
+#[test]
+fn a_lane_below_its_floor_fails_the_campaign_and_says_where_to_look() {
+    let mut bench = Bench::new(WELL);
+    bench.plan.lanes[0].target.edges_min = 11;
+    let outcome = bench.run();
+    assert!(outcome.is_blind && !outcome.is_engine_broken);
+    let [trouble] = &outcome.troubles[..] else { panic!("{:?}", outcome.troubles) };
+    assert!(trouble.starts_with("call_sequence saw too little: it reached 10 edges"), "{trouble}");
+    assert!(trouble.contains("rekeylab-driver") && trouble.contains("floor is 11"), "{trouble}");
+    bench.plan.lanes[0].target.edges_min = 10;
+    assert!(!bench.run().is_blind);
+}
+
+#[test]
+fn one_lane_that_sees_does_not_speak_for_one_that_sees_nothing() {
+    let blind = WELL.replace("cov: 10", "cov: 3");
+    let outcome = Bench::of(&[("call_sequence", WELL), ("call_sequence_keysan", &blind)]).run();
+    assert!(outcome.is_blind);
+    assert!(outcome.troubles[0].starts_with("call_sequence_keysan saw"), "{:?}", outcome.troubles);
+    assert_eq!(outcome.lanes.iter().map(|lane| lane.edges).collect::<Vec<_>>(), [10, 3]);
+}
+
+#[test]
+fn whoever_says_stop_before_a_lane_has_read_its_inputs_hears_nothing_of_its_floor() {
+    let bench = Bench::new("exec sleep 60");
+    let stop = StopSignal::new();
+    stop.raise();
+    let outcome = bench.run_until(&stop);
+    assert!(outcome.is_interrupted && !outcome.is_blind, "{:?}", outcome.troubles);
+}
+
+#[test]
+fn two_workers_are_shared_by_two_lanes_and_one_takes_turns() {
+    // What is counted shows which engine ran; each says it once for every start.
+    let gated = WELL.replace("executions=65536", "executions=100 debug=7 differential=9");
+    let mut bench = Bench::of(&[("call_sequence", WELL), ("call_sequence_keysan", &gated)]);
+    bench.plan.time = Duration::from_secs(1);
+    for jobs in [1, 2] {
+        bench.plan.jobs = jobs;
+        let outcome = bench.run();
+        let [fast, gated] = &outcome.lanes[..] else { panic!("{outcome:?}") };
+        assert!(fast.input_count >= 65536 && fast.debug_count == 0, "{fast:?}");
+        assert!(gated.debug_count >= 7 && gated.differential_count >= 9, "{gated:?}");
+        assert!(outcome.troubles.is_empty(), "{:?}", outcome.troubles);
+    }
 }
 
 #[cfg(feature = "faults")]
 mod with_faults {
+    use rekeylab::corpus::{Forms, pack};
     use rekeylab::executor::core_with;
     use rekeylab_faults::Fault;
 
@@ -191,6 +256,41 @@ mod with_faults {
         assert!(finding.replay.as_ref().unwrap().contains("--fault finish-without-start"));
         let again = bench.run();
         assert!(again.findings[0].is_known, "the next campaign knows it");
+    }
+
+    /// What is stored shows a bug that the fast lane cannot see, whatever the lanes come across.
+    #[test]
+    fn the_first_look_finds_what_only_a_look_after_every_call_sees() {
+        // The key stays in the home of a command that is done: in no output, log or freed block.
+        let fault = Fault::CompletedKeyLeft;
+        let mut bench = planted(WELL);
+        bench.plan.dut = core_with(Some(fault));
+        bench.plan.fault = Some(fault.name());
+        bench.plan.is_first_looked_through = true;
+        let place = bench.place();
+        let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let packed = pack(&[root.join("corpus/seeds")], &place.working_set, Forms::Wire).unwrap();
+        let outcome = search(&bench.plan, &place, &StopSignal::new(), &mut |_, _| {}).unwrap();
+        assert_eq!(outcome.first_look.unwrap().input_count, packed.count as u64);
+        let invariants: Vec<_> = outcome.findings.iter().map(|found| found.invariant).collect();
+        assert_eq!(invariants, [fault.rings()], "{outcome:?}");
+        assert!(outcome.troubles.is_empty(), "{:?}", outcome.troubles);
+    }
+
+    /// The gated lane's worker crashes, the fast lane's is well.
+    #[test]
+    fn what_only_the_gated_lane_stops_for_is_a_finding_of_the_job() {
+        let mut bench =
+            Bench::of(&[("call_sequence", WELL), ("call_sequence_keysan", &crash_once())]);
+        bench.plan.dut = core_with(Some(Fault::FinishWithoutStart));
+        bench.plan.fault = Some(Fault::FinishWithoutStart.name());
+        bench.plan.time = Duration::from_secs(2);
+        for jobs in [1, 2] {
+            bench.plan.jobs = jobs;
+            let outcome = bench.run();
+            assert_eq!(outcome.findings.len(), 1, "{outcome:?}");
+            assert!(!outcome.is_blind && !outcome.is_engine_broken, "{outcome:?}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ fn one_when_the_engine_cannot_be_built() {
     desk.file("Cargo.toml", "");
     desk.file("fuzz/Cargo.toml", "");
     desk.file("fuzz/fuzz_targets/call_sequence.rs", "");
+    desk.file("fuzz/fuzz_targets/call_sequence_keysan.rs", "");
     let mut command = desk.command();
     // Neither a compiler nor cargo is there.
     command.args(["fuzz", "--time", "1s"]).env("PATH", desk.path()).env_remove("CXX");
