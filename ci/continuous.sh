@@ -2,13 +2,12 @@
 # A long run, to be repeated for ever: restore the working set, fuzz, minimise, trim, store it.
 #
 #   ci/continuous.sh [DURATION] [STORE]
-#     DURATION   how long to fuzz each target, such as 4h; 1h by default
-#     STORE      a folder that outlives the machine, for the working sets and the findings;
+#     DURATION   how long to fuzz, such as 4h; 1h by default
+#     STORE      a folder that outlives the machine, for the working set and the findings;
 #                without it both stay in fuzz/
 #
-# Both lanes run, one after the other: `call_sequence` makes the most calls, `call_sequence_keysan`
-# looks for leftovers after each. Exits with 3 when something was found; the reproducers are in
-# fuzz/findings (and in STORE).
+# The main job runs: what is stored goes through every layer, then both lanes search from one working
+# set. Exits with 3 when something was found; the reproducers are in fuzz/findings (and in STORE).
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -50,47 +49,54 @@ seconds_of() {
     echo "$sum"
 }
 
-# Fuzzes one target, and keeps what it learnt before anything else can fail.
+# Fuzzes, and keeps what was learnt before anything else can fail.
 search() {
-    local target=$1 working_set=fuzz/corpus/$1 status=0
+    local status=0 stored
     mkdir -p "$working_set"
-    if [ -n "$store" ] && [ -d "$store/$target" ]; then
-        step "restore the working set of $target" copy_into "$store/$target" "$working_set"
-    fi
-    printf '\n== fuzz %s for %s\n' "$target" "$duration"
+    # A store may hold a set of each lane; they eat the same.
+    for stored in "$store"/call_sequence "$store"/call_sequence_keysan; do
+        if [ -n "$store" ] && [ -d "$stored" ]; then
+            step "restore the working set $stored" copy_into "$stored" "$working_set"
+        fi
+    done
+    printf '\n== fuzz for %s\n' "$duration"
     bounded $(($(seconds_of "$duration") + STEP_SECONDS)) \
-        cargo run --quiet --release -- fuzz --target "$target" --time "$duration" || status=$?
+        cargo run --quiet --release -- fuzz --time "$duration" || status=$?
     if [ "$status" -gt "$found" ]; then found=$status; fi
     if [ -n "$store" ]; then
         step "store the findings" copy_into fuzz/findings "$store/findings"
-        step "store the working set of $target" copy_into "$working_set" "$store/$target"
+        step "store the working set" copy_into "$working_set" "$store/call_sequence"
     fi
 }
 
-# Trims a working set to the smallest with the same coverage; libFuzzer merges into a fresh folder.
+# Trims the working set to the smallest with the same coverage; libFuzzer merges into a fresh folder.
 trim() {
-    local target=$1 working_set=fuzz/corpus/$1 binary trimmed before
-    binary=$(find "${CARGO_TARGET_DIR:-target}/fuzz/none" -type f -path "*/release/$target" | head -n 1)
+    local binary trimmed before
+    # The newest, should there be several lists of instrumented crates.
+    binary=$(find target/fuzz/none -type f -path '*/release/call_sequence' -printf '%T@ %p\n' |
+        sort -n | tail -n 1 | cut -d ' ' -f 2-)
     trimmed=$(mktemp -d fuzz/corpus/trimmed.XXXXXX)
-    step "trim the working set of $target" "$binary" -merge=1 "$trimmed" "$working_set"
+    step "trim the working set" "$binary" -merge=1 "$trimmed" "$working_set"
     before=$(find "$working_set" -type f | wc -l)
     if [ -n "$(ls -A "$trimmed")" ]; then
         replace "$working_set" "$trimmed"
         if [ -n "$store" ]; then
-            rm -rf "$store/$target.trimmed"
-            step "store the trimmed set" copy_into "$working_set" "$store/$target.trimmed"
-            replace "$store/$target" "$store/$target.trimmed"
+            rm -rf "$store/call_sequence.trimmed"
+            step "store the trimmed set" copy_into "$working_set" "$store/call_sequence.trimmed"
+            replace "$store/call_sequence" "$store/call_sequence.trimmed"
+            # What it held is in the other by now.
+            rm -rf "$store/call_sequence_keysan"
         fi
     fi
-    printf 'working set of %s: %s files before, %s after\n' \
-        "$target" "$before" "$(find "$working_set" -type f | wc -l)"
+    printf 'working set: %s files before, %s after\n' \
+        "$before" "$(find "$working_set" -type f | wc -l)"
 }
 
 install_tool cargo-fuzz "$CARGO_FUZZ_VERSION"
+working_set=fuzz/corpus/call_sequence
 found=0
 # Whatever fails from here on, a finding is not hidden by it.
 trap 'status=$?; [ "$found" = 3 ] && exit 3; exit "$status"' EXIT
-targets="call_sequence call_sequence_keysan"
-for target in $targets; do search "$target"; done
-for target in $targets; do trim "$target"; done
+search
+trim
 exit "$found"
