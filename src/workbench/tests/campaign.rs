@@ -223,6 +223,31 @@ fn two_workers_are_shared_by_two_lanes_and_one_takes_turns() {
     }
 }
 
+/// What the wrapper hands to a compiler that says what it was given; `None` if it refuses.
+fn arguments_through_the_wrapper(instrumented: Option<&str>, crate_name: &str) -> Option<String> {
+    let wrapper = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/instrument-only.sh");
+    let mut command = std::process::Command::new(wrapper);
+    command.env_remove("REKEYLAB_INSTRUMENTED");
+    command.envs(instrumented.map(|crates| ("REKEYLAB_INSTRUMENTED", crates)));
+    command.args(["echo", "--crate-name", crate_name, "-Cpasses=sancov-module", "-Copt-level=3"]);
+    let output = command.args(["-Cllvm-args=-sanitizer-coverage-level=4"]).output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn coverage_stays_on_the_crates_that_are_named_and_on_no_other() {
+    let through = |name| arguments_through_the_wrapper(Some("rekeylab_driver a"), name).unwrap();
+    let with = "-Cpasses=sancov-module -Copt-level=3 -Cllvm-args=-sanitizer-coverage-level=4";
+    assert_eq!(
+        through("rekeylab_driver").trim_end(),
+        format!("--crate-name rekeylab_driver {with}")
+    );
+    for other in ["rekeylab", "driver", "rekeylab_driver_a"] {
+        assert_eq!(through(other).trim_end(), format!("--crate-name {other} -Copt-level=3"));
+    }
+    assert_eq!(arguments_through_the_wrapper(None, "a"), None, "nobody said what is looked at");
+}
+
 #[cfg(feature = "faults")]
 mod with_faults {
     use rekeylab::corpus::{Forms, pack};
