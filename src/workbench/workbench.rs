@@ -191,9 +191,9 @@ impl Workbench {
     /// The shortest sequence found that still shows the bug which `sequence` shows first, or
     /// `None` if it shows none.
     ///
-    /// The bug is the same when it breaks the same invariant. Where the invariant was inferred
-    /// from a symptom that two bugs share, any violation counts, and what the shortest form
-    /// breaks is what the bug is. A bug between sessions that shows in a single one is not theirs, and
+    /// The bug is the same when it breaks the same invariant and what shows it says no less. Where the
+    /// invariant was inferred from a symptom that two bugs share, any violation counts that says no
+    /// less, and what the shortest form breaks is what the bug is. A bug between sessions that shows in a single one is not theirs, and
     /// whose key was used is told where no two sessions hold the same. The last run is that of the
     /// result.
     pub fn minimize(&mut self, sequence: &CallSequence) -> Option<CallSequence> {
@@ -225,9 +225,13 @@ impl Workbench {
         layers: Layers,
     ) -> Option<CallSequence> {
         let first = self.run_with(sequence, layers).first()?;
-        let (invariant, is_inferred) = (first.invariant, first.is_inferred);
+        let (invariant, is_inferred, weight) = (first.invariant, first.is_inferred, first.weight());
         Some(self.minimize_where(sequence, layers, |verdict, _| {
-            verdict.first().is_some_and(|first| is_inferred || first.invariant == invariant)
+            // What a dearer look sees earlier must say as much, or a key that was used wrongly ends as
+            // one that nobody wiped.
+            verdict.first().is_some_and(|first| {
+                (is_inferred || first.invariant == invariant) && first.weight() <= weight
+            })
         }))
     }
 
@@ -249,21 +253,23 @@ impl Workbench {
     }
 
     /// The sequence that was run last in one session, if it broke isolation and breaks something
-    /// there too: what shows in one session is no matter of isolation.
+    /// there too that says as much: what shows in one session is no matter of isolation.
     fn without_siblings(
         &mut self,
         sequence: &CallSequence,
         layers: Layers,
     ) -> Option<CallSequence> {
-        if self.verdict.first()?.invariant != SESSION_ISOLATION {
+        let first = self.verdict.first()?;
+        let (invariant, weight) = (first.invariant, first.weight());
+        if invariant != SESSION_ISOLATION {
             return None;
         }
         let alone = in_one_session(sequence)?;
-        if self.run_with(&alone, layers).is_clean() {
-            self.run_with(sequence, layers);
-            return None;
+        if self.run_with(&alone, layers).first().is_some_and(|first| first.weight() <= weight) {
+            return Some(alone);
         }
-        Some(alone)
+        self.run_with(sequence, layers);
+        None
     }
 
     /// The shortest sequence found for whose verdict and trace `is_shown` still says yes when no

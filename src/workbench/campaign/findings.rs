@@ -168,21 +168,20 @@ impl Findings {
         let workbench = &mut self.workbench;
         workbench.run(sequence);
         // Known symptoms are passed over, as the worker passed over them.
-        let mut violations: Vec<_> = workbench.verdict().violations.iter().collect();
-        violations.sort_by_key(|violation| violation.call);
+        let violations = workbench.verdict().told();
         let trace = workbench.trace();
         let is_new = |symptom: &String| !self.symptoms.contains(symptom);
         let symptoms: Vec<String> =
             violations.iter().map(|violation| symptom(violation, trace)).collect();
         let index = symptoms.iter().position(is_new).unwrap_or(0);
-        let (invariant, is_inferred) =
-            violations.get(index).map(|violation| (violation.invariant, violation.is_inferred))?;
+        let told = violations.get(index)?;
+        let (invariant, is_inferred, weight) = (told.invariant, told.is_inferred, told.weight());
         let mine = symptoms.get(index)?.clone();
-        // An inferred invariant is a symptom that several bugs share: then anything that is broken
-        // counts, and the shortest form settles which bug it is.
+        // An inferred invariant is a symptom that several bugs share: then anything that is broken and
+        // says as much counts, and the shortest form settles which bug it is.
         let shortest = workbench.minimize_where(sequence, Layers::ALL, |verdict, trace| {
             verdict.violations.iter().any(|violation| {
-                is_inferred
+                is_inferred && violation.weight() <= weight
                     || (violation.invariant == invariant && symptom(violation, trace) == mine)
             })
         });

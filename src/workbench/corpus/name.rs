@@ -92,6 +92,7 @@ mod tests {
                 expected: String::new(),
                 rules: "",
                 is_inferred: false,
+                place: None,
             };
             reproducer_name(&violation, &trace)
         };

@@ -193,9 +193,8 @@ impl Target {
             return None;
         }
         let trace = self.workbench.trace();
-        let is_new = |violation: &&Violation| !self.known.contains(&symptom(violation, trace));
-        let violations = self.workbench.verdict().violations.iter();
-        let first = violations.filter(is_new).min_by_key(|new| new.call)?.clone();
+        let is_new = |violation: &Violation| !self.known.contains(&symptom(violation, trace));
+        let first = self.workbench.verdict().first_where(is_new)?.clone();
         if self.is_reporting {
             self.report_progress();
         }

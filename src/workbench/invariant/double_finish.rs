@@ -38,6 +38,7 @@ fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
             expected: "a random number to be applied once".to_owned(),
             rules: "S-02 S-03 INV-02",
             is_inferred: false,
+            place: None,
         });
     }
 }
@@ -63,6 +64,7 @@ fn check_codes(case: &Case<'_>, verdict: &mut Verdict) {
             expected: "D3DDDIERR_INVALIDCALL: no random number waits".to_owned(),
             rules: "S-02 S-03",
             is_inferred: false,
+            place: None,
         });
     }
 }

@@ -31,6 +31,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                 expected: expected.to_owned(),
                 rules: "S-48 INV-04",
                 is_inferred: false,
+                place: None,
             });
         }
     }
@@ -53,6 +54,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                 expected: format!("{}: {}", divergence.answer.code, divergence.answer.because),
                 rules: "INV-04 S-06 S-37",
                 is_inferred: true,
+                place: None,
             });
         }
     }

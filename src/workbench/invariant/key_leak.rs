@@ -35,6 +35,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             expected: "text that says nothing of a key, in any encoding".to_owned(),
             rules: "R-69 INV-09",
             is_inferred: false,
+            place: None,
         });
     }
 }

@@ -1,7 +1,7 @@
 //! `key-residue`: nothing of a secret is left anywhere once its life is over.
 
 use super::{Case, Invariant, Verdict, Violation, abort_function, leftovers, nothing};
-use crate::observation::{Home, Layer, Observation, Place, SecretKind, Sighting, Trace};
+use crate::observation::{EmptyHome, Home, Layer, Observation, Place, SecretKind, Sighting, Trace};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -22,7 +22,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             Layer::Outputs | Layer::Log | Layer::Debug => false,
             Layer::Derived | Layer::Differential => false,
         };
-        is_memory && !is_revival(case.trace, sighting)
+        is_memory && !is_revival(case.trace, sighting) && !is_instead(case.trace, sighting)
     });
     // Whoever prints a key has it on the stack as well, and the text is what has to go.
     if !case.trace.told_followings.is_empty() {
@@ -54,12 +54,21 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             expected: "nothing made of a key outside its home, in any encoding".to_owned(),
             rules: "S-79 INV-06",
             is_inferred: false,
+            place: Some(following.place),
         });
     }
 }
 
+/// Whether a home holds it instead of the secret that lives there: then nobody forgot to wipe it, and
+/// `wrong-key-epoch` tells that the driver works with another.
+fn is_instead(trace: &Trace, sighting: &Sighting) -> bool {
+    let Place::Home { home: there } = sighting.place else { return false };
+    let is_there = |empty: &EmptyHome| (empty.call, empty.home) == (sighting.call, there);
+    trace.empty_homes.iter().any(is_there)
+}
+
 /// Whether a finish that no start had asked for brought an earlier key back to its home:
-/// `double-finish` tells that.
+/// `double-finish` tells that. What was seen there before was never away.
 pub(super) fn is_revival(trace: &Trace, sighting: &Sighting) -> bool {
     let Place::Home { home: Home::Key { session } } = sighting.place else { return false };
     let Some(secret) = trace.secrets.get(sighting.secret as usize) else { return false };
@@ -70,8 +79,13 @@ pub(super) fn is_revival(trace: &Trace, sighting: &Sighting) -> bool {
         .iter()
         .filter(of_session)
         .rfind(|seen| matches!(seen.call, Call::StartRefresh { .. } | Call::FinishRefresh { .. }));
+    let is_before = |other: &Sighting| {
+        (other.secret, other.place) == (sighting.secret, sighting.place)
+            && other.call < sighting.call
+    };
     secret.kind == SecretKind::Key
         && secret.session == session
+        && !trace.sightings.iter().any(is_before)
         && matches!(finish.call, Call::FinishRefresh { .. })
         && !last.is_some_and(|seen| matches!(seen.call, Call::StartRefresh { .. }))
 }

@@ -41,6 +41,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                     .to_owned(),
                 rules: "S-26 S-30 S-34 INV-05",
                 is_inferred: false,
+                place: None,
             });
         }
     }

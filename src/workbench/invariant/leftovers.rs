@@ -43,6 +43,7 @@ pub(super) fn report(
             },
             rules,
             is_inferred: false,
+            place: Some(sighting.place),
         });
     }
 }

@@ -48,6 +48,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             expected: divergence.answer.because.to_owned(),
             rules: divergence.answer.rules,
             is_inferred: false,
+            place: None,
         });
     }
     // After another alarm the sums prove nothing.
@@ -64,6 +65,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             expected: "all memory to go with the driver".to_owned(),
             rules: "INV-06 S-49",
             is_inferred: false,
+            place: None,
         });
     }
     // After a panic nothing was torn down.
@@ -79,6 +81,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             expected: "every reservation to be given back exactly once".to_owned(),
             rules: "S-49 S-56",
             is_inferred: false,
+            place: None,
         });
     }
 }
@@ -120,6 +123,7 @@ fn unaccounted(trace: &Trace) -> Option<Violation> {
                 expected,
                 rules,
                 is_inferred: false,
+                place: None,
             });
         }
         before = held;
@@ -178,6 +182,7 @@ fn room(case: &Case<'_>, divergence: &Divergence) -> Violation {
         expected: format!("{}: {}", divergence.answer.code, divergence.answer.because),
         rules: "INV-08",
         is_inferred: false,
+        place: None,
     }
 }
 

@@ -24,19 +24,21 @@ mod scratch;
 mod session_isolation;
 #[cfg(test)]
 mod testing;
+mod told;
 mod use_after_destroy;
 mod wrong_answer;
 mod wrong_key_epoch;
 
 use rekeylab_ddi::Hresult;
 
-use crate::observation::{Before, Observation, Trace};
+use crate::observation::{Before, Observation, Place, Trace};
 use crate::sequence::Call;
 pub use model::{
     Answer, CompletionFault, Disagreement, Divergence, KeyName, Model, ModelSession, Processed,
 };
 pub use remembered::write_remembered;
 use remembered::{Remembers, nothing};
+pub use told::Weight;
 
 /// Something that must hold of every execution.
 #[derive(Clone, Copy)]
@@ -164,6 +166,8 @@ pub struct Violation {
     ///
     /// A minimised sequence settles it.
     pub is_inferred: bool,
+    /// Where a secret was seen, if that is what it is about.
+    pub place: Option<Place>,
 }
 
 /// Every violation of one execution.
@@ -180,15 +184,10 @@ impl Verdict {
         self.violations.is_empty()
     }
 
-    /// The violation to talk about first: the earliest call, and there the most specific.
-    #[must_use]
-    pub fn first(&self) -> Option<&Violation> {
-        self.violations.iter().min_by_key(|violation| violation.call)
-    }
-
-    /// Whether another invariant has already explained what is wrong with this call.
+    /// Whether another invariant has already explained what is wrong with this call. That something
+    /// was left after it explains nothing that it did.
     fn claims(&self, call: usize) -> bool {
-        self.violations.iter().any(|violation| violation.call == call)
+        self.violations.iter().any(|violation| violation.call == call && !violation.is_residue())
     }
 
     /// Whether the call came after one that served the wrong session, so that nothing the model

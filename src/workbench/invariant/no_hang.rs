@@ -34,6 +34,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
         expected: "an answer: every call has an end".to_owned(),
         rules: "INV-10",
         is_inferred: false,
+        place: None,
     });
 }
 

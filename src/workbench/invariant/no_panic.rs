@@ -31,6 +31,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
         expected: "a code: every combination of arguments gets one".to_owned(),
         rules: "INV-10",
         is_inferred: false,
+        place: None,
     });
 }
 

@@ -27,6 +27,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             expected: "writes to memory that is allocated and the driver's own".to_owned(),
             rules: "INV-09",
             is_inferred: false,
+            place: None,
         });
     }
 }
@@ -83,6 +84,7 @@ fn violation(
         expected: format!("{promised_len} bytes and not one more"),
         rules,
         is_inferred: false,
+        place: None,
     }
 }
 

@@ -42,6 +42,7 @@ fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
                     .to_owned(),
                 rules: "R-01 R-02 S-44 INV-12",
                 is_inferred: false,
+                place: None,
             });
             return;
         }
@@ -72,6 +73,7 @@ fn foreign_keys(case: &Case<'_>, verdict: &mut Verdict) {
                 expected: format!("{expected}, the key of its own session"),
                 rules: "INV-12 S-17",
                 is_inferred: false,
+                place: None,
             });
         }
     }

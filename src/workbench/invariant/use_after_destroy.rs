@@ -36,6 +36,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                 expected: "a handle that was never given out before".to_owned(),
                 rules: "S-24 INV-07",
                 is_inferred: false,
+                place: None,
             });
             return;
         }
@@ -77,6 +78,7 @@ fn violation(call: usize, seen: &Observation, code: Hresult, what: &str, ended: 
         expected: format!("D3DDDIERR_INVALIDHANDLE: the {what} is destroyed"),
         rules: "S-22 S-23 INV-07",
         is_inferred: false,
+        place: None,
     }
 }
 

@@ -64,6 +64,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             expected,
             rules,
             is_inferred: is_about_room(seen),
+            place: None,
         });
     }
 }

@@ -1,7 +1,9 @@
 //! `wrong-key-epoch`: a buffer is processed under the key in force when it was submitted.
 
-use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, nothing};
-use crate::observation::{EmptyHome, SecretName};
+use super::{
+    Case, Disagreement, Divergence, Invariant, Verdict, Violation, abort_function, nothing,
+};
+use crate::observation::{EmptyHome, Home, Place, SecretName};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "wrong-key-epoch",
@@ -15,33 +17,67 @@ pub(super) const INVARIANT: Invariant = Invariant {
 abort_function!(wrong_key_epoch_found);
 
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
-    check_buffers(case, verdict);
     check_homes(case, verdict);
+    check_buffers(case, verdict);
 }
 
 /// A session whose home does not hold the key in force will process its next buffer under another.
 fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
     for &EmptyHome { secret, call, home } in &case.trace.empty_homes {
-        let call = call as usize;
+        let index = call as usize;
         let Some(secret) = case.trace.secrets.get(secret as usize) else { continue };
-        if verdict.claims(call) || verdict.is_echo(call) || has_rung(verdict, secret) {
+        // What is wrong with an answer says more than what the call did to a home.
+        let is_told = |divergence: &Divergence| {
+            let is_its = divergence.session == Some(secret.session);
+            divergence.call == index || is_its && divergence.call < index
+        };
+        if case.divergences.iter().any(is_told) || has_rung(verdict, secret.session) {
             continue;
         }
+        if verdict.claims(index) || verdict.is_echo(index) {
+            continue;
+        }
+        let by = by_other_means(case, index, secret);
+        let happened = match held_instead(case, call, home) {
+            Some(held) => format!("{by}{home} held {held}"),
+            None => format!("{by}{secret} was not in {home}"),
+        };
         verdict.violations.push(Violation {
             invariant: INVARIANT.name,
-            call,
+            call: index,
             session: Some(secret.session),
-            happened: format!("{secret} was not in {home}"),
+            happened,
             expected: format!("{secret}, which is in force, to be in its home"),
             rules: "R-17 R-19 INV-02",
             is_inferred: false,
+            place: None,
         });
     }
 }
 
-/// Whether something is known to be wrong with the secret's session already.
-fn has_rung(verdict: &Verdict, secret: &SecretName) -> bool {
-    verdict.violations.iter().any(|violation| violation.session == Some(secret.session))
+/// The secret that was seen in a home after a call.
+fn held_instead<'a>(case: &Case<'a>, call: u32, home: Home) -> Option<&'a SecretName> {
+    let mut sightings = case.trace.sightings.iter();
+    let seen = sightings.find(|seen| (seen.call, seen.place) == (call, Place::Home { home }))?;
+    case.trace.secrets.get(seen.secret as usize)
+}
+
+/// Names the call behind which the home was looked at, when it should have changed nothing there:
+/// because it was refused, or is another session's.
+fn by_other_means(case: &Case<'_>, call: usize, secret: &SecretName) -> String {
+    let Some(seen) = case.trace.calls.get(call) else { return String::new() };
+    let word = seen.call.kind().word();
+    match seen.session_slot {
+        Some(slot) if slot != secret.session => format!("after {word} of s{slot}, "),
+        _ if seen.is_refused() => format!("after the refused {word}, "),
+        _ => String::new(),
+    }
+}
+
+/// Whether something is known to be wrong with a session already.
+fn has_rung(verdict: &Verdict, session: u16) -> bool {
+    let is_its = |violation: &&Violation| violation.session == Some(session);
+    verdict.violations.iter().filter(is_its).any(|violation| !violation.is_residue())
 }
 
 fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
@@ -50,6 +86,9 @@ fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
             continue;
         };
         if verdict.claims(divergence.call) || verdict.is_echo(divergence.call) {
+            continue;
+        }
+        if has_rung(verdict, expected.session) {
             continue;
         }
         let happened = match used {
@@ -66,6 +105,7 @@ fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
             expected: format!("{expected}, in force when it was submitted"),
             rules: "R-18 R-19 S-17 INV-01 INV-02 INV-08",
             is_inferred: false,
+            place: None,
         });
     }
 }
@@ -73,7 +113,7 @@ fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{process_under, rings, trace_of, violations};
-    use crate::observation::{EmptyHome, Home, SecretKind, SecretName};
+    use crate::observation::{EmptyHome, Home, Place, SecretKind, SecretName, Sighting};
 
     const CALLS: &str = "d0 = create-device -> ok
         s0 = create-session d0 -> ok
@@ -90,6 +130,32 @@ mod tests {
         let home = Home::Key { session: 0 };
         trace.empty_homes.push(EmptyHome { secret: 0, call: 4, home });
         assert_eq!(rings(&trace), ["wrong-key-epoch"]);
+    }
+
+    /// A home that held a key of another epoch behind this call, which should not have touched it.
+    fn happened_behind(call: &str) -> Vec<(&'static str, String)> {
+        let mut trace = trace_of(&format!("{CALLS}\ns1 = create-session d0 -> ok\n{call}"));
+        let name = |epoch| SecretName { kind: SecretKind::Key, session: 0, epoch };
+        trace.secrets = vec![name(0), name(1)];
+        let home = Home::Key { session: 0 };
+        trace.empty_homes.push(EmptyHome { secret: 1, call: 8, home });
+        let place = Place::Home { home };
+        trace.sightings.push(Sighting { secret: 0, window: 0, call: 8, place });
+        let told = violations(&trace).into_iter();
+        told.map(|violation| (violation.invariant, violation.happened)).collect()
+    }
+
+    #[test]
+    fn the_call_of_another_session_or_a_refused_one_that_changed_a_home_is_named() {
+        let held = "the home of the key of s0 held K[s0, epoch 0]";
+        for (call, by) in [
+            ("destroy-session s1 -> ok", "after destroy-session of s1, "),
+            ("finish-refresh s0 -> D3DDDIERR_INVALIDCALL", "after the refused finish-refresh, "),
+            ("session-status s0 -> ok", ""),
+        ] {
+            let happened = happened_behind(call);
+            assert_eq!(happened, [("wrong-key-epoch", format!("{by}{held}"))], "{call}");
+        }
     }
 
     #[test]

@@ -90,6 +90,7 @@ mod tests {
                 expected: String::new(),
                 rules: "",
                 is_inferred: false,
+                place: None,
             };
             Fingerprint::new(&violation, &trace, &Aftermath::default())
         };

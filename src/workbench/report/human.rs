@@ -22,9 +22,7 @@ pub enum Colour {
 #[must_use]
 pub fn story(subject: &Subject<'_>, colour: Colour) -> String {
     let mut text = String::new();
-    let mut violations: Vec<_> = subject.verdict.violations.iter().collect();
-    violations.sort_by_key(|violation| violation.call);
-    for (number, violation) in violations.iter().enumerate() {
+    for (number, violation) in subject.verdict.told().into_iter().enumerate() {
         if number > 0 {
             text.push('\n');
         }
