@@ -186,6 +186,9 @@ impl<'a> Team<'a> {
         known: &BTreeSet<String>,
         artifacts: &Path,
     ) -> Command {
+        // What the other workers keep is looked at every few seconds. A worker alone would read again,
+        // by the clock, what it has itself replaced, and no seed would make that the same.
+        let reload = if self.plan.jobs == 1 { 0 } else { 5 };
         let mut command = Command::new(&lane.binary);
         let mut prefix = std::ffi::OsString::from("-artifact_prefix=");
         prefix.push(artifacts);
@@ -196,8 +199,8 @@ impl<'a> Team<'a> {
             .arg(format!("-max_len={INPUT_LEN_MAX}"))
             .arg(format!("-timeout={}", TIME_LIMIT.as_secs()))
             .arg(format!("-rss_limit_mb={RSS_LIMIT_MIB}"))
-            // What the other workers keep is looked at every few seconds.
-            .args(["-reload=5", "-print_final_stats=1", "-len_control=20"]);
+            .arg(format!("-reload={reload}"))
+            .args(["-print_final_stats=1", "-len_control=20"]);
         if let Some(count) = turn.input_count {
             // The engine counts what it reads, too.
             let stored = fs::read_dir(&self.directories.working_set).map_or(0, Iterator::count);
