@@ -4,6 +4,7 @@ use super::{
     Case, Disagreement, Divergence, Invariant, Verdict, Violation, abort_function, nothing,
 };
 use crate::observation::{EmptyHome, Home, Place, SecretName};
+use crate::sequence::expand::{self, World};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "wrong-key-epoch",
@@ -93,9 +94,14 @@ fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
         }
         let happened = match used {
             Some(used) => format!("the buffer of call {submitted} was processed under {used}"),
-            None => format!(
-                "the buffer of call {submitted} was processed under no key that the client knows"
-            ),
+            None => match wrong_blocks(case, divergence.call, *submitted) {
+                Some(blocks) => {
+                    format!("the buffer of call {submitted} came back wrong in {blocks}")
+                }
+                None => format!(
+                    "the buffer of call {submitted} was processed under no key that the client knows"
+                ),
+            },
         };
         verdict.violations.push(Violation {
             invariant: INVARIANT.name,
@@ -107,6 +113,29 @@ fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
             is_inferred: false,
             place: None,
         });
+    }
+}
+
+/// Which blocks of sixteen bytes came back wrong, if others came back right: then the key was mostly
+/// the right one.
+fn wrong_blocks(case: &Case<'_>, retired: usize, submitted: usize) -> Option<String> {
+    let (seen, submission) = (case.trace.calls.get(retired)?, case.trace.calls.get(submitted)?);
+    let mut completions = case.trace.completions_of(seen).iter();
+    let completion = completions.find(|completion| completion.fence == submission.scalar)?;
+    let start = completion.offset as usize;
+    let end = start.checked_add(completion.len as usize)?;
+    let came = case.trace.buffer_of(seen).get(start..end)?;
+    let mut due = vec![0; came.len()];
+    expand::payload(World::default(), submitted, &mut due);
+    let pairs = came.chunks(16).zip(due.chunks(16)).zip(1..);
+    let wrong: Vec<usize> =
+        pairs.filter(|((came, due), _)| came != due).map(|(_, number)| number).collect();
+    let (count, first, last) = (came.len().div_ceil(16), *wrong.first()?, *wrong.last()?);
+    match wrong.len() {
+        all if all == count => None,
+        1 => Some(format!("block {first} of {count}")),
+        some if some == last - first + 1 => Some(format!("blocks {first} to {last} of {count}")),
+        some => Some(format!("{some} of {count} blocks, from block {first} to block {last}")),
     }
 }
 
@@ -150,7 +179,7 @@ mod tests {
         let held = "the home of the key of s0 held K[s0, epoch 0]";
         for (call, by) in [
             ("destroy-session s1 -> ok", "after destroy-session of s1, "),
-            ("finish-refresh s0 -> D3DDDIERR_INVALIDCALL", "after the refused finish-refresh, "),
+            ("exchange-key s0 key=8 -> D3DDDIERR_INVALIDCALL", "after the refused exchange-key, "),
             ("session-status s0 -> ok", ""),
         ] {
             let happened = happened_behind(call);
@@ -180,10 +209,18 @@ mod tests {
     }
 
     #[test]
-    fn one_wrong_byte_at_the_end_is_enough() {
-        let mut trace = trace_of(CALLS);
-        let at = trace.calls[6].buffer.start as usize + 47;
-        trace.bytes[at] ^= 1;
-        assert_eq!(rings(&trace), ["wrong-key-epoch"]);
+    fn one_wrong_byte_at_the_end_is_enough_and_its_block_is_named() {
+        for (wrong, blocks) in [
+            (&[47][..], "block 3 of 3"),
+            (&[17, 40], "blocks 2 to 3 of 3"),
+            (&[0, 47], "2 of 3 blocks, from block 1 to block 3"),
+        ] {
+            let mut trace = trace_of(CALLS);
+            let start = trace.calls[6].buffer.start as usize;
+            wrong.iter().for_each(|at| trace.bytes[start + at] ^= 1);
+            assert_eq!(rings(&trace), ["wrong-key-epoch"]);
+            let happened = &violations(&trace)[0].happened;
+            assert_eq!(*happened, format!("the buffer of call 5 came back wrong in {blocks}"));
+        }
     }
 }
