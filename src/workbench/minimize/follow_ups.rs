@@ -1,6 +1,6 @@
 //! What to do after a sequence to learn more about the bug that it shows.
 //!
-//! Two bugs may show the same in tnew_session shortest forms and differ a call later. The follow-ups are a
+//! Two bugs may show the same in their shortest forms and differ a call later. The follow-ups are a
 //! fixed set, so that a bug is asked the same questions wherever it is found.
 
 use super::simplify::Number;
