@@ -5,12 +5,12 @@ use core::mem;
 use keysan::audit::{AuditError, Audited};
 
 use crate::executor::{AnyDut, Executor, Remnant, TaintedBlock, note_unanswered};
-use crate::invariant::{ABOUT_KEYS, Model, SESSION_ISOLATION, Verdict, judge};
-use crate::minimize::{follow_ups, in_one_session, minimize_within, with_own_keys};
+use crate::invariant::{ABOUT_KEYS, Model, SESSION_ISOLATION, Verdict, Violation, judge};
+use crate::minimize::{Cut, follow_ups, in_one_session, minimize_within, windows, with_own_keys};
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::Aftermath;
 use crate::search::Search;
-use crate::sequence::{CallSequence, Opening};
+use crate::sequence::{CALLS_MAX, CallSequence, LOG_CALLS_MAX, Opening};
 use crate::watchdog::{Hang, attempt};
 
 /// Runs sequences against a driver under test and judges them.
@@ -272,6 +272,43 @@ impl Workbench {
         None
     }
 
+    /// What is left of a log of many calls when it is cut until few enough are left to be a sequence,
+    /// or until it cannot be cut any further; `None` if it breaks nothing.
+    ///
+    /// It is run as a whole in the fast lane. What shows in memory alone is looked for in pieces.
+    pub fn cut_log(&mut self, log: &CallSequence) -> Option<Cut> {
+        let Some(first) = self.run_log(log).first() else {
+            return windows(log, CALLS_MAX).find_map(|(_, piece)| {
+                let is_clean = self.run(&piece).is_clean();
+                let steps =
+                    vec![("of a piece, and of what creates the sessions in it", piece.calls.len())];
+                (!is_clean).then_some(Cut { sequence: piece, steps })
+            });
+        };
+        let (invariant, weight) = (first.invariant, first.weight());
+        let (end, session) = (first.call.saturating_add(1), first.session);
+        let aims: Vec<_> =
+            self.trace.calls.iter().map(|seen| (seen.session_slot, seen.device_slot)).collect();
+        let mut holds = |sequence: &CallSequence| {
+            let is_it = |it: &Violation| it.invariant == invariant && it.weight() <= weight;
+            self.run_log(sequence).first_where(is_it).is_some()
+        };
+        let mut cut = Cut::prefix(log, end);
+        if let Some(session) = session.filter(|_| cut.sequence.calls.len() > CALLS_MAX) {
+            cut.keep_session(session, &aims, &mut holds);
+        }
+        cut.drop_blocks(CALLS_MAX, CUT_CALLS_MAX, &mut holds);
+        Some(cut)
+    }
+
+    /// Runs a log in the fast lane.
+    fn run_log(&mut self, log: &CallSequence) -> &Verdict {
+        self.executor.run_up_to(LOG_CALLS_MAX);
+        self.run_with(log, Layers::FAST);
+        self.executor.run_up_to(CALLS_MAX);
+        &self.verdict
+    }
+
     /// The shortest sequence found for whose verdict and trace `is_shown` still says yes when no
     /// more than `layers` are looked into. The last run is that of the result.
     pub fn minimize_where(
@@ -304,6 +341,9 @@ impl Workbench {
         shortest
     }
 }
+
+/// How many calls may run while a log is cut: some minutes.
+const CUT_CALLS_MAX: u64 = 200_000_000;
 
 /// What is looked into while a sequence is minimised, one after the other, and how many calls may
 /// run for the last steps: in each lane some tens of milliseconds.

@@ -1,11 +1,12 @@
 //! `rekeylab list`: what there is, from the tables that the program itself works by.
 
 use clap::{Args, ValueEnum};
+use rekeylab_ddi::Hresult;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::sequence::CallKind;
 use crate::sequence::misuse::{self, Misuse, Said};
+use crate::sequence::{CALLS_MAX, CallKind, LOG_CALLS_MAX};
 use crate::{invariant, rules};
 
 use super::Format;
@@ -14,7 +15,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
 
-/// Lists calls, misuses, invariants, rules, faults or exit codes
+/// Lists calls, misuses, return codes, invariants, rules, faults or exit codes
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,6 +33,8 @@ enum What {
     Calls,
     /// What can be wrong with each argument and moment, and how a sequence says it
     Misuse,
+    /// The return codes that have a name in a sequence; others are written as numbers
+    Codes,
     /// What must hold, in the order in which it is asked
     Invariants,
     /// The rules of the interface, who decides each and what shows it
@@ -59,13 +62,22 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let listing = match options.what {
         What::Calls => calls(),
         What::Misuse => misuses(),
+        What::Codes => codes(),
         What::Invariants => invariants(),
         What::Rules => list_rules(),
         What::Faults => faults()?,
         What::ExitCodes => exit_codes(),
     };
     match console.format {
-        Format::Human => console.say(&table(&listing.rows))?,
+        Format::Human => {
+            console.say(&table(&listing.rows))?;
+            if options.what == What::Calls {
+                console.say(&format!(
+                    "\nA sequence has at most {CALLS_MAX} calls; `rekeylab minimize` cuts logs of up to \
+                     {LOG_CALLS_MAX}.\n"
+                ))?;
+            }
+        }
         Format::Json => {
             let entry = |row: Vec<String>| {
                 let cells = listing.keys.iter().map(|&key| key.to_owned());
@@ -93,6 +105,11 @@ fn misuses() -> Listing {
         vec![misuse.of.to_owned(), misuse.bad.to_owned(), said]
     };
     Listing { keys: &["of", "bad", "said_by"], rows: misuse::ALL.iter().map(row).collect() }
+}
+
+fn codes() -> Listing {
+    let row = |code: &Hresult| vec![code.to_string(), format!("{:#010x}", code.0)];
+    Listing { keys: &["name", "number"], rows: Hresult::ALL.iter().map(row).collect() }
 }
 
 fn invariants() -> Listing {

@@ -6,9 +6,9 @@ use clap::Args;
 
 use crate::Workbench;
 use crate::campaign::{OwnProcess, Reproducer, reproducer};
-use crate::corpus::{read, write_new, write_over};
+use crate::corpus::{read_log, write_new, write_over};
 use crate::executor::AnyDut;
-use crate::sequence::CallSequence;
+use crate::sequence::{CALLS_MAX, CallSequence};
 use crate::watchdog::{Hang, attempt};
 
 use super::Format;
@@ -21,7 +21,8 @@ use super::hung::what_hung;
 /// Finds the shortest form of a sequence that still breaks the same invariant
 ///
 /// Prints it as text, with the answers that had to come and a first line that says what breaks.
-/// Ends with 0 when it found one, and with 2 when the sequence breaks nothing.
+/// Ends with 0 when it found one, and with 2 when the sequence breaks nothing. A sequence has at most
+/// 512 calls; a log of up to 1,000,000 is cut below that first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -42,6 +43,43 @@ pub(super) struct Options {
     fault: Option<String>,
 }
 
+/// Cuts a log until it is a sequence and says how; `None` if it breaks nothing.
+fn cut(
+    log: &CallSequence,
+    options: &Options,
+    dut: &AnyDut,
+    console: &mut Console<'_>,
+) -> Result<Option<CallSequence>, Failure> {
+    let file = options.file.display();
+    let (its, whole) = (dut.clone(), log.clone());
+    let cut = attempt(move || Workbench::on(its).cut_log(&whole)).map_err(|hang| {
+        let message = format!("{file}: a part of the log hangs, and a log is not cut by that");
+        let what = what_hung(Workbench::told(dut, &hang).trace()).unwrap_or_default();
+        Failure {
+            exit: Exit::InvariantBroken,
+            message,
+            way_out: Some(format!("{what}; let the log end there")),
+        }
+    })?;
+    let Some(cut) = cut else { return Ok(None) };
+    console.note(&format!("{file}: a log of {} calls, cut to those", log.calls.len()));
+    for (step, left) in &cut.steps {
+        console.note(&format!("  {step}: {left}"));
+    }
+    let left = cut.sequence.calls.len();
+    if left > CALLS_MAX {
+        return Err(Failure::usage(format!(
+            "{file} breaks an invariant, and {left} of its {} calls could not be left out: a \
+             sequence has at most {CALLS_MAX}",
+            log.calls.len()
+        ))
+        .way_out(
+            "let the log begin later, or leave out what the bug does not need, and try again",
+        ));
+    }
+    Ok(Some(cut.sequence))
+}
+
 /// What a machine reads of a minimisation.
 #[derive(Debug, serde::Serialize)]
 struct Minimized {
@@ -59,35 +97,38 @@ struct Minimized {
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "minimize FILE")?;
-    let stored = read(&options.file)?;
+    let stored = read_log(&options.file)?;
     let dut = fault::core_with(fault);
-    let (its, sequence) = (dut.clone(), stored.sequence.clone());
+    let clean = || {
+        let message = "breaks no invariant: there is nothing to minimize";
+        Failure::usage(format!("{} {message}", options.file.display())).way_out(
+            "if it should break one, give the planted fault (--fault NAME) or the build that \
+             found it",
+        )
+    };
+    let sequence = if stored.sequence.calls.len() > CALLS_MAX {
+        cut(&stored.sequence, options, &dut, console)?.ok_or_else(clean)?
+    } else {
+        stored.sequence.clone()
+    };
+    let (its, given) = (dut.clone(), sequence.clone());
     let minimized = attempt(move || {
         let mut workbench = Workbench::on(its);
-        let shortest = workbench.minimize(&sequence)?;
+        let shortest = workbench.minimize(&given)?;
         let found = reproducer(&shortest, &mut workbench);
         Some((shortest, found))
     });
     let minimized = minimized.or_else(|hang| {
         let what = what_hung(Workbench::told(&dut, &hang).trace()).unwrap_or_default();
         console.note_hang(options.file.display(), &what);
-        if hang.sequence != stored.sequence {
+        if hang.sequence != sequence {
             console.note(
                 "not the file itself, but a form of it that was tried; now that is minimized",
             );
         }
         minimize_hang(&dut, fault.map(|fault| fault.name()), &hang).map(Some)
     })?;
-    let Some((shortest, found)) = minimized else {
-        return Err(Failure::usage(format!(
-            "{} breaks no invariant: there is nothing to minimize",
-            options.file.display()
-        ))
-        .way_out(
-            "if it should break one, give the planted fault (--fault NAME) or the build that \
-             found it",
-        ));
-    };
+    let Some((shortest, found)) = minimized else { return Err(clean()) };
     // The violation may have gone with the last step only if runs differ; then nothing is shown.
     let Some(found) = found else {
         return Err(Failure::workbench(format!(

@@ -18,7 +18,8 @@ use super::workers::judge_all;
 /// Runs sequences and tells what they break; silent when all holds
 ///
 /// A file is text (`.seq`) or what an engine left behind. Answers that a text expects are compared
-/// too: one that does not come ends with exit code 3, like a broken invariant.
+/// too: one that does not come ends with exit code 3, like a broken invariant. A sequence has at most
+/// 512 calls; `rekeylab minimize` cuts longer logs.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

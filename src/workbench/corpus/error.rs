@@ -3,10 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::sequence::ParseError;
+use crate::sequence::text::LOG_LEN_MAX;
+use crate::sequence::{LOG_CALLS_MAX, ParseError};
 
 /// The longest file that is read, in bytes: several times what the longest sequence needs.
 pub const FILE_LEN_MAX: u64 = 1 << 20;
+
+/// The longest log that is read, in bytes.
+pub const LOG_FILE_LEN_MAX: u64 = LOG_LEN_MAX as u64;
 
 /// A file that cannot be read, understood or written.
 #[derive(Debug, thiserror::Error)]
@@ -29,10 +33,18 @@ pub enum CorpusError {
     },
     /// Longer than any sequence.
     #[error(
-        "cannot read {}: it is longer than {FILE_LEN_MAX} bytes, the most that is read",
+        "cannot read {}: it is longer than {len_max} bytes, the most that is read",
         path.display()
     )]
     TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read, in bytes.
+        len_max: u64,
+    },
+    /// Text in two-byte characters, as some editors and shells write it.
+    #[error("{}:1:1: the text is UTF-16, and not UTF-8", path.display())]
+    Utf16 {
         /// The file.
         path: PathBuf,
     },
@@ -105,8 +117,15 @@ impl CorpusError {
             Self::NotAFile { .. } => "give a file, a directory to `replay`, or - to read from \
                                       standard input"
                 .to_owned(),
-            Self::Parse { .. } => {
-                "the calls and their arguments are listed by `rekeylab list calls`".to_owned()
+            Self::Parse { source, .. } => source.way_out(),
+            Self::TooLong { len_max: FILE_LEN_MAX, .. } => {
+                format!(
+                    "`rekeylab minimize` takes a log of up to {LOG_CALLS_MAX} calls and cuts it"
+                )
+            }
+            Self::TooLong { .. } => "leave out the beginning of the log".to_owned(),
+            Self::Utf16 { path } => {
+                format!("convert it: iconv -f UTF-16 -t UTF-8 {} > another.seq", path.display())
             }
             Self::NotText { .. } => {
                 "a wire file must not be named .seq; rename it to .wire and try again".to_owned()
@@ -118,7 +137,7 @@ impl CorpusError {
             Self::Write { .. } => {
                 "look whether the directory exists, is writable and has room".to_owned()
             }
-            Self::Read { .. } | Self::TooLong { .. } | Self::NoCall { .. } => return None,
+            Self::Read { .. } | Self::NoCall { .. } => return None,
         })
     }
 }

@@ -10,9 +10,9 @@ mod pack;
 mod read;
 mod write;
 
-pub use error::{CorpusError, FILE_LEN_MAX};
+pub use error::{CorpusError, FILE_LEN_MAX, LOG_FILE_LEN_MAX};
 pub use find::{Found, find};
 pub use name::{reproducer_name, session_state};
 pub use pack::{Forms, Packed, is_packed, pack};
-pub use read::{Form, STDIN, Stored, parse, read};
+pub use read::{Form, STDIN, Stored, parse, read, read_log};
 pub use write::{Written, write_new, write_over};

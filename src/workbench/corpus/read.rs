@@ -4,9 +4,12 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::sequence::{CallSequence, SequenceText, is_text};
+use crate::sequence::text::HEADER;
+use crate::sequence::{
+    CALLS_MAX, CallSequence, LOG_CALLS_MAX, ParseError, SequenceText, is_text, wire,
+};
 
-use super::error::{CorpusError, FILE_LEN_MAX};
+use super::error::{CorpusError, FILE_LEN_MAX, LOG_FILE_LEN_MAX};
 
 /// The name that stands for standard input.
 pub const STDIN: &str = "-";
@@ -36,7 +39,17 @@ pub enum Form {
 /// When it is not a readable file of sensible size, or is text that is no sequence. Wire never
 /// fails: every byte string is a sequence.
 pub fn read(path: &Path) -> Result<Stored, CorpusError> {
-    parse(path, &read_bytes(path)?)
+    parse(path, &read_bytes(path, FILE_LEN_MAX)?)
+}
+
+/// The same for a log, which may have more calls than a sequence.
+///
+/// # Errors
+///
+/// The same, with the bounds of a log.
+pub fn read_log(path: &Path) -> Result<Stored, CorpusError> {
+    let bytes = read_bytes(path, LOG_FILE_LEN_MAX)?;
+    parse_as(path, &bytes, SequenceText::parse_log, LOG_CALLS_MAX)
 }
 
 /// Understands the bytes of a file.
@@ -48,18 +61,45 @@ pub fn read(path: &Path) -> Result<Stored, CorpusError> {
 ///
 /// When it is text that is no sequence.
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<Stored, CorpusError> {
+    parse_as(path, bytes, SequenceText::parse, CALLS_MAX)
+}
+
+/// The same, with text read by `parse_text` and no more than so many calls of wire.
+fn parse_as(
+    path: &Path,
+    bytes: &[u8],
+    parse_text: fn(&str) -> Result<SequenceText, ParseError>,
+    calls_max: usize,
+) -> Result<Stored, CorpusError> {
     let is_named_text = path.extension().is_some_and(|extension| extension == "seq");
     let is_piped_text = path == Path::new(STDIN) && !bytes.is_empty() && is_printable(bytes);
+    if is_utf16(bytes, is_named_text) {
+        return Err(CorpusError::Utf16 { path: path.to_owned() });
+    }
     if !(is_text(bytes) || is_named_text || is_piped_text) {
-        return Ok(Stored { form: Form::Wire, sequence: CallSequence::from_bytes(bytes) });
+        let mut sequence = CallSequence::default();
+        wire::decode_up_to(calls_max, bytes, &mut sequence);
+        return Ok(Stored { form: Form::Wire, sequence });
     }
     let text = str::from_utf8(bytes).map_err(|error| not_text(path, bytes, error.valid_up_to()))?;
-    let text = SequenceText::parse(text)
-        .map_err(|source| CorpusError::Parse { path: path.to_owned(), source })?;
+    let text =
+        parse_text(text).map_err(|source| CorpusError::Parse { path: path.to_owned(), source })?;
     if text.entries.is_empty() {
         return Err(CorpusError::NoCall { path: path.to_owned() });
     }
     Ok(Stored { sequence: text.sequence(), form: Form::Text(text) })
+}
+
+/// Whether it is text in two-byte characters: it begins with their mark, and unless its name says that
+/// it is text, with the first line of a sequence.
+fn is_utf16(bytes: &[u8], is_named_text: bool) -> bool {
+    let (first, rest) = match bytes {
+        [0xFF, 0xFE, rest @ ..] => (0, rest),
+        [0xFE, 0xFF, rest @ ..] => (1, rest),
+        _ => return false,
+    };
+    let mut letters = rest.iter().skip(first).step_by(2);
+    is_named_text || HEADER.bytes().all(|letter| letters.next() == Some(&letter))
 }
 
 fn is_printable(bytes: &[u8]) -> bool {
@@ -78,25 +118,26 @@ fn not_text(path: &Path, bytes: &[u8], valid_up_to: usize) -> CorpusError {
     }
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, CorpusError> {
+/// The bytes of a file that has no more than `len_max`.
+fn read_bytes(path: &Path, len_max: u64) -> Result<Vec<u8>, CorpusError> {
     let cannot = |source| CorpusError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     if path == Path::new(STDIN) {
-        io::stdin().lock().take(FILE_LEN_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
+        io::stdin().lock().take(len_max + 1).read_to_end(&mut bytes).map_err(cannot)?;
     } else {
         // Looked at before it is opened: opening a pipe would wait for somebody to write.
         let metadata = fs::metadata(path).map_err(cannot)?;
         if let Some(kind) = odd_kind(&metadata) {
             return Err(CorpusError::NotAFile { path: path.to_owned(), kind });
         }
-        if metadata.len() > FILE_LEN_MAX {
-            return Err(CorpusError::TooLong { path: path.to_owned() });
+        if metadata.len() > len_max {
+            return Err(CorpusError::TooLong { path: path.to_owned(), len_max });
         }
         let file = File::open(path).map_err(cannot)?;
-        file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
+        file.take(len_max + 1).read_to_end(&mut bytes).map_err(cannot)?;
     }
-    if bytes.len() as u64 > FILE_LEN_MAX {
-        return Err(CorpusError::TooLong { path: path.to_owned() });
+    if bytes.len() as u64 > len_max {
+        return Err(CorpusError::TooLong { path: path.to_owned(), len_max });
     }
     Ok(bytes)
 }

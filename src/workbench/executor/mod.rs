@@ -42,7 +42,7 @@ use keysan::text::{Encoding, Scratch, scan_text};
 
 use crate::observation::{Block, Layer, Layers, Observation, Place, Sighting, Stage, Trace};
 use crate::sequence::expand::World;
-use crate::sequence::{Call, CallSequence, Opening, Shape};
+use crate::sequence::{CALLS_MAX, Call, CallSequence, Opening, Shape};
 use crate::watchdog::Beat;
 pub use any_dut::AnyDut;
 use audit::Taint;
@@ -83,6 +83,8 @@ pub struct Executor {
     hangs_at: Option<Stage>,
     /// Where the monitor looks, if the process has one.
     beat: Option<Arc<Beat>>,
+    /// How many calls of a sequence are run.
+    calls_max: usize,
 }
 
 impl core::fmt::Debug for Executor {
@@ -131,7 +133,16 @@ impl Executor {
             wanted: state::Wanted::default(),
             hangs_at: None,
             beat: Beat::of_this_thread(),
+            calls_max: CALLS_MAX,
         }
+    }
+
+    /// From now on runs this many calls of a sequence: [`CALLS_MAX`] as it is made, more for a log.
+    ///
+    /// Of a log only the first secrets are watched, as many as there is room for; when more come, its
+    /// trace says that nothing was looked into.
+    pub(crate) fn run_up_to(&mut self, calls_max: usize) {
+        self.calls_max = calls_max;
     }
 
     /// What can be looked into in this program, on this machine.

@@ -54,7 +54,11 @@ impl<D: Dut> Run<'_, D> {
         self.look_at_aside(0);
         self.trace.limits = Some(self.limits);
         let mut is_closed = false;
-        for &call in &sequence.calls[..sequence.calls.len().min(CALLS_MAX)] {
+        let calls_max = self.executor.calls_max;
+        for &call in &sequence.calls[..sequence.calls.len().min(calls_max)] {
+            if calls_max > CALLS_MAX && self.is_full() {
+                break;
+            }
             self.call(call)?;
             is_closed = call == Call::CloseAdapter;
             if is_closed {
@@ -70,6 +74,13 @@ impl<D: Dut> Run<'_, D> {
             self.epilogue()?;
         }
         self.close()
+    }
+
+    /// Whether a trace of a log has no room for another call: positions have 32 bits, slots 16.
+    fn is_full(&self) -> bool {
+        let client = &self.executor.client;
+        let slot_count = client.devices.len().max(client.sessions.len());
+        self.trace.bytes.len() > LOG_BYTES_MAX || slot_count >= usize::from(u16::MAX)
     }
 
     /// Drains the GPU and destroys what the client still holds, so that whatever stays behind shows.
@@ -258,6 +269,9 @@ impl<D: Dut> Run<'_, D> {
         })
     }
 }
+
+/// How many bytes of buffers a trace of a log holds, so that what one call adds still has a position.
+const LOG_BYTES_MAX: usize = 1 << 30;
 
 /// Enters the driver: through the gate if wanted, with its heap watched, and with panics known to
 /// be its own.

@@ -4,7 +4,7 @@ use keysan::SecretSet;
 
 use super::Run;
 use super::dut::Dut;
-use crate::observation::{Layer, SecretKind, SecretName};
+use crate::observation::{Layer, Layers, SecretKind, SecretName};
 use crate::sequence::{CALLS_MAX, Shape};
 
 impl<D: Dut> Run<'_, D> {
@@ -94,7 +94,14 @@ impl<D: Dut> Run<'_, D> {
     fn register(&mut self, secret: &[u8; 16], name: SecretName) -> u32 {
         let tag = super::narrow(self.trace.secrets.len());
         // One that comes back, such as a restored key, keeps its first name.
-        let known = self.executor.secrets.register(secret, tag).expect(ROOM_FOR_ALL);
+        let registered = self.executor.secrets.register(secret, tag);
+        if registered.is_err() && self.executor.calls_max > CALLS_MAX {
+            // A log may bring more secrets than there is room for; it is cut by what it answers.
+            (self.layers, self.trace.layers) = (Layers::NONE, Layers::NONE);
+            self.trace.secrets.push(name);
+            return tag;
+        }
+        let known = registered.expect(ROOM_FOR_ALL);
         if known == tag {
             self.trace.secrets.push(name);
             self.executor.note_watched(secret);

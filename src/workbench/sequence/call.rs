@@ -430,6 +430,10 @@ pub struct CallSequence {
 /// time, and a bound on every run.
 pub const CALLS_MAX: usize = 1024;
 
+/// The most calls in a log, which is a sequence only once it has been cut: a run of all of them takes
+/// a second, and cutting takes some tens of runs.
+pub const LOG_CALLS_MAX: usize = 1_000_000;
+
 impl Call {
     /// Creates a plain session on this device.
     #[must_use]

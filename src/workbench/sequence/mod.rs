@@ -22,10 +22,11 @@ pub mod wire;
 pub mod words;
 
 pub use call::{
-    CALLS_MAX, Call, CallKind, CallSequence, Descriptor, Effects, Opening, RESERVED, Situation,
+    CALLS_MAX, Call, CallKind, CallSequence, Descriptor, Effects, LOG_CALLS_MAX, Opening, RESERVED,
+    Situation,
 };
 pub use slot::{SessionRef, Slot, SlotKind};
-pub use text::{Entry, ParseError, Remark, SequenceText, is_text};
+pub use text::{Entry, ParseError, ParseErrorKind, Remark, SequenceText, is_text};
 pub use words::{
     Blob, BoundsChoice, CryptoType, DecodeProfile, EntropyFault, HandleForm, NullPointer, Room,
     Shape,

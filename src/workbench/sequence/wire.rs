@@ -42,13 +42,18 @@ pub fn encode_into(sequence: &CallSequence, bytes: &mut Vec<u8>) {
 
 /// Replaces the sequence by what the bytes say; allocates only while the sequence still grows.
 pub fn decode_into(bytes: &[u8], sequence: &mut CallSequence) {
+    decode_up_to(CALLS_MAX, bytes, sequence);
+}
+
+/// The same, with calls beyond `calls_max` cut.
+pub fn decode_up_to(calls_max: usize, bytes: &[u8], sequence: &mut CallSequence) {
     let (records, _part) = bytes.as_chunks::<RECORD_LEN>();
     let calls = &mut sequence.calls;
     calls.clear();
     // One reservation, and not one check of the capacity a call: this runs for every input.
-    calls.reserve(records.len().min(CALLS_MAX));
+    calls.reserve(records.len().min(calls_max));
     for call in records.iter().filter_map(decode_call) {
-        if calls.len() == CALLS_MAX {
+        if calls.len() == calls_max {
             break;
         }
         calls.push(call);

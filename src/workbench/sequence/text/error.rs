@@ -1,4 +1,7 @@
-//! What is wrong with a text, and where.
+//! What is wrong with a text, where, and what to try.
+
+use super::{HEADER, VERSION};
+use crate::sequence::call::LOG_CALLS_MAX;
 
 /// The first thing in a text that cannot be read.
 ///
@@ -27,6 +30,10 @@ pub enum ParseErrorKind {
     Reserved,
     /// The text is longer than this build reads.
     TooLong,
+    /// It is of another version than this build reads.
+    Version,
+    /// A return code that has no name here.
+    Code,
 }
 
 /// Most characters of what was found that an error repeats.
@@ -52,6 +59,32 @@ impl ParseError {
         Self { kind, ..self }
     }
 
+    /// What to try.
+    #[must_use]
+    pub fn way_out(&self) -> String {
+        match self.kind {
+            ParseErrorKind::Unexpected => {
+                "the calls and their arguments are listed by `rekeylab list calls`".to_owned()
+            }
+            ParseErrorKind::Reserved => {
+                "the calls that this version runs are listed by `rekeylab list calls`".to_owned()
+            }
+            ParseErrorKind::TooLong => format!(
+                "`rekeylab minimize` takes a log of up to {LOG_CALLS_MAX} calls and cuts it; of a \
+                 longer one, leave out the beginning"
+            ),
+            ParseErrorKind::Version => format!(
+                "this build reads version {VERSION}, which begins \"{HEADER} {VERSION}\"; what is of a \
+                 later version needs a later build"
+            ),
+            ParseErrorKind::Code => {
+                "the names are listed by `rekeylab list codes`; any other code is \
+                                     written as its number, such as 0x8876086c"
+                    .to_owned()
+            }
+        }
+    }
+
     fn what(&self) -> String {
         let Self { expected, found, .. } = self;
         match self.kind {
@@ -59,10 +92,10 @@ impl ParseError {
                 format!("`{found}` is reserved; this version does not run it")
             }
             ParseErrorKind::TooLong => format!("expected {expected}, found {found}"),
-            ParseErrorKind::Unexpected if found.is_empty() => {
-                format!("expected {expected}, found the end of the line")
+            _ if found.is_empty() => format!("expected {expected}, found the end of the line"),
+            ParseErrorKind::Unexpected | ParseErrorKind::Version | ParseErrorKind::Code => {
+                format!("expected {expected}, found {found:?}")
             }
-            ParseErrorKind::Unexpected => format!("expected {expected}, found {found:?}"),
         }
     }
 }

@@ -30,13 +30,16 @@ use rekeylab_ddi::Hresult;
 
 pub use error::{ParseError, ParseErrorKind};
 
-use super::call::{Call, CallSequence};
+use super::call::{CALLS_MAX, Call, CallSequence, LOG_CALLS_MAX};
 
 /// The newest version of the text form, the one that is written.
 pub const VERSION: u32 = 1;
 
 /// The longest text that is read, in bytes: several times what the longest sequence needs.
 pub const TEXT_LEN_MAX: usize = 1 << 20;
+
+/// The longest text of a log that is read, in bytes: what [`LOG_CALLS_MAX`] calls mostly need.
+pub const LOG_LEN_MAX: usize = 1 << 26;
 
 /// What the first line of a text begins with.
 pub const HEADER: &str = "# rekeylab sequence";
@@ -87,7 +90,16 @@ impl SequenceText {
     ///
     /// The first thing that is wrong with the text, and where; the caller knows the file name.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        parse::parse(text)
+        parse::parse(text, CALLS_MAX, TEXT_LEN_MAX)
+    }
+
+    /// Reads the text of a log, which may be longer than a sequence.
+    ///
+    /// # Errors
+    ///
+    /// The same; the bounds are [`LOG_CALLS_MAX`] and [`LOG_LEN_MAX`].
+    pub fn parse_log(text: &str) -> Result<Self, ParseError> {
+        parse::parse(text, LOG_CALLS_MAX, LOG_LEN_MAX)
     }
 
     /// The text of a sequence, with a description in front and the expected answers that are known.

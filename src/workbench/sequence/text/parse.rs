@@ -6,15 +6,18 @@ use super::arguments::{arguments, number};
 use super::error::{ParseError, ParseErrorKind};
 use super::line::{Line, Token};
 use super::names::{Names, is_name};
-use super::{Entry, HEADER, Remark, SequenceText, TEXT_LEN_MAX, VERSION};
-use crate::sequence::call::CALLS_MAX;
+use super::{Entry, HEADER, Remark, SequenceText, VERSION};
 use crate::sequence::call::CallKind;
 use crate::sequence::call::RESERVED;
 
-/// See [`SequenceText::parse`].
-pub(super) fn parse(text: &str) -> Result<SequenceText, ParseError> {
-    if text.len() > TEXT_LEN_MAX {
-        let expected = format!("a text of at most {TEXT_LEN_MAX} bytes");
+/// See [`SequenceText::parse`]. No more than so many calls and bytes are read.
+pub(super) fn parse(
+    text: &str,
+    calls_max: usize,
+    len_max: usize,
+) -> Result<SequenceText, ParseError> {
+    if text.len() > len_max {
+        let expected = format!("a text of at most {len_max} bytes");
         let error = ParseError::unexpected((1, 1), expected, &format!("{} bytes", text.len()));
         return Err(error.with_kind(ParseErrorKind::TooLong));
     }
@@ -37,8 +40,8 @@ pub(super) fn parse(text: &str) -> Result<SequenceText, ParseError> {
                 let comment = Some(comment.trim_end().to_owned());
                 parsed.remarks.push(Remark { before, comment });
             }
-            Some(_) if before == CALLS_MAX => {
-                let error = line.error(format!("at most {CALLS_MAX} calls"));
+            Some(_) if before == calls_max => {
+                let error = line.error(format!("at most {calls_max} calls"));
                 let found = "one more".to_owned();
                 return Err(ParseError { found, kind: ParseErrorKind::TooLong, ..error });
             }
@@ -62,7 +65,8 @@ fn version(text: &str) -> Result<Option<u32>, ParseError> {
             let blanks = if number.is_empty() { 0 } else { blanks };
             let column = HEADER.len() + blanks + 1;
             let expected = format!("a version that this build reads (up to {VERSION})");
-            Err(ParseError::unexpected((1, column), expected, number))
+            let error = ParseError::unexpected((1, column), expected, number);
+            Err(error.with_kind(ParseErrorKind::Version))
         }
     }
 }
@@ -85,7 +89,9 @@ fn entry<'a>(
     let kind = kind(line, name.is_some())?;
     let call = arguments(line, kind, names)?;
     let expected = if line.take(Token::Arrow) {
-        Some(line.word(|| "ok, the name of a return code, or its number".into(), code)?)
+        let expected = || "ok, the name of a return code, or its number".into();
+        let code = line.word(expected, code);
+        Some(code.map_err(|error| error.with_kind(ParseErrorKind::Code))?)
     } else {
         None
     };

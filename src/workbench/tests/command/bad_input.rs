@@ -4,7 +4,12 @@ use crate::harness::{CLEAN, Desk, WRONG};
 
 /// Runs the file through every command that reads one; each must refuse it in the same words.
 fn check(desk: &Desk, file: &str, says: &str) {
-    for command in ["run", "replay", "minimize", "show"] {
+    check_in(&["run", "replay", "minimize", "show"], desk, file, says);
+}
+
+/// The same, through some of them.
+fn check_in(commands: &[&str], desk: &Desk, file: &str, says: &str) {
+    for command in commands {
         let ran = desk.run(&format!("{command} {file}"));
         assert_eq!(ran.code, 2, "{command}: {ran:?}");
         assert!(ran.err.contains(says), "{command} says {:?}, not {says:?}", ran.err);
@@ -50,7 +55,71 @@ fn invalid_utf8_inside_a_text_is_placed_by_line_and_column() {
 fn a_file_longer_than_any_sequence_is_not_read() {
     let desk = Desk::new();
     desk.file("huge.seq", vec![b'#'; (1 << 20) + 1]);
-    check(&desk, "huge.seq", "cannot read huge.seq: it is longer than 1048576 bytes");
+    let says = "cannot read huge.seq: it is longer than 1048576 bytes";
+    check_in(&["run", "replay", "show"], &desk, "huge.seq", says);
+    check_in(&["run", "replay", "show"], &desk, "huge.seq", "try: `rekeylab minimize` takes a log");
+    // A log may be longer, but not endless.
+    desk.file("endless.seq", vec![b'#'; (1 << 26) + 1]);
+    let says = "cannot read endless.seq: it is longer than 67108864 bytes";
+    check_in(&["minimize"], &desk, "endless.seq", says);
+}
+
+#[test]
+fn a_log_of_too_many_calls_is_sent_to_minimize_which_takes_it() {
+    let desk = Desk::new();
+    desk.file("log.seq", format!("# rekeylab sequence 1\n{}", "retire 1\n".repeat(600)));
+    let says = "log.seq:514:1: expected at most 512 calls, found one more\n  try: `rekeylab minimize` \
+                takes a log of up to 1000000 calls and cuts it";
+    check_in(&["run", "replay", "show"], &desk, "log.seq", says);
+    check_in(&["minimize"], &desk, "log.seq", "log.seq breaks no invariant");
+}
+
+#[test]
+fn each_mistake_in_a_text_is_answered_with_its_own_way_out() {
+    let desk = Desk::new();
+    for (text, way_out) in [
+        ("retire 1 -> E_NOSUCH", "the names are listed by `rekeylab list codes`"),
+        (
+            "# rekeylab sequence 2\nretire 1",
+            "this build reads version 1, which begins \"# rekeylab",
+        ),
+        ("fly-away s0", "the calls and their arguments are listed by `rekeylab list calls`"),
+        ("begin-frame d0", "the calls that this version runs are listed by `rekeylab list calls`"),
+    ] {
+        desk.file("wrong.seq", text);
+        check(&desk, "wrong.seq", &format!("try: {way_out}"));
+    }
+    let listed = desk.run("list codes");
+    assert!(listed.text().contains("D3DDDIERR_INVALIDHANDLE"), "{listed:?}");
+    assert!(listed.text().contains("0x88760873"), "{listed:?}");
+}
+
+#[test]
+fn utf16_is_named_and_how_to_convert_it() {
+    let desk = Desk::new();
+    let text = "# rekeylab sequence 1\nd0 = create-device\n";
+    let wide = |bytes: fn(u16) -> [u8; 2], mark: [u8; 2]| {
+        mark.into_iter().chain(text.encode_utf16().flat_map(bytes)).collect::<Vec<u8>>()
+    };
+    for (name, bytes) in [
+        ("little.seq", wide(u16::to_le_bytes, [0xFF, 0xFE])),
+        ("big.seq", wide(u16::to_be_bytes, [0xFE, 0xFF])),
+        ("without-a-name", wide(u16::to_le_bytes, [0xFF, 0xFE])),
+    ] {
+        desk.file(name, bytes);
+        check(&desk, name, &format!("{name}:1:1: the text is UTF-16, and not UTF-8"));
+        check(&desk, name, &format!("try: convert it: iconv -f UTF-16 -t UTF-8 {name} > "));
+    }
+}
+
+#[test]
+fn the_most_calls_are_told_where_somebody_looks_for_them() {
+    let desk = Desk::new();
+    for line in ["run --help", "minimize --help", "list calls"] {
+        let ran = desk.run(line);
+        let words: Vec<&str> = ran.text().split_whitespace().collect();
+        assert!(words.join(" ").contains("sequence has at most 512 calls"), "{line}: {ran:?}");
+    }
 }
 
 #[test]
