@@ -22,7 +22,7 @@ use super::hung::what_hung;
 ///
 /// Prints it as text, with the answers that had to come and a first line that says what breaks.
 /// Ends with 0 when it found one, and with 2 when the sequence breaks nothing. A sequence has at most
-/// 512 calls; a log of up to 1,000,000 is cut below that first.
+/// 1024 calls; a log of up to 1,000,000 is cut below that first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

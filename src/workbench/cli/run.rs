@@ -19,7 +19,7 @@ use super::workers::judge_all;
 ///
 /// A file is text (`.seq`) or what an engine left behind. Answers that a text expects are compared
 /// too: one that does not come ends with exit code 3, like a broken invariant. A sequence has at most
-/// 512 calls; `rekeylab minimize` cuts longer logs.
+/// 1024 calls; `rekeylab minimize` cuts longer logs.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

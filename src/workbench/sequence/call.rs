@@ -168,7 +168,7 @@ calls! {
             Argument::word("profile", WireField::ModeHigh, DecodeProfile::WORDS).tempting(8);
         /// What is passed in the place of the device's handle.
         handle: HandleForm = HandleForm::Given,
-            Argument::word("handle", WireField::Size, HandleForm::WORDS).tempting(32);
+            Argument::word("handle", WireField::Size, HandleForm::WORDS).tempting(96);
     };
 
     /// `destroy-session`.

@@ -23,7 +23,7 @@ fn mutations_are_bounded_and_the_same_everywhere() {
     };
     let digest = run();
     assert_eq!(digest, run());
-    assert_eq!(digest, 10_419_968_621_910_988_638);
+    assert_eq!(digest, 17_510_087_374_647_747_752);
 }
 
 #[test]

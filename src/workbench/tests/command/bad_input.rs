@@ -67,8 +67,8 @@ fn a_file_longer_than_any_sequence_is_not_read() {
 #[test]
 fn a_log_of_too_many_calls_is_sent_to_minimize_which_takes_it() {
     let desk = Desk::new();
-    desk.file("log.seq", format!("# rekeylab sequence 1\n{}", "retire 1\n".repeat(600)));
-    let says = "log.seq:514:1: expected at most 512 calls, found one more\n  try: `rekeylab minimize` \
+    desk.file("log.seq", format!("# rekeylab sequence 1\n{}", "retire 1\n".repeat(1100)));
+    let says = "log.seq:1026:1: expected at most 1024 calls, found one more\n  try: `rekeylab minimize` \
                 takes a log of up to 1000000 calls and cuts it";
     check_in(&["run", "replay", "show"], &desk, "log.seq", says);
     check_in(&["minimize"], &desk, "log.seq", "log.seq breaks no invariant");
@@ -118,7 +118,7 @@ fn the_most_calls_are_told_where_somebody_looks_for_them() {
     for line in ["run --help", "minimize --help", "list calls"] {
         let ran = desk.run(line);
         let words: Vec<&str> = ran.text().split_whitespace().collect();
-        assert!(words.join(" ").contains("sequence has at most 512 calls"), "{line}: {ran:?}");
+        assert!(words.join(" ").contains("sequence has at most 1024 calls"), "{line}: {ran:?}");
     }
 }
 
