@@ -67,7 +67,7 @@ pub(super) struct Options {
     /// Plants this fault; see `rekeylab list faults`
     #[arg(long, value_name = "NAME")]
     fault: Option<String>,
-    /// Seed of the first worker; with one job the search is then the same every time
+    /// Seed of the first worker, which then begins the same every time; what follows also depends on the clock
     #[arg(long, value_name = "N")]
     seed: Option<u32>,
     /// Where findings are written [default: fuzz/findings]

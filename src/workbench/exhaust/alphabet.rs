@@ -125,6 +125,7 @@ const FULL: Alphabet = Alphabet {
         DESTROY,
         EXCHANGE,
         EXCHANGE_OTHER,
+        Call::ExchangeKey { session: S, key: 1, blob: Blob::Good, shape: Shape::LeadingZero },
         bad_exchange(Blob::Short),
         bad_exchange(Blob::Long),
         bad_exchange(Blob::Corrupt),
@@ -166,6 +167,12 @@ const FULL: Alphabet = Alphabet {
         create(CryptoType::Proprietary, DecodeProfile::None),
         create(CryptoType::Aes128Ctr, DecodeProfile::Unknown),
         create(CryptoType::Aes128Ctr, DecodeProfile::H264),
+        Call::CreateSession {
+            device: D,
+            crypto: CryptoType::Aes128Ctr,
+            profile: DecodeProfile::None,
+            handle: HandleForm::LowBit,
+        },
         create(CryptoType::AlmostFirst, DecodeProfile::None),
         create(CryptoType::AlmostLast, DecodeProfile::None),
         create(CryptoType::Aes128Ctr, DecodeProfile::AlmostFirst),
@@ -190,6 +197,7 @@ const FULL: Alphabet = Alphabet {
         entropy(EntropyFault::Repeat),
         entropy(EntropyFault::Restore),
         entropy(EntropyFault::Again),
+        entropy(EntropyFault::EqualHalves),
         stuck_entropy(EntropyFault::ZeroThenAgain),
         stuck_entropy(EntropyFault::Zero),
         stuck_entropy(EntropyFault::Repeat),
@@ -382,7 +390,7 @@ mod tests {
     #[test]
     fn the_first_call_can_name_nothing_but_null() {
         let first = following(&FULL, &[]);
-        assert_eq!(first.len(), 1 + 11 + 6 + 11 + 10, "{first:?}");
+        assert_eq!(first.len(), 1 + 12 + 6 + 11 + 11, "{first:?}");
         assert!(first.contains(&"create-session d0".to_owned()));
         assert!(!first.iter().any(|letter| letter.contains("d1") || letter.contains("s1")));
     }

@@ -25,10 +25,8 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
         is_memory && !is_revival(case.trace, sighting) && !is_instead(case.trace, sighting)
     });
     // Whoever prints a key has it on the stack as well, and the text is what has to go.
-    if !case.trace.told_followings.is_empty() {
-        return;
-    }
-    for following in &case.trace.followings {
+    let is_printed = !case.trace.told_followings.is_empty();
+    for following in case.trace.followings.iter().filter(|_| !is_printed) {
         // What a scan has found by its bytes need not be told again by what it follows.
         let layer = following.place.layer();
         let is_told = |seen: &Sighting| match seen.place.layer() {
@@ -55,6 +53,19 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             rules: "S-79 INV-06",
             is_inferred: false,
             place: Some(following.place),
+        });
+    }
+    // What a secret was seen in need not be told again.
+    if let (Some(&block), true) = (case.trace.leaks.first(), verdict.is_clean()) {
+        verdict.violations.push(Violation {
+            invariant: INVARIANT.name,
+            call: case.trace.calls.len(),
+            session: None,
+            happened: format!("{block}: each run leaves one more behind"),
+            expected: "all memory to go with the driver, and keys with it".to_owned(),
+            rules: "INV-06 S-49",
+            is_inferred: false,
+            place: Some(Place::Heap { block, offset: 0 }),
         });
     }
 }

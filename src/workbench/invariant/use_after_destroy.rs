@@ -9,7 +9,7 @@ use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "use-after-destroy",
-    holds_when: "a destroyed session serves no call and never comes back under another's name",
+    holds_when: "no handle is served that is not in use, and none comes back under another's name",
     check,
     remembers,
     abort: use_after_destroy_found,
@@ -24,6 +24,21 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             && let Some(code) = code_if_found(seen)
         {
             verdict.violations.push(violation(index, seen, code, what, call));
+            return;
+        }
+        if let Some(what) = nobodys_name(seen)
+            && let Some(code) = code_if_found(seen)
+        {
+            verdict.violations.push(Violation {
+                invariant: INVARIANT.name,
+                call: index,
+                session: None,
+                happened: format!("answered {code} to a {what} handle that was never given out"),
+                expected: format!("D3DDDIERR_INVALIDHANDLE: there is no such {what}"),
+                rules: "S-44 INV-07",
+                is_inferred: false,
+                place: None,
+            });
             return;
         }
         if let Some(earlier) = before.same_handle {
@@ -55,6 +70,17 @@ fn remembers(Remembered { standings, .. }: &Remembered<'_>, hash: &mut StateHash
         hash.maybe(session.device.map(u64::from));
         hash.flag(session.ended.is_some());
     }
+}
+
+/// Whether the call passes a handle, and not NULL, that the driver has given to nobody, and of what.
+#[inline]
+fn nobodys_name(seen: &Observation) -> Option<&'static str> {
+    let is_about_device = seen.call.device().is_some() || seen.call.session().is_some();
+    if is_about_device && seen.device_slot.is_none() && seen.device.0 != 0 {
+        return Some("device");
+    }
+    let is_forged = seen.session_slot.is_none() && seen.session.0 != 0;
+    (is_forged && seen.call.session().is_some()).then_some("session")
 }
 
 /// Whether the call names something dead, and which call killed it.
@@ -137,6 +163,14 @@ mod tests {
             ),
             &[],
         );
+    }
+
+    #[test]
+    fn a_handle_that_was_never_given_out_rings_when_it_is_served() {
+        let mut trace = super::super::testing::trace_of(&format!("{KEYED}session-status s0 -> ok"));
+        trace.calls[3].session.0 ^= 1;
+        trace.calls[3].session_slot = None;
+        assert_eq!(super::super::testing::rings(&trace), ["use-after-destroy"]);
     }
 
     #[test]

@@ -111,7 +111,8 @@ pub(super) fn cost(calls: &[Call]) -> (usize, u128, u128) {
         let plain = call.kind().plain();
         for (index, (argument, value)) in call.arguments().enumerate() {
             if argument.is_word() {
-                sum += u128::from(value);
+                // Of two keys that differ, another seed is plainer than another shape.
+                sum += u128::from(value) * if argument.key == "shape" { 4 } else { 1 };
             }
             if !argument.is_number() {
                 continue;
@@ -140,6 +141,15 @@ pub(super) fn with_plainer_words(call: &Call) -> Vec<Call> {
                 call.set_value(index, word);
                 call
             }));
+            if argument.key == "shape" && value > 0 {
+                // A shape that only makes the key another one.
+                plainer.extend((1..=4).map(|seed| {
+                    let mut call = *call;
+                    call.set_value(index, 0);
+                    Number::KEY.set(&mut call, seed);
+                    call
+                }));
+            }
         }
     }
     plainer

@@ -236,6 +236,12 @@ mod with_faults {
             Fault::KeyInDebug | Fault::KeyInDebugAsBase64 | Fault::RandomInDebug => {
                 "the fast lane does not read what Debug shows"
             }
+            Fault::LogSaysASumOfTheKey | Fault::DebugShowsACheckByte => {
+                "only runs that are compared show text in an encoding of its own"
+            }
+            Fault::LongBufferDecryptedInPart => {
+                "its buffers are longer than the small bounds allow"
+            }
             _ if fault.rings() == "key-residue" && !is_seen_in_the_fast_lane(fault) => {
                 "of memory, the fast lane looks into blocks that are freed only"
             }

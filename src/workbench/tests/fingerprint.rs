@@ -27,7 +27,7 @@ use rekeylab_faults::Fault;
 static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
 
 /// The most runs that minimising a sequence of some 50 calls may take.
-const RUNS_MAX: u64 = 7_000;
+const RUNS_MAX: u64 = 8_500;
 
 /// Faults of which the shortest form does not tell which of the two it shows: all that is seen is the
 /// same, in every layer. What comes after it does.

@@ -21,7 +21,10 @@ const SEEDS: u64 = 3000;
 /// types larger, so what lies in dead stack lies elsewhere.
 fn answers(trace: &Trace) -> String {
     assert!(trace.void.is_none(), "{trace:?}");
-    format!("{:?} {:?} {:?} {:?}", trace.calls, trace.bytes, trace.completions, trace.draws)
+    // Larger types also ask for more memory.
+    let mut calls = trace.calls.clone();
+    calls.iter_mut().for_each(|seen| seen.held_len = 0);
+    format!("{calls:?} {:?} {:?} {:?}", trace.bytes, trace.completions, trace.draws)
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use keysan::statics::Statics;
 use rekeylab::executor::{Core, DeclaredHome, Dut, Seams};
+use rekeylab::sequence::BoundsChoice;
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
     CryptoSessionKeyExchange, DeviceHandle, Hresult, Limits, Retire, SessionHandle, SessionStatus,
@@ -28,6 +29,14 @@ impl Dut for Forged {
 
     fn limits(&self) -> Limits {
         Core.limits()
+    }
+
+    fn limits_at(&self, bounds: BoundsChoice) -> Limits {
+        Core.limits_at(bounds)
+    }
+
+    fn open_at(&self, bounds: BoundsChoice, seams: &Rc<Seams>) -> Forger {
+        Forger { core: Core.open_at(bounds, seams), given: Vec::new() }
     }
 
     fn declares_homes(&self) -> bool {

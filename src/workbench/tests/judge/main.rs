@@ -67,7 +67,7 @@ fn main() {
     for backend in backends() {
         judge.replay_the_corpus(CoreOn { backend, entropy: Source::Seeded }, promises_of(backend));
     }
-    // Nobody can tell the system's source to fail.
+    // Nobody can tell the system's source to fail, or what its numbers look like.
     judge.corpus.retain(|file| !file.parsed.entries.iter().any(|entry| is_injection(&entry.call)));
     let product = CoreOn { backend: rekeylab_cipher::backend(), entropy: Source::System };
     judge.replay_the_corpus(product, Layers::NONE);
@@ -230,5 +230,10 @@ fn check_the_log(trace: &Trace, name: &str) {
         let completions = trace.completions_of(seen).iter();
         lost += completions.filter(|one| one.code == Hresult::D3DDDIERR_DEVICEREMOVED).count();
     }
-    assert_eq!(told, lost, "{name}: the log says that {told} commands were lost, and {lost} were");
+    // Of an adapter that was closed nothing is delivered any more.
+    let is_closed = trace.calls.iter().any(|seen| seen.call == Call::CloseAdapter);
+    assert!(
+        told == lost || is_closed && told > lost,
+        "{name}: the log says that {told} commands were lost, and {lost} were"
+    );
 }
