@@ -6,7 +6,9 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use rekeylab::generate::sketch::Sketch;
 use rekeylab::sequence::{
-    Blob, Call, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef, Slot, Room,};
+    Blob, Call, CryptoType, DecodeProfile, EntropyFault, HandleForm, NullPointer, Room, SessionRef,
+    Shape, Slot,
+};
 
 /// One call; `H` is what a handle is.
 #[derive(Arbitrary, Clone, Copy, Debug)]
@@ -116,16 +118,22 @@ impl<H: Copy> Op<H> {
         };
         Some(match self {
             Self::CreateDevice => Call::CreateDevice,
-            Self::DestroyDevice { device: handle } => {
-                Call::DestroyDevice { device: device(handle)? }
-            }
-            Self::CreateSession { device: handle, crypto, profile } => {
-                Call::CreateSession { device: device(handle)?, crypto, profile }
+            Self::DestroyDevice { device: handle } => Call::destroy_device(device(handle)?),
+            Self::CreateSession { device: handle, crypto, profile, handle: HandleForm::Given } => {
+                Call::CreateSession {
+                    device: device(handle)?,
+                    crypto,
+                    profile,
+                    handle: HandleForm::Given,
+                }
             }
             Self::DestroySession { target } => Call::DestroySession { session: aim(target)? },
-            Self::ExchangeKey { target, key, blob } => {
-                Call::ExchangeKey { session: aim(target)?, key: key.into(), blob }
-            }
+            Self::ExchangeKey { target, key, blob } => Call::ExchangeKey {
+                session: aim(target)?,
+                key: key.into(),
+                blob,
+                shape: Shape::Plain,
+            },
             Self::StartRefresh { target, size, null } => {
                 Call::StartRefresh { session: aim(target)?, size, null }
             }

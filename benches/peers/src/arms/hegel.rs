@@ -14,8 +14,9 @@ use hegel::stateful::{Pool, machine, pool};
 use hegel::{HealthCheck, Hegel, Phase, Settings, TestCase, Verbosity};
 use rekeylab::generate::sketch::Sketch;
 use rekeylab::sequence::{
-    Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef,
-    Slot, Room,};
+    Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, HandleForm, NullPointer,
+    Room, SessionRef, Shape, Slot,
+};
 
 use super::CALLS_MAX;
 use crate::judge::{Judge, Outcome};
@@ -99,7 +100,7 @@ impl Client {
     #[rule]
     fn destroy_device(&mut self, case: TestCase) {
         let device = self.device(&case);
-        self.make(Call::DestroyDevice { device });
+        self.make(Call::destroy_device(device));
     }
 
     #[rule]
@@ -109,7 +110,7 @@ impl Client {
         let profile = mostly(&case, DecodeProfile::ALL);
         let slot = self.calls.borrow().sketch.sessions.len();
         self.sessions.add(u8::try_from(slot).expect("fewer calls than 256"));
-        self.make(Call::CreateSession { device, crypto, profile });
+        self.make(Call::CreateSession { device, crypto, profile, handle: HandleForm::Given });
     }
 
     #[rule]
@@ -123,7 +124,7 @@ impl Client {
         let session = self.session(&case);
         let key = case.draw_silent(gs::integers::<u32>().max_value(15));
         let blob = mostly(&case, Blob::ALL);
-        self.make(Call::ExchangeKey { session, key, blob });
+        self.make(Call::ExchangeKey { session, key, blob, shape: Shape::Plain });
     }
 
     #[rule]

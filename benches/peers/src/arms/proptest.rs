@@ -7,8 +7,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 use rekeylab::generate::sketch::Sketch;
 use rekeylab::sequence::{
-    Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, NullPointer, SessionRef,
-    Slot, Room,};
+    Blob, Call, CallSequence, CryptoType, DecodeProfile, EntropyFault, HandleForm, NullPointer,
+    Room, SessionRef, Shape, Slot,
+};
 
 use super::{CALLS_MAX, until_over};
 use crate::judge::{Judge, Outcome};
@@ -49,8 +50,7 @@ impl ReferenceStateMachine for Client {
             (3, (0_u32..8).prop_map(|count| Call::Retire { count, room: Room::Enough }).boxed()),
         ];
         if !state.devices.is_empty() {
-            kinds
-                .push((1, device(state).prop_map(|device| Call::DestroyDevice { device }).boxed()));
+            kinds.push((1, device(state).prop_map(|device| Call::destroy_device(device)).boxed()));
             kinds.push((4, create_session(state)));
         }
         if !state.sessions.is_empty() {
@@ -99,13 +99,23 @@ fn session(state: &Sketch) -> BoxedStrategy<SessionRef> {
 fn create_session(state: &Sketch) -> BoxedStrategy<Call> {
     let arguments = (device(state), mostly(CryptoType::ALL), mostly(DecodeProfile::ALL));
     arguments
-        .prop_map(|(device, crypto, profile)| Call::CreateSession { device, crypto, profile })
+        .prop_map(|(device, crypto, profile)| Call::CreateSession {
+            device,
+            crypto,
+            profile,
+            handle: HandleForm::Given,
+        })
         .boxed()
 }
 
 fn exchange_key(state: &Sketch) -> BoxedStrategy<Call> {
     (session(state), 0_u32..16, mostly(Blob::ALL))
-        .prop_map(|(session, key, blob)| Call::ExchangeKey { session, key, blob })
+        .prop_map(|(session, key, blob)| Call::ExchangeKey {
+            session,
+            key,
+            blob,
+            shape: Shape::Plain,
+        })
         .boxed()
 }
 
