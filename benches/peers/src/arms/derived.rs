@@ -119,14 +119,12 @@ impl<H: Copy> Op<H> {
         Some(match self {
             Self::CreateDevice => Call::CreateDevice,
             Self::DestroyDevice { device: handle } => Call::destroy_device(device(handle)?),
-            Self::CreateSession { device: handle, crypto, profile, handle: HandleForm::Given } => {
-                Call::CreateSession {
-                    device: device(handle)?,
-                    crypto,
-                    profile,
-                    handle: HandleForm::Given,
-                }
-            }
+            Self::CreateSession { device: handle, crypto, profile } => Call::CreateSession {
+                device: device(handle)?,
+                crypto,
+                profile,
+                handle: HandleForm::Given,
+            },
             Self::DestroySession { target } => Call::DestroySession { session: aim(target)? },
             Self::ExchangeKey { target, key, blob } => Call::ExchangeKey {
                 session: aim(target)?,
