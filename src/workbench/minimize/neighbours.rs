@@ -10,7 +10,7 @@ use crate::sequence::call::{Call, CallSequence};
 use crate::sequence::renumber::{self, Created};
 use crate::sequence::slot::SlotKind;
 use crate::sequence::slot::{SessionRef, Slot};
-use crate::sequence::words::EntropyFault;
+use crate::sequence::words::{EntropyFault, HandleForm};
 
 /// How many of the devices and sessions that exist a new call is aimed at.
 const TARGETS_MAX: usize = 4;
@@ -251,14 +251,32 @@ pub(super) fn calls_for(before: &[Call], replaced: &Call) -> Vec<Call> {
                 all.extend(targets.iter().map(refused));
             }
         } else if plain.device().is_some() {
-            all.extend(slots(created.devices).map(|device| {
-                let mut call = plain;
-                renumber::each_slot(&mut call, |_, slot| *slot = device);
-                call
+            // What is passed in the place of a device's handle may show in a plainer call, too.
+            let forged = handle_of(replaced).filter(|&handle| handle != HandleForm::Given);
+            let handles = || core::iter::once(HandleForm::Given).chain(forged);
+            all.extend(slots(created.devices).flat_map(|device| {
+                handles().map(move |form| {
+                    let mut call = plain;
+                    renumber::each_slot(&mut call, |_, slot| *slot = device);
+                    if let Call::DestroyDevice { handle, .. } | Call::CreateSession { handle, .. } =
+                        &mut call
+                    {
+                        *handle = form;
+                    }
+                    call
+                })
             }));
         } else {
             all.push(plain);
         }
     }
     all
+}
+
+/// What a call on a device passes in the place of the device's handle.
+fn handle_of(call: &Call) -> Option<HandleForm> {
+    match call {
+        Call::DestroyDevice { handle, .. } | Call::CreateSession { handle, .. } => Some(*handle),
+        _ => None,
+    }
 }
