@@ -8,7 +8,7 @@ use super::Executor;
 use super::dut::Dut;
 use super::hygiene::{Instruments, Recorded, place_of};
 use crate::observation::{
-    Block, Following, Layer, Layers, Place, Spoke, ToldFollowing, Trace, Void,
+    Block, Following, Layer, Layers, Place, TextFollowing, TextPlace, Trace, Void,
 };
 use crate::sequence::CallSequence;
 use crate::sequence::expand::World;
@@ -33,12 +33,12 @@ pub(super) struct RunRecord {
     /// What the driver said, one piece behind the other.
     pub(super) said: String,
     /// What each piece is, after which call, and where it ends.
-    pieces: Vec<(Spoken, u32, usize)>,
+    pieces: Vec<(TextKind, u32, usize)>,
 }
 
 /// Something that the driver said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Spoken {
+pub(super) enum TextKind {
     /// What a call logged.
     Log,
     /// `Debug` of the driver.
@@ -68,12 +68,12 @@ impl RunRecord {
     }
 
     /// Notes that what was said since the last piece is one.
-    pub(super) fn end_piece(&mut self, spoken: Spoken, call: u32) {
+    pub(super) fn end_piece(&mut self, spoken: TextKind, call: u32) {
         self.pieces.push((spoken, call, self.said.len()));
     }
 
     /// Every piece, with what it is and after which call.
-    fn pieces(&self) -> impl Iterator<Item = (Spoken, u32, &str)> {
+    fn pieces(&self) -> impl Iterator<Item = (TextKind, u32, &str)> {
         let mut start = 0;
         self.pieces.iter().map(move |&(spoken, call, end)| {
             let piece = self.said.get(start..end).unwrap_or_default();
@@ -133,7 +133,7 @@ impl Executor {
             self.differential = differential;
             return;
         }
-        compare_texts(&differential.runs, &mut trace.told_followings);
+        compare_texts(&differential.runs, &mut trace.text_followings);
         let (followings, shown) = (&mut trace.followings, &base.shown);
         let [base_run, again, other_key, other_payload] =
             [base, again, other_key, other_payload].map(|run| &run.recording);
@@ -167,7 +167,7 @@ impl Executor {
 
 /// Notes each piece of text that is another with another key, and the same with other payloads and in
 /// the next run: whatever its encoding is, it says something of the key.
-fn compare_texts(runs: &[RunRecord; 4], told: &mut Vec<ToldFollowing>) {
+fn compare_texts(runs: &[RunRecord; 4], told: &mut Vec<TextFollowing>) {
     let [base, other_key, other_payload, again] = runs;
     let of = |run: &RunRecord| {
         run.pieces().map(|(spoken, call, text)| (spoken, call, text.to_owned())).collect::<Vec<_>>()
@@ -176,24 +176,24 @@ fn compare_texts(runs: &[RunRecord; 4], told: &mut Vec<ToldFollowing>) {
     let mut last_debug = false;
     for (index, (spoken, call, text)) in base.pieces().enumerate() {
         let [keyed, paid, same] = others.each_ref().map(|pieces| pieces.get(index));
-        let is_like = |other: Option<&(Spoken, u32, String)>| {
+        let is_like = |other: Option<&(TextKind, u32, String)>| {
             other.is_some_and(|(its, at, said)| (*its, *at) == (spoken, call) && said == text)
         };
         let follows = !is_like(keyed) && is_like(paid) && is_like(same);
         match spoken {
-            Spoken::Log if follows => {
+            TextKind::Log if follows => {
                 let other = keyed.map_or("", |(_, _, said)| said);
                 let differs = text.lines().zip(other.lines()).position(|(one, other)| one != other);
                 let line = super::narrow(differs.unwrap_or(0)) + 1;
-                told.push(ToldFollowing { call, place: Spoke::Log { line } });
+                told.push(TextFollowing { call, place: TextPlace::Log { line } });
             }
             // `Debug` goes on showing what it shows, and is told where it begins to.
-            Spoken::Debug if follows && !last_debug => {
-                told.push(ToldFollowing { call, place: Spoke::Debug });
+            TextKind::Debug if follows && !last_debug => {
+                told.push(TextFollowing { call, place: TextPlace::Debug });
             }
-            Spoken::Log | Spoken::Debug => {}
+            TextKind::Log | TextKind::Debug => {}
         }
-        if spoken == Spoken::Debug {
+        if spoken == TextKind::Debug {
             last_debug = follows;
         }
     }

@@ -3,7 +3,7 @@
 use core::fmt::{self, Write as _};
 use core::ops::Range;
 
-use super::differential::{SAID_LEN_MAX, Spoken};
+use super::differential::{SAID_LEN_MAX, TextKind};
 use super::dut::Dut;
 use super::run::{Run, enter};
 use super::{Executor, narrow, sighting};
@@ -102,7 +102,7 @@ impl<D: Dut> Run<'_, D> {
         let logged = self.trace.log_of(&self.seen);
         if !logged.is_empty() && logged.len() <= room {
             record.said.push_str(logged);
-            record.end_piece(Spoken::Log, call);
+            record.end_piece(TextKind::Log, call);
         }
         if self.dut.declares_text() {
             let secrets = &self.executor.secrets;
@@ -112,7 +112,7 @@ impl<D: Dut> Run<'_, D> {
             let _ = enter(&mut self.driver, self.instruments, secrets, false, |driver| {
                 write!(Bounded(said), "{driver:?}")
             });
-            record.end_piece(Spoken::Debug, call);
+            record.end_piece(TextKind::Debug, call);
         }
     }
 

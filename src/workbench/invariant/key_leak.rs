@@ -1,7 +1,7 @@
 //! `key-leak`: nothing the caller gets back holds key bytes, in any form.
 
 use super::{Case, Invariant, Verdict, Violation, abort_function, leftovers, nothing};
-use crate::observation::{Layer, Spoke};
+use crate::observation::{Layer, TextPlace};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "key-leak",
@@ -18,10 +18,10 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
     leftovers::report(case, verdict, INVARIANT.name, "R-69 INV-09", |sighting| {
         matches!(sighting.place.layer(), Layer::Outputs | Layer::Log | Layer::Debug)
     });
-    for told in &case.trace.told_followings {
+    for told in &case.trace.text_followings {
         let layer = match told.place {
-            Spoke::Log { .. } => Layer::Log,
-            Spoke::Debug => Layer::Debug,
+            TextPlace::Log { .. } => Layer::Log,
+            TextPlace::Debug => Layer::Debug,
         };
         // What was decoded need not be told again.
         if case.trace.sightings.iter().any(|seen| seen.place.layer() == layer) {
@@ -68,8 +68,8 @@ mod tests {
     #[test]
     fn text_that_follows_the_key_is_a_leak_unless_it_was_decoded() {
         let mut trace = trace_of(CALLS);
-        let place = crate::observation::Spoke::Log { line: 1 };
-        trace.told_followings.push(crate::observation::ToldFollowing { call: 2, place });
+        let place = crate::observation::TextPlace::Log { line: 1 };
+        trace.text_followings.push(crate::observation::TextFollowing { call: 2, place });
         assert_eq!(rings(&trace), ["key-leak"]);
         sight(&mut trace, 2, Place::Log { line: 1, encoding: Encoding::Hex });
         assert_eq!(violations(&trace).len(), 1);

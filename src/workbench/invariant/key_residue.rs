@@ -25,7 +25,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
         is_memory && !is_revival(case.trace, sighting) && !is_instead(case.trace, sighting)
     });
     // Whoever prints a key has it on the stack as well, and the text is what has to go.
-    let is_printed = !case.trace.told_followings.is_empty();
+    let is_printed = !case.trace.text_followings.is_empty();
     for following in case.trace.followings.iter().filter(|_| !is_printed) {
         // What a scan has found by its bytes need not be told again by what it follows.
         let layer = following.place.layer();

@@ -237,6 +237,43 @@ mod tests {
         );
     }
 
+    /// What rings when so many bytes are held behind each call.
+    fn holding(calls: &str, held: &[u64]) -> Vec<&'static str> {
+        let mut trace = trace_of(calls);
+        trace.calls.iter_mut().zip(held).for_each(|(seen, &len)| seen.held_len = len);
+        rings(&trace)
+    }
+
+    #[test]
+    fn what_is_kept_has_to_be_asked_for() {
+        assert_eq!(holding(CALLS, &[10, 30, 30, 46, 62, 30]), [""; 0]);
+        assert_eq!(holding(CALLS, &[10, 10, 10, 26, 42, 10]), ["lost-work"], "the session");
+        assert_eq!(
+            holding(CALLS, &[10, 30, 30, 45, 61, 30]),
+            ["lost-work"],
+            "one byte of a buffer"
+        );
+        assert_eq!(holding(CALLS, &[0; 6]), [""; 0], "nothing was ever asked for");
+    }
+
+    #[test]
+    fn a_refused_call_keeps_no_memory() {
+        let calls = "d0 = create-device -> ok
+            s0 = create-session d0 -> ok
+            finish-refresh s0 -> D3DDDIERR_INVALIDCALL";
+        assert_eq!(holding(calls, &[10, 30, 30]), [""; 0]);
+        assert_eq!(holding(calls, &[10, 30, 31]), ["lost-work"]);
+    }
+
+    #[test]
+    fn a_session_gives_back_what_it_took() {
+        let calls = "d0 = create-device -> ok
+            s0 = create-session d0 -> ok
+            destroy-session s0 -> ok";
+        assert_eq!(holding(calls, &[10, 30, 10]), [""; 0]);
+        assert_eq!(holding(calls, &[10, 30, 11]), ["lost-work"]);
+    }
+
     #[test]
     fn memory_that_stays_behind_rings() {
         let mut trace = trace_of(CALLS);

@@ -17,8 +17,8 @@ use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};
 pub use layer::{Layer, Layers};
 pub use lifetime::{Cause, Lifetime};
 pub use sighting::{
-    Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Sighting, Spoke,
-    Stay, StrayWrite, ToldFollowing,
+    Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Sighting, Stay,
+    StrayWrite, TextFollowing, TextPlace,
 };
 pub use standing::{Before, DeviceStanding, Phase, SessionStanding, Standings};
 pub use state_hash::{StateHash, StateId};
@@ -57,7 +57,7 @@ pub struct Trace {
     /// Words that follow the key, whatever they say.
     pub followings: Vec<Following>,
     /// Text of the driver that follows the key, in whatever encoding.
-    pub told_followings: Vec<ToldFollowing>,
+    pub text_followings: Vec<TextFollowing>,
     /// Writes into freed blocks and into the gaps between blocks.
     pub stray_writes: Vec<StrayWrite>,
     /// The message of the panic that ended the execution, if one did.
@@ -245,7 +245,7 @@ impl Trace {
             stays,
             empty_homes,
             followings,
-            told_followings,
+            text_followings,
             stray_writes,
             panic,
             hang,
@@ -265,7 +265,7 @@ impl Trace {
         stays.clear();
         empty_homes.clear();
         followings.clear();
-        told_followings.clear();
+        text_followings.clear();
         stray_writes.clear();
         leaks.clear();
         (*limits, *panic, *hang, *void) = (None, None, None, None);

@@ -222,16 +222,16 @@ pub struct Following {
 
 /// Text that is another when the key is another, and the same when only the payloads are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ToldFollowing {
+pub struct TextFollowing {
     /// The call after which it was said.
     pub call: u32,
     /// Where it was said.
-    pub place: Spoke,
+    pub place: TextPlace,
 }
 
 /// Where a driver says something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Spoke {
+pub enum TextPlace {
     /// In its log.
     Log {
         /// Which line of what the call logged; counts from 1.
@@ -241,7 +241,7 @@ pub enum Spoke {
     Debug,
 }
 
-impl fmt::Display for Spoke {
+impl fmt::Display for TextPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Log { line } => write!(f, "line {line} of the log"),

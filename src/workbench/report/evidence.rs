@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::invariant::Violation;
 use crate::observation::{
-    Block, Draw, Home, Observation, Place, SecretKind, SecretName, Spoke, Trace,
+    Block, Draw, Home, Observation, Place, SecretKind, SecretName, TextPlace, Trace,
 };
 use crate::sequence::{Call, wire};
 use keysan::text::Encoding;
@@ -125,10 +125,10 @@ fn marks(trace: &Trace) -> BTreeMap<Mark, u16> {
         }
         *marks.entry(mark).or_default() |= 1;
     }
-    for told in &trace.told_followings {
+    for told in &trace.text_followings {
         let place = match told.place {
-            Spoke::Log { line } => Place::Log { line, encoding: Encoding::Raw },
-            Spoke::Debug => Place::Debug { encoding: Encoding::Raw },
+            TextPlace::Log { line } => Place::Log { line, encoding: Encoding::Raw },
+            TextPlace::Debug => Place::Debug { encoding: Encoding::Raw },
         };
         *marks.entry(mark(told.call, None, &place)).or_default() |= 1 << 13;
     }

@@ -149,7 +149,7 @@ fn workbench() -> Option<Workbench> {
 fn layers_that_saw(trace: &Trace) -> Layers {
     let places = trace.sightings.iter().map(|sighting| sighting.place.layer());
     let followings = trace.followings.iter().map(|_| Differential);
-    let told = trace.told_followings.iter().map(|_| Differential);
+    let told = trace.text_followings.iter().map(|_| Differential);
     // Only several runs tell what leaks.
     let followings = followings.chain(told).chain(trace.leaks.iter().map(|_| Differential));
     let empty_homes = trace.empty_homes.iter().map(|_| Homes);
@@ -161,7 +161,7 @@ fn the_model_sees(trace: &Trace) -> bool {
     let mut blind = trace.clone();
     blind.sightings.clear();
     blind.followings.clear();
-    blind.told_followings.clear();
+    blind.text_followings.clear();
     blind.leaks.clear();
     blind.empty_homes.clear();
     let (mut model, mut verdict) = (Model::default(), Verdict::default());
