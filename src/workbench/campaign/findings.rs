@@ -145,8 +145,12 @@ impl Findings {
         self.add(&hang.sequence, Some(artifact))
     }
 
-    /// Makes a finding of a run that hung in this process; says whether the bug is new.
+    /// Makes a finding of a run that hung in this process, minimised if candidates can have processes of
+    /// their own; says whether the bug is new.
     pub fn take_hang(&mut self, hang: &Hang) -> bool {
+        let minimize = |one: &OwnProcess| one.minimize(self.workbench.dut(), hang);
+        let minimized = self.own_process.as_ref().map(minimize);
+        let hang = minimized.as_ref().unwrap_or(hang);
         self.workbench = Workbench::told(self.workbench.dut(), hang);
         self.add(&hang.sequence, None)
     }

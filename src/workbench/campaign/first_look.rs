@@ -1,13 +1,16 @@
 //! The first part of the main job: what is stored already goes through every layer, in this process.
 
 use std::fs;
+use std::mem;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Workbench;
 use crate::executor::AnyDut;
 use crate::fuzzing::symptom;
 use crate::observation::Layers;
 use crate::sequence::CallSequence;
+use crate::watchdog::attempt;
 
 use super::StopSignal;
 use super::findings::Findings;
@@ -28,49 +31,116 @@ pub struct FirstLook {
     pub is_void: bool,
 }
 
+/// How many inputs are run before somebody looks whether to stop.
+const AT_ONCE: usize = 64;
+
+/// After so many hangs the look ends: each costs the whole time limit, and minimising it as much again.
+const HANGS_MAX: usize = 3;
+
 /// Runs the seeds and reproducers in a working set, and the first of its other inputs, with everything
 /// looked into; what breaks an invariant becomes a finding.
 ///
-/// Like a worker, it passes over an input that shows only what is known already.
+/// Like a worker, it passes over an input that shows only what is known already. An input that hangs is
+/// a finding, too, and the look goes on behind it.
 pub(super) fn first_look(
     working_set: &Path,
     dut: &AnyDut,
     findings: &mut Findings,
     stop: &StopSignal,
 ) -> FirstLook {
-    let mut workbench = Workbench::on(dut.clone());
-    let mut look = FirstLook { layers: workbench.layers(), ..FirstLook::default() };
-    for path in inputs(working_set) {
-        if stop.is_raised() {
-            break;
+    let inputs = inputs(working_set);
+    let mut look = FirstLook::default();
+    let (mut layers, mut next, mut hang_count) = (None::<Layers>, 0, 0);
+    while next < inputs.len() && hang_count < HANGS_MAX && !stop.is_raised() {
+        let some: Vec<PathBuf> = inputs[next..].iter().take(AT_ONCE).cloned().collect();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (its, into) = (dut.clone(), Arc::clone(&seen));
+        let hang = attempt(move || look_at(&some, &its, &into)).err();
+        let mut looked = mem::take(&mut *lock(&seen));
+        if let Some(hang) = hang {
+            hang_count += 1;
+            findings.take_hang(&hang);
+            looked.push(Looked { is_run: true, ..Looked::default() });
         }
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
+        for (path, looked) in inputs[next..].iter().zip(&looked) {
+            look.input_count += u64::from(looked.is_run);
+            look.call_count += looked.call_count;
+            look.is_void |= looked.is_run && looked.trouble.is_some();
+            findings.troubles.extend(looked.trouble.clone());
+            layers = looked.layers.map(|new| layers.map_or(new, |all| all.and(new))).or(layers);
+            if looked.symptoms.iter().any(|symptom| !findings.symptoms.contains(symptom))
+                && let Ok(bytes) = fs::read(path)
+            {
+                findings.take(&CallSequence::from_bytes(&bytes));
+            }
+        }
+        next += looked.len();
+    }
+    if hang_count == HANGS_MAX && next < inputs.len() {
+        let left = inputs.len() - next;
+        let trouble = format!("{hang_count} stored inputs hung; {left} more were not run");
+        findings.troubles.push(trouble);
+    }
+    look.layers = layers.unwrap_or(Layers::NONE);
+    look
+}
+
+/// What one input showed.
+#[derive(Default)]
+struct Looked {
+    /// Whether it could be read.
+    is_run: bool,
+    /// Why nothing is known of it.
+    trouble: Option<String>,
+    call_count: u64,
+    /// What was looked into; `None` if nothing is known.
+    layers: Option<Layers>,
+    /// What it broke.
+    symptoms: Vec<String>,
+}
+
+/// Runs these inputs and says of each what it showed, as long as none hangs.
+fn look_at(paths: &[PathBuf], dut: &AnyDut, seen: &Mutex<Vec<Looked>>) {
+    let mut workbench = Workbench::on(dut.clone());
+    for path in paths {
+        let looked = match fs::read(path) {
+            Ok(bytes) => {
+                workbench.run(&CallSequence::from_bytes(&bytes));
+                let (trace, verdict) = (workbench.trace(), workbench.verdict());
+                let call_count = trace.sequence_len as u64;
+                let told = |void| format!("{}: nothing is known: {void}", path.display());
+                match trace.void.map(told) {
+                    Some(trouble) => Looked {
+                        is_run: true,
+                        trouble: Some(trouble),
+                        call_count,
+                        ..Looked::default()
+                    },
+                    None => Looked {
+                        is_run: true,
+                        trouble: None,
+                        call_count,
+                        layers: Some(trace.layers),
+                        symptoms: verdict
+                            .violations
+                            .iter()
+                            .map(|one| symptom(one, trace))
+                            .collect(),
+                    },
+                }
+            }
             Err(error) => {
-                findings.troubles.push(format!("cannot read {}: {error}", path.display()));
-                continue;
+                let trouble = format!("cannot read {}: {error}", path.display());
+                Looked { trouble: Some(trouble), ..Looked::default() }
             }
         };
-        let sequence = CallSequence::from_bytes(&bytes);
-        workbench.run(&sequence);
-        let (trace, verdict) = (workbench.trace(), workbench.verdict());
-        look.input_count += 1;
-        look.call_count += trace.sequence_len as u64;
-        if let Some(void) = trace.void {
-            look.is_void = true;
-            findings.troubles.push(format!("{}: nothing is known: {void}", path.display()));
-            continue;
-        }
-        look.layers = look.layers.and(trace.layers);
-        let mut symptoms = verdict.violations.iter().map(|violation| symptom(violation, trace));
-        if symptoms.any(|symptom| !findings.symptoms.contains(&symptom)) {
-            findings.take(&sequence);
-        }
+        lock(seen).push(looked);
     }
-    if look.input_count == 0 {
-        look.layers = Layers::NONE;
-    }
-    look
+}
+
+/// A thread that hung or panicked has finished every entry that is there.
+fn lock(seen: &Mutex<Vec<Looked>>) -> MutexGuard<'_, Vec<Looked>> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All that was packed from `corpus/`, and then the first of the others; each by name.
@@ -84,4 +154,29 @@ fn inputs(working_set: &Path) -> Vec<PathBuf> {
     others.truncate(OTHERS_MAX);
     inputs.append(&mut others);
     inputs
+}
+
+#[cfg(all(test, feature = "faults"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::watchdog::set_time_limit;
+
+    #[test]
+    fn an_input_that_hangs_is_a_finding_and_those_behind_it_are_run() {
+        set_time_limit(Duration::from_secs(2));
+        let refresh = "start-refresh s0 -> ok\nfinish-refresh s0 -> ok\n";
+        let keyed = "# rekeylab sequence 1\ncreate-device\ncreate-session d0\nexchange-key s0\n";
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("a"), format!("{keyed}{refresh}{refresh}")).unwrap();
+        fs::write(directory.path().join("b"), format!("{keyed}{refresh}")).unwrap();
+        let dut =
+            crate::executor::core_with(Some(rekeylab_faults::Fault::SecondFinishNeverReturns));
+        let mut findings = Findings::new(directory.path().join("findings"), &dut, None);
+        let look = first_look(directory.path(), &dut, &mut findings, &StopSignal::new());
+        assert_eq!((look.input_count, look.call_count), (2, 5));
+        let found: Vec<_> = findings.found.iter().map(|finding| finding.invariant).collect();
+        assert_eq!(found, ["no-hang"]);
+    }
 }
