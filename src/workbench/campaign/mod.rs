@@ -164,13 +164,16 @@ pub fn search(
             team.start(number, turn, &known)?;
         }
     }
+    // Said once, however long the killed take to be gone.
+    let mut is_late = false;
     while !team.is_empty() {
         let now = Instant::now();
         if stop.is_raised() && !outcome.is_interrupted {
             outcome.is_interrupted = true;
             team.kill_all();
         }
-        if now > deadline + GRACE {
+        if now > deadline + GRACE && !is_late {
+            is_late = true;
             outcome.troubles.push("a worker did not end in time and was killed".to_owned());
             team.kill_all();
         }
