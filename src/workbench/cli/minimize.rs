@@ -8,6 +8,7 @@ use crate::Workbench;
 use crate::campaign::{OwnProcess, Reproducer, reproducer};
 use crate::corpus::{read_log, write_new, write_over};
 use crate::executor::AnyDut;
+use crate::observation::Layers;
 use crate::sequence::{CALLS_MAX, CallSequence};
 use crate::watchdog::{Hang, attempt};
 
@@ -21,7 +22,8 @@ use super::hung::what_hung;
 /// Finds the shortest form of a sequence that still breaks the same invariant
 ///
 /// Prints it as text, with the answers that had to come and a first line that says what breaks.
-/// Ends with 0 when it found one, and with 2 when the sequence breaks nothing. A sequence has at most
+/// Ends with 0 when it found one, and with 2 when the sequence breaks nothing, or 5 when that is not known
+/// because a layer cannot be looked into here. A sequence has at most
 /// 1024 calls; a log of up to 1,000,000 is cut below that first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -99,15 +101,20 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let fault = fault::by_name(options.fault.as_deref(), "minimize FILE")?;
     let stored = read_log(&options.file)?;
     let dut = fault::core_with(fault);
-    let clean = || {
+    let clean = |console: &mut Console<'_>| {
         let message = "breaks no invariant: there is nothing to minimize";
-        Failure::usage(format!("{} {message}", options.file.display())).way_out(
+        let failure = Failure::usage(format!("{} {message}", options.file.display())).way_out(
             "if it should break one, give the planted fault (--fault NAME) or the build that \
              found it",
-        )
+        );
+        // It may break one where nobody could look.
+        match console.exit_without(Layers::ALL, Workbench::on(dut.clone()).layers()) {
+            Exit::Held => failure,
+            exit => Failure { exit, ..failure },
+        }
     };
     let sequence = if stored.sequence.calls.len() > CALLS_MAX {
-        cut(&stored.sequence, options, &dut, console)?.ok_or_else(clean)?
+        cut(&stored.sequence, options, &dut, console)?.ok_or_else(|| clean(console))?
     } else {
         stored.sequence.clone()
     };
@@ -128,7 +135,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         }
         minimize_hang(&dut, fault.map(|fault| fault.name()), &hang).map(Some)
     })?;
-    let Some((shortest, found)) = minimized else { return Err(clean()) };
+    let Some((shortest, found)) = minimized else { return Err(clean(console)) };
     // The violation may have gone with the last step only if runs differ; then nothing is shown.
     let Some(found) = found else {
         return Err(Failure::workbench(format!(

@@ -27,6 +27,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::executor::layers_left_out;
 use crate::observation::Layer;
 use crate::watchdog::set_time_limit;
 
@@ -137,7 +138,9 @@ pub fn main() -> ExitCode {
     let mut err = std::io::stderr();
     let mut console = Console::new(&mut out, &mut err, &cli.look);
     set_time_limit(cli.time_limit);
-    let result = dispatch(cli.command, &mut console);
+    let result = layers_left_out()
+        .map_err(|error| Failure::usage(error.to_string()))
+        .and_then(|_| dispatch(cli.command, &mut console));
     let exit = result.unwrap_or_else(|failure| {
         console.failure(&failure);
         failure.exit

@@ -24,6 +24,7 @@ mod faulty_core;
 mod hang;
 mod honest_core;
 mod hygiene;
+mod left_out;
 mod outputs;
 mod panic;
 mod perform;
@@ -56,6 +57,7 @@ pub use faulty_core::{FaultyCore, core_with};
 pub(crate) use hang::note_unanswered;
 pub use honest_core::{Core, CoreOn, Source};
 use hygiene::Instruments;
+pub use left_out::{UnknownLayer, layers_left_out};
 use run::Run;
 pub use seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
 
@@ -108,14 +110,16 @@ impl Executor {
     ///
     /// # Panics
     ///
-    /// Panics if the cipher, by which every buffer is judged, is not AES; see [`prove_cipher`].
+    /// Panics if the cipher, by which every buffer is judged, is not AES; see [`prove_cipher`]. The same
+    /// if [`layers_left_out`] cannot be read.
     #[must_use]
     pub fn new() -> Self {
         panic::install_hook();
         cipher::prove_the_chosen_one().unwrap_or_else(|error| panic!("{error}"));
         let mut secrets = SecretSet::new();
         let mut instruments = Instruments::take();
-        let layers = instruments.proven_layers(&mut secrets);
+        let left_out = layers_left_out().unwrap_or_else(|error| panic!("{error}"));
+        let layers = instruments.proven_layers(&mut secrets).except(left_out);
         instruments.put_back();
         Self {
             seams: Rc::new(Seams::default()),

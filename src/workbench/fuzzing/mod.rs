@@ -1,10 +1,11 @@
 //! What the fuzz targets do: everything but the glue to the engine.
 //!
 //! A target's input is a call sequence as text or wire; see
-//! [`CallSequence::from_bytes`](crate::sequence::CallSequence::from_bytes). Three environment
+//! [`CallSequence::from_bytes`](crate::sequence::CallSequence::from_bytes). Some environment
 //! variables change a target, none of which a hosted run needs: `REKEYLAB_PROGRESS=1` prints
-//! counts now and then, `REKEYLAB_KNOWN=invariant/call,...` passes over symptoms already known, and
-//! `REKEYLAB_FAULT=name` plants a fault in builds that have them.
+//! counts now and then, `REKEYLAB_KNOWN=invariant/call,...` passes over symptoms already known,
+//! `REKEYLAB_FAULT=name` plants a fault in builds that have them, and
+//! [`REKEYLAB_WITHOUT_LAYERS`](crate::executor::layers_left_out) leaves layers out.
 
 mod forms;
 

@@ -116,6 +116,17 @@ impl Layers {
         self.iter().map(Layer::name).collect()
     }
 
+    /// The layers with these names, separated by commas; the first name that no layer has otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The name that there is not.
+    pub fn from_names(names: &str) -> Result<Self, &str> {
+        let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let by_name = |name| Layer::ALL.into_iter().find(|layer| layer.name() == name).ok_or(name);
+        names.map(by_name).collect()
+    }
+
     /// What is in this set and not in the other.
     #[must_use]
     pub const fn except(self, other: Self) -> Self {

@@ -102,6 +102,13 @@ impl Desk {
         Self::finish(command, input)
     }
 
+    /// The same with these variables in the environment.
+    pub(crate) fn run_where(&self, variables: &[(&str, &str)], line: &str) -> Ran {
+        let mut command = self.command();
+        command.envs(variables.iter().copied()).args(line.split_whitespace());
+        Self::finish(command, b"")
+    }
+
     /// The same by a line of shell, in which `"$0" "$@"` is the command.
     #[cfg(target_os = "linux")]
     pub(crate) fn run_in_a_shell(&self, script: &str, line: &str) -> Ran {

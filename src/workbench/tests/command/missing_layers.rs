@@ -1,5 +1,7 @@
 //! A layer that a command looks into, and cannot look into here, is no pass.
 
+use rekeylab::observation::{Layer, Layers};
+
 use crate::harness::{CLEAN, Desk, Ran, WRONG};
 
 /// Address space, in KiB, that has no room for an arena.
@@ -42,6 +44,64 @@ fn every_command_that_looks_into_the_heap_hears_that_it_did_not() {
         let way_out = "to accept that: --allow-missing ";
         assert_eq!(ran.err.contains(way_out), is_told && !line.contains("heap,homes"), "{line}");
     }
+}
+
+/// Each command, and the layers that it looks into: it ends with 5 without one of them, and names it,
+/// and hears nothing of the others.
+#[cfg(feature = "faults")]
+#[test]
+fn every_command_without_each_layer() {
+    let desk = Desk::new();
+    desk.file("clean.seq", CLEAN);
+    for (line, looks_into) in [
+        ("run clean.seq", Layers::ALL),
+        ("replay clean.seq --jobs 1", Layers::ALL),
+        ("hygiene clean.seq", Layers::ALL),
+        ("minimize clean.seq", Layers::ALL),
+        ("canary finish-keeps-random --executions 10", Layers::ALL),
+        ("exhaust --depth 2 --jobs 1", Layers::FAST),
+        // It reads all memory of the process, whatever layers there are.
+        ("audit clean.seq", Layers::NONE),
+        ("show clean.seq", Layers::NONE),
+        ("list codes", Layers::NONE),
+    ] {
+        for layer in Layer::ALL {
+            let ran = desk.run_where(&[("REKEYLAB_WITHOUT_LAYERS", layer.name())], line);
+            let is_missing = looks_into.has(layer);
+            let code = if is_missing { 5 } else { 0 };
+            assert_eq!(ran.code, code, "{line} without {layer}: {ran:?}");
+            let told = format!("not looked into on this machine, or in this program: {layer}\n");
+            let way_out = format!("to accept that: --allow-missing {layer}\n");
+            for words in [told, way_out] {
+                assert_eq!(ran.err.contains(&words), is_missing, "{line} without {layer}: {ran:?}");
+            }
+            if is_missing && !line.starts_with("minimize") {
+                let accepting = format!("{line} --allow-missing {layer}");
+                let ran = desk.run_where(&[("REKEYLAB_WITHOUT_LAYERS", layer.name())], &accepting);
+                assert_eq!(ran.code, 0, "{accepting}: {ran:?}");
+            }
+        }
+    }
+}
+
+/// A finding is a finding, whatever could not be looked into.
+#[test]
+fn what_is_broken_is_told_whatever_is_missing() {
+    let desk = Desk::new();
+    desk.file("wrong.seq", WRONG);
+    for layer in Layer::ALL {
+        for line in ["run wrong.seq", "replay wrong.seq"] {
+            let ran = desk.run_where(&[("REKEYLAB_WITHOUT_LAYERS", layer.name())], line);
+            assert_eq!(ran.code, 3, "{line} without {layer}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_layer_that_there_is_not_cannot_be_left_out() {
+    let ran = Desk::new().run_where(&[("REKEYLAB_WITHOUT_LAYERS", "heaps")], "list codes");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("there is no layer \"heaps\""), "{ran:?}");
 }
 
 #[test]
