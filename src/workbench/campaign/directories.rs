@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use super::worker::handed_over;
 use crate::corpus::CorpusError;
 
 /// The directories of one run.
@@ -45,6 +46,13 @@ impl Directories {
         Ok(Self { root: root.to_owned(), working_set, artifacts, all_artifacts, _lock: lock })
     }
 
+    /// Where inputs are put aside that kill the engine.
+    #[must_use]
+    pub fn quarantine(&self) -> PathBuf {
+        let name = self.working_set.file_name().unwrap_or_default();
+        self.root.join("fuzz/corpus/quarantine").join(name)
+    }
+
     /// Artifacts of runs that ended without looking at them, because they were killed.
     #[must_use]
     pub fn left_behind(&self) -> Vec<PathBuf> {
@@ -54,7 +62,7 @@ impl Directories {
                 run.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"run-"));
             let lives = File::open(run.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
             if is_run && !lives && run != self.artifacts.path() {
-                left.extend(entries(&run).iter().flat_map(|worker| artifacts_in(worker)));
+                left.extend(entries(&run).iter().flat_map(|worker| left_by(worker)));
             }
         }
         left.sort();
@@ -66,10 +74,17 @@ impl Drop for Directories {
     /// What could not be stored elsewhere stays, for the next campaign to find.
     fn drop(&mut self) {
         let workers = entries(self.artifacts.path());
-        if workers.iter().any(|worker| !artifacts_in(worker).is_empty()) {
+        if workers.iter().any(|worker| !left_by(worker).is_empty()) {
             self.artifacts.disable_cleanup(true);
         }
     }
+}
+
+/// What a worker left when it died, and what it had handed over before.
+fn left_by(worker: &Path) -> Vec<PathBuf> {
+    let mut artifacts = artifacts_in(worker);
+    artifacts.append(&mut artifacts_in(&handed_over(worker)));
+    artifacts
 }
 
 /// What libFuzzer wrote into a directory because it had to stop, in order.
@@ -83,7 +98,7 @@ pub(super) fn artifacts_in(directory: &Path) -> Vec<PathBuf> {
 /// Why the engine wrote an artifact, by its name.
 pub(super) fn kind_of(artifact: &Path) -> Option<&'static str> {
     let name = artifact.file_name()?.to_str()?;
-    ["crash", "timeout", "oom", "leak"]
+    ["crash", "timeout", "oom", "leak", "void"]
         .into_iter()
         .find(|kind| name.strip_prefix(kind).is_some_and(|rest| rest.starts_with('-')))
 }

@@ -1,14 +1,15 @@
 //! Makes findings of artifacts: runs them again, minimises, tells old from new, stores.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::Workbench;
-use crate::corpus::{CorpusError, Written, write_new};
+use crate::corpus::{CorpusError, Written, write_new, write_new_durably};
 use crate::executor::AnyDut;
-use crate::fuzzing::symptom;
-use crate::observation::Layers;
+use crate::fuzzing::{Sample, symptom};
+use crate::invariant::{Violation, Weight};
+use crate::observation::{Layers, Trace};
 use crate::report::{Colour, Fingerprint, Subject, story};
 use crate::sequence::CallSequence;
 use crate::watchdog::{Hang, TIME_LIMIT};
@@ -16,7 +17,8 @@ use crate::watchdog::{Hang, TIME_LIMIT};
 use super::directories::kind_of;
 use super::own_process::OwnProcess;
 use super::reproducer::{Reproducer, replay_command, reproducer};
-use super::worker::Ended;
+use super::same_bug::Shown;
+use super::worker::Cause;
 
 /// A bug, as it is told and stored.
 #[derive(Clone, Debug)]
@@ -58,21 +60,24 @@ pub struct Findings {
     directory: PathBuf,
     fault: Option<&'static str>,
     workbench: Workbench,
-    by_fingerprint: BTreeMap<Fingerprint, usize>,
+    /// The fingerprints of all forms that were seen of the bugs.
+    fingerprints: BTreeSet<Fingerprint>,
     /// What was found, in the order of finding.
     pub found: Vec<Finding>,
+    /// What each of them shows, in the same order.
+    shown: Vec<Shown>,
     /// Artifacts of which no sequence could be made.
     pub raw: Vec<RawFinding>,
-    /// What workers need not stop for again.
-    pub symptoms: BTreeSet<String>,
+    /// Symptoms that were minimised for once, whatever else the sequence showed.
+    symptoms: BTreeSet<String>,
+    /// What stored inputs looked like that were run here.
+    pub(super) sample: Sample,
     /// What went wrong in storing.
     pub troubles: Vec<String>,
     /// Whether something could not be stored.
     pub is_storing_broken: bool,
     /// Runs again what hung; without it such inputs are kept as they are.
     pub own_process: Option<OwnProcess>,
-    /// How often a worker died without telling anything new.
-    pub(super) deaths: usize,
 }
 
 impl Findings {
@@ -84,65 +89,71 @@ impl Findings {
             directory,
             fault,
             workbench: Workbench::on(dut.clone()),
-            by_fingerprint: BTreeMap::new(),
+            fingerprints: BTreeSet::new(),
             found: Vec::new(),
+            shown: Vec::new(),
             raw: Vec::new(),
             symptoms: BTreeSet::new(),
+            sample: Sample::default(),
             troubles: Vec::new(),
             is_storing_broken: false,
             own_process: None,
-            deaths: 0,
         }
     }
 
-    /// Makes a finding of an artifact, and removes it once what it shows is stored.
+    /// Makes findings of an artifact, and removes it once what it shows is stored.
     ///
-    /// Says whether it told anything new: a bug, or a symptom of a known one.
-    pub fn triage(&mut self, artifact: &Path, ended: Option<&Ended>) -> bool {
+    /// `cause` is why the process died that left it; `None` if it was handed over by one that went on, or
+    /// nobody knows any more.
+    pub fn triage(&mut self, artifact: &Path, cause: Option<&Cause>) {
         let kind = kind_of(artifact).unwrap_or("crash");
         let bytes = match fs::read(artifact) {
             Ok(bytes) => bytes,
             Err(error) => {
                 self.troubles.push(format!("cannot read {}: {error}", artifact.display()));
-                return false;
+                return;
             }
         };
         if kind == "timeout"
             && let Some(own_process) = self.own_process.take()
         {
-            let is_news = self.triage_hang(artifact, &bytes, &own_process);
+            self.triage_hang(artifact, &bytes, &own_process);
             self.own_process = Some(own_process);
-            return is_news;
+            return;
         }
         // What kills a worker by other means than an invariant may kill this process too.
-        let is_safe = kind == "crash" && ended.is_none_or(|ended| ended.is_violation);
+        let is_safe = kind == "crash" && cause.is_none_or(|cause| cause.is_violation);
         if !is_safe {
-            let why = match (kind, ended.and_then(|ended| ended.complaint.as_deref())) {
+            let why = match (kind, cause.and_then(|cause| cause.complaint.as_deref())) {
                 ("timeout", _) => format!("it ran for more than {} seconds", TIME_LIMIT.as_secs()),
                 ("oom", _) => "it used more memory than it may".to_owned(),
+                ("void", _) => "a scan did not prove that it looked".to_owned(),
                 (_, Some(complaint)) => complaint.to_owned(),
                 _ => "the process ended without naming an invariant".to_owned(),
             };
-            return self.keep_raw(artifact, kind, why);
+            self.keep_raw(artifact, kind, why);
+            return;
         }
-        let sequence = CallSequence::from_bytes(&bytes);
-        let Some((shown, is_new_symptom)) = self.reproduce(&sequence) else {
-            return self.keep_raw(artifact, kind, "it broke nothing when run again".to_owned());
-        };
-        let is_new = self.add(&shown, Some(artifact));
-        is_new || is_new_symptom
+        let forms = self.shortest_forms(&CallSequence::from_bytes(&bytes));
+        if forms.is_empty() {
+            self.keep_raw(artifact, kind, "it broke nothing when run again".to_owned());
+        }
+        for form in &forms {
+            self.add(form, Some(artifact));
+        }
     }
 
-    /// Makes a finding of an input that ran for too long; says whether the bug is new.
-    fn triage_hang(&mut self, artifact: &Path, bytes: &[u8], own_process: &OwnProcess) -> bool {
+    /// Makes a finding of an input that ran for too long.
+    fn triage_hang(&mut self, artifact: &Path, bytes: &[u8], own_process: &OwnProcess) {
         let Some(hang) = own_process.hang(&CallSequence::from_bytes(bytes)) else {
             let limit = TIME_LIMIT.as_secs();
             let why = format!("it ran for more than {limit} seconds, and did not when run again");
-            return self.keep_raw(artifact, "timeout", why);
+            self.keep_raw(artifact, "timeout", why);
+            return;
         };
         let hang = own_process.minimize(self.workbench.dut(), &hang);
         self.workbench = Workbench::told(self.workbench.dut(), &hang);
-        self.add(&hang.sequence, Some(artifact))
+        self.add(&hang.sequence, Some(artifact));
     }
 
     /// Makes a finding of a run that hung in this process, minimised if candidates can have processes of
@@ -155,60 +166,61 @@ impl Findings {
         self.add(&hang.sequence, None)
     }
 
-    /// Makes a finding of a sequence that a search in this process has seen to break an invariant;
-    /// says whether the bug is new.
+    /// Makes findings of a sequence that a search in this process has seen to break an invariant;
+    /// says whether a bug is new.
     pub fn take(&mut self, sequence: &CallSequence) -> bool {
-        match self.reproduce(sequence) {
-            Some((shown, _)) => self.add(&shown, None),
-            None => {
-                self.troubles.push("what broke an invariant held when run again".to_owned());
-                false
+        let forms = self.shortest_forms(sequence);
+        if forms.is_empty() {
+            self.troubles.push("what broke an invariant held when run again".to_owned());
+        }
+        let is_new: Vec<bool> = forms.iter().map(|form| self.add(form, None)).collect();
+        is_new.contains(&true)
+    }
+
+    /// The shortest forms of what a sequence shows: of what is told first, and of every symptom that none
+    /// was sought for before.
+    fn shortest_forms(&mut self, sequence: &CallSequence) -> Vec<CallSequence> {
+        self.workbench.run(sequence);
+        let trace = self.workbench.trace();
+        let told = self.workbench.verdict().told();
+        let wanted: Vec<Wanted> =
+            told.iter().map(|violation| Wanted::of(violation, trace)).collect();
+        let mut forms = Vec::new();
+        for (index, wanted) in wanted.iter().enumerate() {
+            let is_new = self.symptoms.insert(wanted.symptom.clone());
+            if index == 0 || is_new {
+                forms.push(self.shortest_form(sequence, wanted));
             }
         }
+        forms
     }
 
-    /// Runs and minimises what an artifact held, and notes the symptom.
-    fn reproduce(&mut self, sequence: &CallSequence) -> Option<(CallSequence, bool)> {
+    /// The shortest form that shows this, or the shortest of what shows before it there: a bug that is
+    /// always there hides this one, and has to be mended first.
+    fn shortest_form(&mut self, sequence: &CallSequence, wanted: &Wanted) -> CallSequence {
         let workbench = &mut self.workbench;
-        workbench.run(sequence);
-        // Known symptoms are passed over, as the worker passed over them.
-        let violations = workbench.verdict().told();
-        let trace = workbench.trace();
-        let is_new = |symptom: &String| !self.symptoms.contains(symptom);
-        let symptoms: Vec<String> =
-            violations.iter().map(|violation| symptom(violation, trace)).collect();
-        let index = symptoms.iter().position(is_new).unwrap_or(0);
-        let told = violations.get(index)?;
-        let (invariant, is_inferred, weight) = (told.invariant, told.is_inferred, told.weight());
-        let mine = symptoms.get(index)?.clone();
-        // An inferred invariant is a symptom that several bugs share: then anything that is broken and
-        // says as much counts, and the shortest form settles which bug it is.
         let shortest = workbench.minimize_where(sequence, Layers::ALL, |verdict, trace| {
-            verdict.violations.iter().any(|violation| {
-                is_inferred && violation.weight() <= weight
-                    || (violation.invariant == invariant && symptom(violation, trace) == mine)
-            })
+            verdict.violations.iter().any(|violation| wanted.is_shown_by(violation, trace))
         });
-        // Nothing else shows first, so this is what `minimize` would be given, and ends where it does.
-        let is_first = workbench
-            .verdict()
-            .first()
-            .is_some_and(|first| is_inferred || symptom(first, workbench.trace()) == mine);
-        let settled = if is_first { workbench.minimize(&shortest) } else { None };
-        Some((settled.unwrap_or(shortest), self.symptoms.insert(mine)))
+        workbench.minimize(&shortest).unwrap_or(shortest)
     }
 
-    /// Adds the bug that `sequence`, which was run last, shows; says whether it is new.
+    /// Adds the bug that a shortest form shows; says whether it is new.
     fn add(&mut self, sequence: &CallSequence, artifact: Option<&Path>) -> bool {
-        let Some(found) = reproducer(sequence, &mut self.workbench) else {
+        if self.workbench.trace().hang.is_none() {
+            self.workbench.run(sequence);
+        }
+        let shown = Shown::of(sequence, self.workbench.verdict(), self.workbench.trace());
+        let Some((found, shown)) = reproducer(sequence, &mut self.workbench).zip(shown) else {
             let why = "it broke an invariant in one run and not in the next".to_owned();
-            let Some(artifact) = artifact else {
-                self.troubles.push(why);
-                return false;
-            };
-            return self.keep_raw(artifact, "crash", why);
+            match artifact {
+                Some(artifact) => self.keep_raw(artifact, "crash", why),
+                None => self.troubles.push(why),
+            }
+            return false;
         };
-        if self.by_fingerprint.contains_key(&found.fingerprint) {
+        let is_part = self.shown.iter().any(|other| shown.is_part_of(other));
+        if !self.fingerprints.insert(found.fingerprint) || is_part {
             artifact.into_iter().for_each(remove);
             return false;
         }
@@ -224,6 +236,7 @@ impl Findings {
                 (None, false)
             }
         };
+        self.drop_parts_of(&shown);
         let replay = path.as_deref().map(|path| replay_command(path, self.fault));
         let subject = Subject {
             sequence,
@@ -233,7 +246,7 @@ impl Findings {
             replay: replay.as_deref(),
         };
         let story = story(&subject, Colour::On);
-        self.by_fingerprint.insert(found.fingerprint, self.found.len());
+        self.shown.push(shown);
         self.found.push(Finding {
             invariant: found.invariant,
             happened: found.happened,
@@ -248,13 +261,26 @@ impl Findings {
         true
     }
 
+    /// Takes findings back of which this one says more. A file that an earlier campaign stored stays.
+    fn drop_parts_of(&mut self, shown: &Shown) {
+        for index in (0..self.found.len()).rev() {
+            if self.shown[index].is_part_of(shown) {
+                self.shown.remove(index);
+                let part = self.found.remove(index);
+                if let Some(path) = part.path.filter(|_| !part.is_known) {
+                    remove(&path);
+                }
+            }
+        }
+    }
+
     /// Stores a reproducer under its invariant; says where, and whether it was there already.
     fn store(&self, found: &Reproducer, text: &str) -> Result<(PathBuf, bool), CorpusError> {
         let directory = self.directory.join(found.invariant);
         fs::create_dir_all(&directory)
             .map_err(|source| CorpusError::Write { path: directory.clone(), source })?;
         let path = directory.join(format!("{}-{}.seq", found.name, found.fingerprint));
-        match write_new(&path, text.as_bytes()) {
+        match write_new_durably(&path, text.as_bytes()) {
             Ok(written) => Ok((path, written == Written::Already)),
             // The same bug in other words, from an earlier campaign: the older file stays.
             Err(CorpusError::Exists { .. }) => Ok((path, true)),
@@ -262,8 +288,8 @@ impl Findings {
         }
     }
 
-    /// Moves an artifact to the findings as it is; says whether it is new there.
-    fn keep_raw(&mut self, artifact: &Path, kind: &'static str, why: String) -> bool {
+    /// Moves an artifact to the findings as it is.
+    fn keep_raw(&mut self, artifact: &Path, kind: &'static str, why: String) {
         let name = artifact.file_name().unwrap_or(artifact.as_os_str());
         let directory = self.directory.join("raw");
         let path = directory.join(name);
@@ -277,26 +303,43 @@ impl Findings {
         match kept {
             Ok(_) => {
                 remove(artifact);
-                let is_new = self.raw.iter().all(|raw| raw.path != path);
-                if is_new {
+                if self.raw.iter().all(|raw| raw.path != path) {
                     self.raw.push(RawFinding { kind, why, path });
                 }
-                // A crash that tells nothing does not count as progress of the search.
-                is_new && kind != "crash"
             }
             // Engines name artifacts by their content: this one was cut, by a worker that was
             // killed while it wrote, and the whole one is there.
-            Err(CorpusError::Exists { .. }) => {
-                remove(artifact);
-                false
-            }
+            Err(CorpusError::Exists { .. }) => remove(artifact),
             Err(error) => {
                 self.is_storing_broken = true;
                 self.troubles.push(error.to_string());
                 self.raw.push(RawFinding { kind, why, path: artifact.to_owned() });
-                false
             }
         }
+    }
+}
+
+/// What a shortest form has to show.
+#[derive(Debug)]
+struct Wanted {
+    symptom: String,
+    invariant: &'static str,
+    is_inferred: bool,
+    weight: Weight,
+}
+
+impl Wanted {
+    fn of(violation: &Violation, trace: &Trace) -> Self {
+        let Violation { invariant, is_inferred, .. } = *violation;
+        let symptom = symptom(violation, trace);
+        Self { symptom, invariant, is_inferred, weight: violation.weight() }
+    }
+
+    /// An inferred invariant is a symptom that several bugs share: then anything that is broken and says as
+    /// much counts, and the shortest form settles which bug it is.
+    fn is_shown_by(&self, violation: &Violation, trace: &Trace) -> bool {
+        self.is_inferred && violation.weight() <= self.weight
+            || (violation.invariant == self.invariant && symptom(violation, trace) == self.symptom)
     }
 }
 
@@ -323,7 +366,7 @@ mod tests {
         let path = artifact(directory.path(), "crash-1", CLEAN);
         let mut findings =
             Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
-        assert!(!findings.triage(&path, None));
+        findings.triage(&path, None);
         assert!(findings.found.is_empty());
         let raw = &findings.raw[0];
         assert_eq!(raw.path, directory.path().join("findings/raw/crash-1"));
@@ -337,7 +380,7 @@ mod tests {
         let path = artifact(directory.path(), "timeout-1", CLEAN);
         let mut findings =
             Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
-        assert!(findings.triage(&path, None));
+        findings.triage(&path, None);
         assert_eq!(findings.raw[0].kind, "timeout");
     }
 
@@ -366,10 +409,11 @@ mod tests {
         let mut findings =
             Findings::new(directory.path().join("findings"), &dut, Some(fault.name()));
         let path = artifact(directory.path(), "crash-1", text);
-        assert!(findings.triage(&path, None));
+        findings.triage(&path, None);
         assert!(!path.exists(), "it is stored as a reproducer");
         let again = artifact(directory.path(), "crash-2", text);
-        assert!(!findings.triage(&again, None), "the same bug is nothing new");
+        findings.triage(&again, None);
+        assert!(!again.exists(), "the same bug is nothing new");
         let [finding] = &findings.found[..] else { panic!("{:?}", findings.found) };
         assert_eq!(
             (finding.invariant, finding.call_count),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Workbench;
 use crate::executor::AnyDut;
-use crate::fuzzing::symptom;
+use crate::fuzzing::look_of;
 use crate::observation::Layers;
 use crate::sequence::CallSequence;
 use crate::watchdog::attempt;
@@ -40,18 +40,20 @@ const HANGS_MAX: usize = 3;
 /// Runs the seeds and reproducers in a working set, and the first of its other inputs, with everything
 /// looked into; what breaks an invariant becomes a finding.
 ///
-/// Like a worker, it passes over an input that shows only what is known already. An input that hangs is
-/// a finding, too, and the look goes on behind it.
+/// Like a worker, it passes over most inputs that look like others. An input that hangs is a finding, too,
+/// and the look goes on behind it. `show` is told how many inputs are done, of how many.
 pub(super) fn first_look(
     working_set: &Path,
     dut: &AnyDut,
     findings: &mut Findings,
     stop: &StopSignal,
+    show: &mut dyn FnMut(usize, usize),
 ) -> FirstLook {
     let inputs = inputs(working_set);
     let mut look = FirstLook::default();
     let (mut layers, mut next, mut hang_count) = (None::<Layers>, 0, 0);
     while next < inputs.len() && hang_count < HANGS_MAX && !stop.is_raised() {
+        show(next, inputs.len());
         let some: Vec<PathBuf> = inputs[next..].iter().take(AT_ONCE).cloned().collect();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (its, into) = (dut.clone(), Arc::clone(&seen));
@@ -68,7 +70,8 @@ pub(super) fn first_look(
             look.is_void |= looked.is_run && looked.trouble.is_some();
             findings.troubles.extend(looked.trouble.clone());
             layers = looked.layers.map(|new| layers.map_or(new, |all| all.and(new))).or(layers);
-            if looked.symptoms.iter().any(|symptom| !findings.symptoms.contains(symptom))
+            if let Some(look) = &looked.look
+                && findings.sample.wants(look.clone())
                 && let Ok(bytes) = fs::read(path)
             {
                 findings.take(&CallSequence::from_bytes(&bytes));
@@ -95,8 +98,8 @@ struct Looked {
     call_count: u64,
     /// What was looked into; `None` if nothing is known.
     layers: Option<Layers>,
-    /// What it broke.
-    symptoms: Vec<String>,
+    /// What it looks like, if it broke something.
+    look: Option<String>,
 }
 
 /// Runs these inputs and says of each what it showed, as long as none hangs.
@@ -121,11 +124,7 @@ fn look_at(paths: &[PathBuf], dut: &AnyDut, seen: &Mutex<Vec<Looked>>) {
                         trouble: None,
                         call_count,
                         layers: Some(trace.layers),
-                        symptoms: verdict
-                            .violations
-                            .iter()
-                            .map(|one| symptom(one, trace))
-                            .collect(),
+                        look: (!verdict.is_clean()).then(|| look_of(verdict, trace)),
                     },
                 }
             }
@@ -174,7 +173,8 @@ mod tests {
         let dut =
             crate::executor::core_with(Some(rekeylab_faults::Fault::SecondFinishNeverReturns));
         let mut findings = Findings::new(directory.path().join("findings"), &dut, None);
-        let look = first_look(directory.path(), &dut, &mut findings, &StopSignal::new());
+        let look =
+            first_look(directory.path(), &dut, &mut findings, &StopSignal::new(), &mut |_, _| {});
         assert_eq!((look.input_count, look.call_count), (2, 5));
         let found: Vec<_> = findings.found.iter().map(|finding| finding.invariant).collect();
         assert_eq!(found, ["no-hang"]);

@@ -11,6 +11,8 @@ pub enum Line {
     Counts(Counts),
     /// `rekeylab: not-looked-into=stack,registers`: layers of its lane that it cannot look into.
     NotLookedInto(Vec<String>),
+    /// `rekeylab: cannot-write=DIRECTORY: WHY`: an input that could not be handed over.
+    NotWritten(String),
     /// `artifact_prefix='…'; Test unit written to …`
     Artifact(PathBuf),
     /// `==12==ERROR: KeySanitizer: double-finish on address …`: who stopped it, and for what.
@@ -65,6 +67,9 @@ pub fn parse_line(line: &str) -> Line {
     }
     if let Some(layers) = line.strip_prefix("rekeylab: not-looked-into=") {
         return Line::NotLookedInto(layers.split(',').map(str::to_owned).collect());
+    }
+    if let Some(what) = line.strip_prefix("rekeylab: cannot-write=") {
+        return Line::NotWritten(what.to_owned());
     }
     if let Some(rest) = line.strip_prefix("rekeylab: ") {
         return counts(rest).map_or(Line::Other, Line::Counts);

@@ -9,6 +9,7 @@
 //! The working set and the artifacts are on disk all the time, so that a campaign that is killed
 //! loses nothing: the next one goes on with the working set and triages what was left.
 
+mod deaths;
 mod directories;
 pub mod engine;
 pub mod findings;
@@ -17,13 +18,18 @@ mod lane;
 pub mod line;
 mod own_process;
 mod progress;
+mod quarantine;
 mod reproducer;
+mod same_bug;
 mod target;
+mod triage;
 mod turns;
 pub mod worker;
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
@@ -40,13 +46,11 @@ pub use progress::{Pulse, pulse_line};
 pub use reproducer::{Reproducer, replay_command, reproducer};
 pub use target::{MAIN_JOB, TARGETS, Target};
 
-use findings::Findings;
-use first_look::first_look;
-use turns::{SHORTEST, Share, Turns, crew};
-use worker::{Ended, Event, Team};
-
-/// How many workers may die without leaving a reason, before the campaign gives up.
-const DEATHS_MAX: usize = 5;
+use deaths::{Deaths, Next};
+use quarantine::Quarantine;
+use triage::{Told, Triage, Triaged};
+use turns::{Share, Turn, Turns, crew};
+use worker::{Cause, Ended, Event, Team};
 
 /// How long workers may take to end by themselves when the time is over.
 const GRACE: Duration = Duration::from_secs(20);
@@ -93,8 +97,24 @@ pub struct Outcome {
     pub troubles: Vec<String>,
     /// Whether something that was found could not be stored.
     pub is_storing_broken: bool,
-    /// Whether the engine died again and again, so that the search ended early.
+    /// How often a worker died, by what ended it.
+    pub deaths: BTreeMap<String, u32>,
+    /// Workers that died again and again before they searched, by number.
+    pub given_up: BTreeSet<usize>,
+    /// Lanes that no worker is left of.
+    pub dead_lanes: Vec<&'static str>,
+    /// Whether no lane is left, so that the search ended early.
     pub is_engine_broken: bool,
+    /// What could not be written while the search went on.
+    pub not_written: BTreeSet<String>,
+    /// Inputs that looked like others that broke something, and were not looked at.
+    pub passed_over_count: usize,
+    /// Artifacts that campaigns had left which were killed.
+    pub left_behind_count: usize,
+    /// Inputs that are kept out of the working set because they kill the engine.
+    pub quarantine_count: usize,
+    /// Inputs that killed the engine of another build, and were given back to the working set.
+    pub tried_again_count: usize,
     /// Whether a lane saw too little, or a run of the first look proved nothing.
     pub is_blind: bool,
     /// Whether it was told to stop.
@@ -129,7 +149,8 @@ impl StopSignal {
 /// Looks through the working set, and runs the workers of built engines until the time is over or
 /// somebody says stop.
 ///
-/// `show` is called several times a second once the workers run.
+/// A worker that comes across a bug hands the input over and goes on, whether the bug is known or not; what
+/// bug it is, is settled meanwhile by [`Triage`]. `show` is called several times a second.
 ///
 /// # Errors
 ///
@@ -137,36 +158,35 @@ impl StopSignal {
 pub fn search(
     plan: &Plan,
     directories: &Directories,
-    stop: &StopSignal,
+    stop: &Arc<StopSignal>,
     show: &mut dyn FnMut(&Pulse, Said<'_>),
 ) -> Result<Outcome, EngineError> {
-    let mut findings = Findings::new(plan.findings.clone(), &plan.dut, plan.fault);
-    findings.own_process = plan.own_process.clone();
-    for artifact in directories.left_behind() {
-        findings.triage(&artifact, None);
-    }
     let mut outcome = Outcome::default();
-    if plan.is_first_looked_through {
-        let look = first_look(&directories.working_set, &plan.dut, &mut findings, stop);
-        outcome.is_blind = look.is_void;
-        outcome.first_look = Some(look);
+    let mut quarantine = open_quarantine(plan, directories, &mut outcome);
+    let left_behind = directories.left_behind();
+    outcome.left_behind_count = left_behind.len();
+    let mut triage = Triage::start(plan, &directories.working_set, left_behind, stop);
+    let mut hall = Hall::default();
+    while !hall.is_ready && !triage.is_over() {
+        hall.listen(&triage, TICK, &Pulse { total: plan.time, ..Pulse::default() }, show);
     }
-    let mut known: BTreeSet<String> = findings.symptoms.clone();
+    outcome.is_blind = hall.first_look.is_some_and(|look| look.is_void);
+    outcome.first_look = hall.first_look;
     let mut team = Team::new(plan, directories);
     let started = Instant::now();
     let deadline = started + plan.time;
-    for finding in &findings.found {
-        show(&pulse(&team, &findings, started, plan), Said::Finding(finding));
-    }
     let mut crew = crew(&shares(plan), plan.jobs, plan.time, plan.seed.is_some());
+    let mut deaths = vec![Deaths::default(); crew.len()];
+    // Workers that are to be started, and when.
+    let mut waiting: BTreeMap<usize, (Instant, Turn)> = BTreeMap::new();
     for (number, turns) in crew.iter_mut().enumerate() {
         if let Some(turn) = turns.next(Duration::ZERO) {
-            team.start(number, turn, &known)?;
+            team.start(number, turn)?;
         }
     }
     // Said once, however long the killed take to be gone.
     let mut is_late = false;
-    while !team.is_empty() {
+    while !team.is_empty() || !waiting.is_empty() {
         let now = Instant::now();
         if stop.is_raised() && !outcome.is_interrupted {
             outcome.is_interrupted = true;
@@ -177,53 +197,194 @@ pub fn search(
             outcome.troubles.push("a worker did not end in time and was killed".to_owned());
             team.kill_all();
         }
-        if let Some(Event::Ended(ended)) = team.next_event(Duration::from_millis(200)) {
-            let number = ended.number;
-            let is_done = outcome.is_interrupted || Instant::now() + SHORTEST > deadline;
-            let count = findings.found.len();
-            let raw_count = findings.raw.len();
-            settle(&ended, &mut findings, &mut outcome, is_done);
-            for finding in &findings.found[count..] {
-                show(&pulse(&team, &findings, started, plan), Said::Finding(finding));
-            }
-            for raw in &findings.raw[raw_count..] {
-                show(&pulse(&team, &findings, started, plan), Said::Raw(raw));
-            }
-            known.extend(findings.symptoms.iter().cloned());
-            let is_going_on = !outcome.is_interrupted && !outcome.is_engine_broken;
-            let turns = crew.get_mut(number).filter(|_| is_going_on);
-            if let Some(turn) = turns.and_then(|turns| after(turns, &ended, started.elapsed()))
-                && let Err(error) = team.start(number, turn, &known)
+        if outcome.is_interrupted || is_late {
+            waiting.clear();
+        }
+        let due: Vec<usize> = waiting
+            .iter()
+            .filter(|(_, (when, _))| *when <= now)
+            .map(|(&number, _)| number)
+            .collect();
+        for number in due {
+            if let Some((_, turn)) = waiting.remove(&number)
+                && let Err(error) = team.start(number, turn)
             {
                 outcome.troubles.push(error.to_string());
-                outcome.is_engine_broken = true;
-            }
-            if outcome.is_engine_broken {
-                team.kill_all();
+                outcome.given_up.insert(number);
             }
         }
-        show(&pulse(&team, &findings, started, plan), Said::Nothing);
+        let event = team.next_event(TICK);
+        for input in team.handed_over() {
+            hall.hand_on(&triage, input, None);
+        }
+        if let Some(Event::Ended(ended)) = event {
+            let number = ended.number;
+            for artifact in ended.handed_over() {
+                hall.hand_on(&triage, artifact, None);
+            }
+            let mut has_cleared_input = false;
+            for artifact in &ended.artifacts {
+                has_cleared_input |= put_aside(&mut quarantine, artifact, &mut outcome);
+                hall.hand_on(&triage, artifact.clone(), Some(ended.cause.clone()));
+            }
+            let turn = match crew.get_mut(number) {
+                Some(turns) if ended.is_success => turns.next(started.elapsed()),
+                Some(turns) => turns.resume(started.elapsed()),
+                None => None,
+            };
+            let next = match (deaths.get_mut(number), &turn) {
+                (Some(deaths), Some(_)) if !ended.is_success && !ended.was_killed_by_us => {
+                    outcome.note_death(&ended);
+                    deaths.note(&ended, has_cleared_input)
+                }
+                _ => Next::StartAgain(Duration::ZERO),
+            };
+            match (next, turn) {
+                (Next::StartAgain(wait), Some(turn)) if !outcome.is_interrupted => {
+                    waiting.insert(number, (Instant::now() + wait, turn));
+                }
+                (Next::GiveUp, _) => {
+                    let count = deaths.get(number).map_or(0, Deaths::in_a_row);
+                    outcome.give_up(number, count, &ended);
+                }
+                _ => {}
+            }
+        }
+        let pulse = pulse(&team, &hall, started, plan);
+        hall.listen(&triage, Duration::ZERO, &pulse, show);
+        show(&pulse, Said::Nothing);
     }
-    outcome.pulse = pulse(&team, &findings, started, plan);
+    outcome.pulse = pulse(&team, &hall, started, plan);
     outcome.lanes = team.lanes();
     outcome.not_looked_into = team.not_looked_into.clone();
+    outcome.not_written = team.not_written.clone();
+    outcome.quarantine_count = quarantine.as_ref().map_or(0, Quarantine::len);
+    triage.close();
+    while !triage.is_over() {
+        hall.listen(&triage, TICK, &outcome.pulse, show);
+        show(&outcome.pulse, Said::Nothing);
+    }
+    hall.listen(&triage, Duration::ZERO, &outcome.pulse, show);
+    outcome.take(triage.end());
+    note_dead_lanes(plan, &crew, &mut outcome);
     note_blind_lanes(&mut outcome);
-    outcome.is_storing_broken = findings.is_storing_broken;
-    outcome.troubles.append(&mut findings.troubles);
-    outcome.findings = findings.found;
-    outcome.raw = findings.raw;
+    note_empty_files(directories, &mut outcome);
     Ok(outcome)
+}
+
+/// How long is waited for something to happen.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What is between the workers and the triage.
+#[derive(Default)]
+struct Hall {
+    is_ready: bool,
+    first_look: Option<FirstLook>,
+    handed_on: BTreeSet<PathBuf>,
+    finding_count: usize,
+}
+
+impl Hall {
+    /// Hands an artifact on, once.
+    fn hand_on(&mut self, triage: &Triage, artifact: PathBuf, cause: Option<Cause>) {
+        if self.handed_on.insert(artifact.clone()) {
+            triage.take(artifact, cause);
+        }
+    }
+
+    /// Shows all that the triage has come to.
+    fn listen(
+        &mut self,
+        triage: &Triage,
+        patience: Duration,
+        pulse: &Pulse,
+        show: &mut dyn FnMut(&Pulse, Said<'_>),
+    ) {
+        let mut patience = patience;
+        while let Some(told) = triage.next(patience) {
+            patience = Duration::ZERO;
+            match told {
+                Told::Finding(finding) => {
+                    self.finding_count += 1;
+                    show(pulse, Said::Finding(&finding));
+                }
+                Told::Raw(raw) => {
+                    self.finding_count += 1;
+                    show(pulse, Said::Raw(&raw));
+                }
+                Told::Looking(done, all) => show(pulse, Said::Looking(done, all)),
+                Told::Ready(look) => {
+                    self.first_look = look;
+                    self.is_ready = true;
+                }
+            }
+        }
+    }
+}
+
+/// Inputs that killed workers of the same build stay out of the working set. Without a quarantine they
+/// kill again, which is told.
+fn open_quarantine(
+    plan: &Plan,
+    directories: &Directories,
+    outcome: &mut Outcome,
+) -> Option<Quarantine> {
+    let programs: Vec<PathBuf> = plan.lanes.iter().map(|lane| lane.binary.clone()).collect();
+    let opened = Quarantine::open(directories.quarantine(), &directories.working_set, &programs)
+        .and_then(|(quarantine, tried_again)| {
+            quarantine.clear()?;
+            outcome.tried_again_count = tried_again;
+            Ok(quarantine)
+        });
+    opened
+        .map_err(|error| {
+            let directory = directories.quarantine();
+            outcome.troubles.push(format!("cannot use {}: {error}", directory.display()));
+        })
+        .ok()
+}
+
+/// Whether the artifact was an input of the working set, from which it is gone now.
+fn put_aside(quarantine: &mut Option<Quarantine>, artifact: &Path, outcome: &mut Outcome) -> bool {
+    let (Some(quarantine), Ok(bytes)) = (quarantine, fs::read(artifact)) else { return false };
+    quarantine.take(bytes).unwrap_or_else(|error| {
+        outcome.troubles.push(format!("cannot put {} aside: {error}", artifact.display()));
+        false
+    })
+}
+
+/// A disk that was full leaves files without content, which nobody needs.
+fn note_empty_files(directories: &Directories, outcome: &mut Outcome) {
+    let entries = fs::read_dir(&directories.working_set).into_iter().flatten().flatten();
+    let is_empty =
+        |path: &PathBuf| fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() == 0);
+    let empty: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_empty).collect();
+    // One is the empty input, which engines keep.
+    if empty.len() > 1 {
+        let (count, set) = (empty.len(), directories.working_set.display());
+        outcome.not_written.insert(format!("{set}: {count} files are empty, and were removed"));
+        empty.iter().for_each(|path| drop(fs::remove_file(path)));
+    }
+}
+
+/// A lane of which no worker is left has not done what it was asked to.
+fn note_dead_lanes(plan: &Plan, crew: &[Turns], outcome: &mut Outcome) {
+    for (index, lane) in plan.lanes.iter().enumerate() {
+        let mut workers =
+            crew.iter().enumerate().filter(|(_, turns)| turns.has_lane(index)).peekable();
+        let is_dead = workers.peek().is_some()
+            && workers.all(|(number, _)| outcome.given_up.contains(&number));
+        if is_dead {
+            outcome.dead_lanes.push(lane.target.name);
+        }
+    }
+    outcome.is_engine_broken = outcome.dead_lanes.len() == plan.lanes.len();
 }
 
 fn shares(plan: &Plan) -> Vec<Share> {
     let share =
         |lane: &Lane| Share { part: lane.target.share, input_count: lane.target.turn_input_count };
     plan.lanes.iter().map(share).collect()
-}
-
-/// What the worker does next: it goes on with its turn unless that is over.
-fn after(turns: &mut Turns, ended: &Ended, elapsed: Duration) -> Option<turns::Turn> {
-    if ended.is_success { turns.next(elapsed) } else { turns.resume(elapsed) }
 }
 
 /// Silence of a lane that sees nothing is no pass.
@@ -252,40 +413,43 @@ pub enum Said<'a> {
     Finding(&'a Finding),
     /// An artifact of which no sequence could be made.
     Raw(&'a RawFinding),
+    /// So many stored inputs of so many went through the first look.
+    Looking(usize, usize),
 }
 
-/// Makes findings of what a worker left behind, or notes that it died without a reason.
-fn settle(ended: &Ended, findings: &mut Findings, outcome: &mut Outcome, is_done: bool) {
-    let mut is_explained = ended.is_success || ended.was_killed_by_us;
-    for artifact in &ended.artifacts {
-        let is_news = findings.triage(artifact, Some(ended));
-        // A worker that stops for what it was told to ignore makes no progress.
-        is_explained |= is_news;
+impl Outcome {
+    /// Notes that a worker died.
+    fn note_death(&mut self, ended: &Ended) {
+        let cause = ended.cause.complaint.clone().unwrap_or_else(|| ended.status.clone());
+        *self.deaths.entry(cause).or_default() += 1;
     }
-    if is_explained || is_done {
-        return;
-    }
-    let deaths = &mut findings.deaths;
-    *deaths += 1;
-    if ended.artifacts.is_empty() {
-        outcome.troubles.push(format!(
-            "worker {} died without an artifact ({}); its last words:\n{}",
-            ended.number,
+
+    /// Notes that a worker is not started again.
+    fn give_up(&mut self, number: usize, count: u32, ended: &Ended) {
+        self.given_up.insert(number);
+        self.troubles.push(format!(
+            "worker {number} died {count} times in a row before it searched ({}), and is given up; its \
+             last words:\n{}",
             ended.status,
             ended.last_words()
         ));
     }
-    if *deaths >= DEATHS_MAX {
-        outcome.is_engine_broken = true;
-        outcome.troubles.push(format!("the engine died {deaths} times; the search ended early"));
+
+    /// Takes over what the triage came to.
+    fn take(&mut self, triaged: Triaged) {
+        self.findings = triaged.found;
+        self.raw = triaged.raw;
+        self.troubles.extend(triaged.troubles);
+        self.is_storing_broken = triaged.is_storing_broken;
+        self.passed_over_count = triaged.passed_over_count;
     }
 }
 
-fn pulse(team: &Team<'_>, findings: &Findings, started: Instant, plan: &Plan) -> Pulse {
+fn pulse(team: &Team<'_>, hall: &Hall, started: Instant, plan: &Plan) -> Pulse {
     Pulse {
         elapsed: started.elapsed(),
         total: plan.time,
-        finding_count: findings.found.len() + findings.raw.len(),
+        finding_count: hall.finding_count,
         ..team.pulse()
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 /// Below this, starting a worker is not worth it; the engine counts whole seconds.
-pub(super) const SHORTEST: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// The longest time in which every lane of a worker has its turn.
 ///
@@ -101,6 +101,11 @@ impl Turns {
         let turn = Turn { lane, time, input_count };
         self.current = Some((turn, elapsed + time));
         Some(turn)
+    }
+
+    /// Whether the worker works in this lane.
+    pub(super) fn has_lane(&self, lane: usize) -> bool {
+        self.lanes.iter().any(|(its, _)| *its == lane)
     }
 
     /// What to do after the worker stopped within its turn: the rest of it, or the next.

@@ -43,23 +43,41 @@ pub enum Event {
 pub struct Ended {
     /// Its number, from 0.
     pub number: usize,
+    /// Its lane, by its place in the plan.
+    pub lane: usize,
     /// How the system puts it.
     pub status: String,
     /// Whether it did all it was asked to.
     pub is_success: bool,
     /// Whether this program ended it.
     pub was_killed_by_us: bool,
-    /// Whether it stopped because an invariant was broken.
-    pub is_violation: bool,
-    /// What another sanitizer or the engine said, if not that.
-    pub complaint: Option<String>,
-    /// The inputs it left behind.
+    /// Whether it got so far that it searched: it had read its inputs.
+    pub has_searched: bool,
+    /// Why it stopped, as far as it said.
+    pub cause: Cause,
+    /// The inputs it left behind when it died.
     pub artifacts: Vec<PathBuf>,
+    /// Where it left things.
+    pub(super) directory: PathBuf,
     /// Its last lines.
     pub lines: VecDeque<String>,
 }
 
+/// Why a worker stopped, as far as it said.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Cause {
+    /// Whether an invariant was broken.
+    pub is_violation: bool,
+    /// What another sanitizer or the engine said, if not that.
+    pub complaint: Option<String>,
+}
+
 impl Ended {
+    /// What it handed over while it went on.
+    pub(super) fn handed_over(&self) -> Vec<PathBuf> {
+        artifacts_in(&handed_over(&self.directory))
+    }
+
     /// Its last lines, indented.
     #[must_use]
     pub fn last_words(&self) -> String {
@@ -85,6 +103,8 @@ pub struct Team<'a> {
     corpus: u64,
     /// Layers of its lane that a worker could not look into.
     pub(super) not_looked_into: BTreeSet<String>,
+    /// What workers could not write.
+    pub(super) not_written: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -104,8 +124,7 @@ struct Worker {
     status: Status,
     counts: Counts,
     lines: VecDeque<String>,
-    is_violation: bool,
-    complaint: Option<String>,
+    cause: Cause,
     was_killed_by_us: bool,
 }
 
@@ -124,6 +143,7 @@ impl<'a> Team<'a> {
             lanes: plan.lanes.iter().map(|lane| LaneOutcome::of(lane.target)).collect(),
             corpus: 0,
             not_looked_into: BTreeSet::new(),
+            not_written: BTreeSet::new(),
         }
     }
 
@@ -133,23 +153,18 @@ impl<'a> Team<'a> {
         self.running.is_empty()
     }
 
-    /// Starts a worker for one turn, ignoring symptoms that are known.
+    /// Starts a worker for one turn. What breaks something it hands over, and goes on.
     ///
     /// # Errors
     ///
     /// When the process cannot be started.
-    pub(super) fn start(
-        &mut self,
-        number: usize,
-        turn: Turn,
-        known: &BTreeSet<String>,
-    ) -> Result<(), EngineError> {
+    pub(super) fn start(&mut self, number: usize, turn: Turn) -> Result<(), EngineError> {
         let Some(lane) = self.plan.lanes.get(turn.lane) else { return Ok(()) };
         let key = self.started_count;
         let artifacts = self.directories.artifacts.path().join(format!("worker-{key}"));
         let cannot = |source| EngineError::Start { program: lane.binary.clone(), source };
-        fs::create_dir_all(&artifacts).map_err(cannot)?;
-        let mut command = self.command(number, lane, turn, known, &artifacts);
+        fs::create_dir_all(handed_over(&artifacts)).map_err(cannot)?;
+        let mut command = self.command(number, lane, turn, &artifacts);
         let mut child = command.spawn().map_err(cannot)?;
         let stderr = child.stderr.take();
         self.started_count += 1;
@@ -170,22 +185,14 @@ impl<'a> Team<'a> {
             status: Status::default(),
             counts: Counts::default(),
             lines: VecDeque::new(),
-            is_violation: false,
-            complaint: None,
+            cause: Cause::default(),
             was_killed_by_us: false,
         };
         self.running.insert(key, worker);
         Ok(())
     }
 
-    fn command(
-        &self,
-        number: usize,
-        lane: &Lane,
-        turn: Turn,
-        known: &BTreeSet<String>,
-        artifacts: &Path,
-    ) -> Command {
+    fn command(&self, number: usize, lane: &Lane, turn: Turn, artifacts: &Path) -> Command {
         // What the other workers keep is looked at every few seconds. A worker alone would read again,
         // by the clock, what it has itself replaced, and no seed would make that the same.
         let reload = if self.plan.jobs == 1 { 0 } else { 5 };
@@ -215,7 +222,7 @@ impl<'a> Team<'a> {
             .arg(&self.directories.working_set)
             .current_dir(&self.directories.root)
             .env("REKEYLAB_PROGRESS", "1")
-            .env("REKEYLAB_KNOWN", known.iter().cloned().collect::<Vec<_>>().join(","))
+            .env("REKEYLAB_FOUND", handed_over(artifacts))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -265,20 +272,21 @@ impl<'a> Team<'a> {
                 worker.status.executions = worker.status.executions.max(status.executions);
                 lane.edges = lane.edges.max(status.coverage.unwrap_or(0));
                 lane.is_all_read |= status.is_all_read;
+                worker.status.is_all_read |= status.is_all_read;
                 self.corpus = self.corpus.max(status.corpus.unwrap_or(0));
             }
             Line::Counts(counts) => worker.counts = counts,
             Line::NotLookedInto(layers) => self.not_looked_into.extend(layers),
+            Line::NotWritten(what) => drop(self.not_written.insert(what)),
             Line::FinalExecutions(executions) => {
                 worker.status.executions = worker.status.executions.max(executions);
             }
             Line::Sanitizer { name, kind } if name == "KeySanitizer" => {
-                worker.is_violation = true;
-                worker.complaint = Some(kind);
+                worker.cause = Cause { is_violation: true, complaint: Some(kind) };
             }
             // The first one says it; libFuzzer then calls it a deadly signal as well.
-            Line::Sanitizer { name, kind } if worker.complaint.is_none() => {
-                worker.complaint = Some(format!("{name}: {kind}"));
+            Line::Sanitizer { name, kind } if worker.cause.complaint.is_none() => {
+                worker.cause.complaint = Some(format!("{name}: {kind}"));
             }
             Line::Sanitizer { .. } | Line::Artifact(_) | Line::Other => {}
         }
@@ -303,14 +311,23 @@ impl<'a> Team<'a> {
         }
         Some(Ended {
             number: worker.number,
+            lane: worker.lane,
             status: status.map_or_else(|| "unknown status".to_owned(), |status| status.to_string()),
             is_success: status.is_some_and(|status| status.success()),
             was_killed_by_us: worker.was_killed_by_us,
-            is_violation: worker.is_violation,
-            complaint: worker.complaint,
+            has_searched: worker.status.is_all_read,
+            cause: worker.cause,
             artifacts: artifacts_in(&worker.artifacts),
+            directory: worker.artifacts,
             lines: worker.lines,
         })
+    }
+
+    /// What workers have handed over since this was last asked, and where it lies.
+    #[must_use]
+    pub fn handed_over(&self) -> Vec<PathBuf> {
+        let running = self.running.values().map(|worker| &worker.artifacts);
+        running.flat_map(|artifacts| artifacts_in(&handed_over(artifacts))).collect()
     }
 
     /// Ends everyone at once; what they have found so far is still looked at.
@@ -362,6 +379,11 @@ impl Worker {
     fn executions(&self) -> u64 {
         self.status.executions.max(self.counts.executions)
     }
+}
+
+/// Where a worker with these artifacts hands inputs over, while it goes on.
+pub(super) fn handed_over(artifacts: &Path) -> PathBuf {
+    artifacts.join("handed-over")
 }
 
 impl Drop for Team<'_> {

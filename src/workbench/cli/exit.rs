@@ -16,6 +16,14 @@ pub enum Exit {
     AlarmSilent = 4,
     /// All held, but a layer that the command looks into could not be looked into.
     NotLookedInto = 5,
+    /// Somebody said stop before the work was done; until then all held.
+    Interrupted = 6,
+    /// Nothing was run at all.
+    NothingRun = 7,
+    /// All held, but something could not be written.
+    NotWritten = 8,
+    /// All held, but a lane died: none of its workers could go on.
+    LaneDied = 9,
 }
 
 impl Exit {
@@ -27,6 +35,10 @@ impl Exit {
         Self::InvariantBroken,
         Self::AlarmSilent,
         Self::NotLookedInto,
+        Self::Interrupted,
+        Self::NothingRun,
+        Self::NotWritten,
+        Self::LaneDied,
     ];
 
     /// The number that the shell sees.
@@ -45,6 +57,10 @@ impl Exit {
             Self::InvariantBroken => "invariant-broken",
             Self::AlarmSilent => "alarm-silent",
             Self::NotLookedInto => "not-looked-into",
+            Self::Interrupted => "interrupted",
+            Self::NothingRun => "nothing-run",
+            Self::NotWritten => "not-written",
+            Self::LaneDied => "lane-died",
         }
     }
 
@@ -66,6 +82,12 @@ impl Exit {
             Self::NotLookedInto => {
                 "all held, but not everything was looked into; --allow-missing accepts that"
             }
+            Self::Interrupted => "somebody said stop before the work was done; until then all held",
+            Self::NothingRun => "nothing was run at all, so nothing is known",
+            Self::NotWritten => "all held, but something could not be written: a disk may be full",
+            Self::LaneDied => {
+                "all held, but a lane died: its engine ends again and again before it searches"
+            }
         }
     }
 
@@ -78,10 +100,14 @@ impl Exit {
         let weight = |exit| match exit {
             Self::Held => 0,
             Self::NotLookedInto => 1,
-            Self::BadUsage => 2,
-            Self::WorkbenchFailed => 3,
-            Self::AlarmSilent => 4,
-            Self::InvariantBroken => 5,
+            Self::Interrupted => 2,
+            Self::BadUsage => 3,
+            Self::NothingRun => 4,
+            Self::LaneDied => 5,
+            Self::NotWritten => 6,
+            Self::WorkbenchFailed => 7,
+            Self::AlarmSilent => 8,
+            Self::InvariantBroken => 9,
         };
         if weight(other) > weight(self) { other } else { self }
     }
@@ -110,6 +136,10 @@ mod tests {
                 (3, "invariant-broken"),
                 (4, "alarm-silent"),
                 (5, "not-looked-into"),
+                (6, "interrupted"),
+                (7, "nothing-run"),
+                (8, "not-written"),
+                (9, "lane-died"),
             ]
         );
     }

@@ -1,6 +1,6 @@
 //! `rekeylab fuzz`: the main job, from a fresh checkout to minimised findings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -146,9 +146,15 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     // Of an input that kills its worker by other means, a form may hang here.
     end_when_it_hangs(&plan.dut, plan.fault, console.format);
     let outcome = search(&plan, &directories, &stop, &mut |pulse, said| {
-        display.line(|| pulse_line(pulse), console);
         match said {
-            Said::Nothing => {}
+            Said::Looking(done, all) => {
+                display.line(|| format!("first look: {done} of {all} stored inputs"), console);
+                return;
+            }
+            _ => display.line(|| pulse_line(pulse), console),
+        }
+        match said {
+            Said::Nothing | Said::Looking(..) => {}
             Said::Finding(finding) => display.say(&headline(finding), console),
             Said::Raw(raw) => {
                 display.say(&format!("{}: {}", raw.kind, raw.why), console);
@@ -164,15 +170,22 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     Ok(missing.and(exit_of(&outcome)))
 }
 
+/// A finding wins over everything: whatever else went wrong was said.
 fn exit_of(outcome: &Outcome) -> Exit {
-    if outcome.is_storing_broken {
-        // Everything was told on standard output; that it is stored nowhere must not go unseen.
-        return Exit::WorkbenchFailed;
-    }
-    let found = !outcome.findings.is_empty() || !outcome.raw.is_empty();
-    let is_broken = outcome.is_engine_broken || outcome.is_blind;
-    let search = if is_broken { Exit::WorkbenchFailed } else { Exit::Held };
-    search.and(if found { Exit::InvariantBroken } else { Exit::Held })
+    let has_found = !outcome.findings.is_empty() || !outcome.raw.is_empty();
+    let has_run = outcome.lanes.iter().any(|lane| lane.input_count > 0);
+    let is_unwritten = outcome.is_storing_broken || !outcome.not_written.is_empty();
+    [
+        (has_found, Exit::InvariantBroken),
+        (outcome.is_blind, Exit::WorkbenchFailed),
+        (is_unwritten, Exit::NotWritten),
+        (!outcome.dead_lanes.is_empty() || !outcome.given_up.is_empty(), Exit::LaneDied),
+        (!has_run && !outcome.is_interrupted, Exit::NothingRun),
+        (outcome.is_interrupted, Exit::Interrupted),
+    ]
+    .into_iter()
+    .filter(|(is_so, _)| *is_so)
+    .fold(Exit::Held, |exit, (_, other)| exit.and(other))
 }
 
 /// The first signal asks the campaign to end, the second ends this program.
@@ -181,7 +194,7 @@ pub(super) fn stop_on_signals() -> Result<Arc<StopSignal>, Failure> {
     let signal = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if signal.raise() > 1 {
-            std::process::exit(Exit::WorkbenchFailed.code().into());
+            std::process::exit(Exit::Interrupted.code().into());
         }
     })
     .map_err(|error| Failure::workbench(format!("cannot listen for signals: {error}")))?;
@@ -282,6 +295,18 @@ struct Told<'a> {
     findings: Vec<ToldFinding<'a>>,
     raw: Vec<ToldRaw<'a>>,
     not_looked_into: &'a BTreeSet<String>,
+    not_written: &'a BTreeSet<String>,
+    /// How often workers died, by what ended them.
+    deaths: &'a BTreeMap<String, u32>,
+    /// Lanes that no worker is left of.
+    dead_lanes: &'a [&'static str],
+    /// Seconds that all workers searched, of the seconds they were to search.
+    searched_seconds: f64,
+    asked_seconds: f64,
+    /// Inputs that looked like others that broke something, and were not looked at.
+    passed_over: usize,
+    /// Inputs that are kept out of the working set because they kill the engine.
+    quarantine: usize,
     troubles: &'a [String],
     first_look: Option<ToldLook>,
     lanes: Vec<ToldLane>,
@@ -312,6 +337,30 @@ fn tell(outcome: &Outcome, plan: &Plan, console: &mut Console<'_>) -> Result<(),
     for trouble in &outcome.troubles {
         console.warning(trouble);
     }
+    for (cause, count) in &outcome.deaths {
+        console
+            .note(&format!("a worker died {count} times of this, and was started again: {cause}"));
+    }
+    for lane in &outcome.dead_lanes {
+        console.warning(&format!("{lane} died: none of its workers could go on"));
+    }
+    for what in &outcome.not_written {
+        console.warning(&format!("could not be written: {what}"));
+    }
+    for (count, what) in [
+        (outcome.left_behind_count, "inputs that a killed campaign had left were looked at"),
+        (outcome.tried_again_count, "inputs that killed another build were given back to this one"),
+        (outcome.quarantine_count, "inputs kill the engine, and stay out of the working set"),
+        (outcome.passed_over_count, "inputs looked like others of a bug, and were not looked at"),
+    ] {
+        if count > 0 {
+            console.note(&format!("{count} {what}"));
+        }
+    }
+    if !outcome.is_interrupted && searched(outcome) * 20 < asked(plan) * 19 {
+        let (searched, asked) = (searched(outcome).as_secs(), asked(plan).as_secs());
+        console.warning(&format!("workers searched for {searched} s of the {asked} s asked for"));
+    }
     if outcome.is_interrupted {
         console.note("interrupted: this is what came until then");
     }
@@ -322,6 +371,16 @@ fn tell(outcome: &Outcome, plan: &Plan, console: &mut Console<'_>) -> Result<(),
         }
         Format::Json => console.say_json(2, &told(outcome, plan)),
     }
+}
+
+/// How long all workers ran, together.
+fn searched(outcome: &Outcome) -> Duration {
+    outcome.lanes.iter().map(|lane| lane.time).sum()
+}
+
+/// How long they were to run.
+fn asked(plan: &Plan) -> Duration {
+    plan.time * u32::try_from(plan.jobs).unwrap_or(u32::MAX)
 }
 
 fn told<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Told<'a> {
@@ -345,6 +404,13 @@ fn told<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Told<'a> {
         findings: outcome.findings.iter().map(told_finding).collect(),
         raw: outcome.raw.iter().map(raw).collect(),
         not_looked_into: &outcome.not_looked_into,
+        not_written: &outcome.not_written,
+        deaths: &outcome.deaths,
+        dead_lanes: &outcome.dead_lanes,
+        searched_seconds: searched(outcome).as_secs_f64(),
+        asked_seconds: asked(plan).as_secs_f64(),
+        passed_over: outcome.passed_over_count,
+        quarantine: outcome.quarantine_count,
         troubles: &outcome.troubles,
         first_look: outcome.first_look.as_ref().map(told_look),
         lanes: outcome.lanes.iter().map(told_lane).collect(),

@@ -48,7 +48,8 @@ Examples:
   rekeylab list exit-codes                       what a script can rely on
 
 Exit codes: 0 all held, 1 the workbench failed, 2 bad usage, 3 an invariant was broken,
-4 an alarm stayed silent, 5 all held but not everything was looked into.";
+4 an alarm stayed silent, 5 all held but not everything was looked into, 6 interrupted,
+7 nothing was run, 8 something could not be written, 9 a lane died.";
 
 /// Fuzzes session-key refresh in display drivers, and tells what it finds.
 #[derive(Debug, Parser)]

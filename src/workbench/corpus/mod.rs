@@ -15,4 +15,4 @@ pub use find::{Found, find};
 pub use name::{reproducer_name, session_state};
 pub use pack::{Forms, Packed, is_packed, pack};
 pub use read::{Form, STDIN, Stored, parse, read, read_log};
-pub use write::{Written, write_new, write_over};
+pub use write::{Written, write_new, write_new_durably, write_over};

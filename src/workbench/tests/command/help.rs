@@ -37,7 +37,7 @@ fn the_help_names_every_exit_code() {
     let help = desk.run("--help").text().replace('\n', " ");
     let listed = desk.run("list exit-codes --format json").json();
     let entries = listed["entries"].as_array().unwrap().clone();
-    assert_eq!(entries.len(), 6);
+    assert_eq!(entries.len(), 10);
     for entry in entries {
         let code = entry["code"].as_str().unwrap();
         assert!(help.contains(&format!(" {code} ")), "{code}");
