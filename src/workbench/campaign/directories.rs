@@ -25,13 +25,19 @@ pub struct Directories {
 const LOCK: &str = ".lock";
 
 impl Directories {
-    /// Makes the directories of a run whose targets share this working set.
+    /// Makes the directories of a run whose targets share this working set. What runs with a planted fault
+    /// leave is theirs: no run of the honest core takes it for its own.
     ///
     /// # Errors
     ///
     /// When one cannot be made.
-    pub fn prepare(root: &Path, working_set: &str) -> Result<Self, CorpusError> {
-        let all_artifacts = root.join("fuzz/artifacts").join(working_set);
+    pub fn prepare(
+        root: &Path,
+        working_set: &str,
+        fault: Option<&str>,
+    ) -> Result<Self, CorpusError> {
+        let name = fault.map_or_else(|| working_set.to_owned(), |it| format!("{working_set}+{it}"));
+        let all_artifacts = root.join("fuzz/artifacts").join(name);
         let working_set = root.join("fuzz/corpus").join(working_set);
         for directory in [&working_set, &all_artifacts] {
             fs::create_dir_all(directory).map_err(cannot_write(directory))?;
@@ -113,6 +119,17 @@ fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> CorpusError {
     move |source| CorpusError::Write { path, source }
 }
 
+/// Where builds go: where `CARGO_TARGET_DIR` says, or `target` in the workspace.
+#[must_use]
+pub(super) fn target_directory(root: &Path) -> PathBuf {
+    let named = std::env::var_os("CARGO_TARGET_DIR").filter(|name| !name.is_empty());
+    // A path that is relative is so to where the command is run.
+    named.map_or_else(
+        || root.join("target"),
+        |name| std::path::absolute(&name).unwrap_or_else(|_| name.into()),
+    )
+}
+
 /// The workspace that the current directory, or the running package, is part of.
 #[must_use]
 pub fn workspace_root() -> Option<PathBuf> {
@@ -137,13 +154,15 @@ mod tests {
         fs::create_dir_all(&dead).unwrap();
         fs::write(dead.join("crash-1"), b"x").unwrap();
         fs::write(dead.join("notes"), b"x").unwrap();
-        let living = Directories::prepare(root.path(), "t").unwrap();
+        let living = Directories::prepare(root.path(), "t", None).unwrap();
         let worker = living.artifacts.path().join("worker-0");
         fs::create_dir(&worker).unwrap();
         fs::write(worker.join("crash-2"), b"x").unwrap();
         fs::create_dir(living.artifacts.path().join("worker-1")).unwrap();
-        let mine = Directories::prepare(root.path(), "t").unwrap();
+        let mine = Directories::prepare(root.path(), "t", None).unwrap();
         assert_eq!(mine.left_behind(), [dead.join("crash-1")]);
+        let faulty = Directories::prepare(root.path(), "t", Some("f")).unwrap();
+        assert!(faulty.left_behind().is_empty());
         drop(living);
         let mut both = [dead.join("crash-1"), worker.join("crash-2")];
         both.sort();

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use super::StopSignal;
+use super::directories::target_directory;
 use super::target::Target;
 
 /// The version of cargo-fuzz that everything here was tried with; `ci/versions.env` says the same.
@@ -94,7 +95,7 @@ impl EngineError {
                 "apt install g++, dnf install gcc-c++, apk add g++, or xcode-select --install; \
                  or set CXX",
             ),
-            Self::NoBinary { .. } => Some("cargo clean --target-dir target/fuzz, and again"),
+            Self::NoBinary { .. } => Some("remove that directory, and try again"),
             Self::NoTarget { .. } => Some("--target with one of them"),
             Self::NoRow { .. } => {
                 Some("add a row: the packages that it is about, its seeds and its floor of edges")
@@ -141,7 +142,7 @@ pub enum Step<'a> {
 /// When something needed is missing or the build fails.
 pub fn build(build: &Build<'_>, tell: Tell<'_>) -> Result<PathBuf, EngineError> {
     let Build { root, target, sanitizer, faults, stop } = *build;
-    let tools = root.join("target/tools");
+    let tools = target_directory(root).join("tools");
     let path = cargo_fuzz(root, &tools, stop, tell)?;
 
     let name = target.name;
@@ -154,7 +155,7 @@ pub fn build(build: &Build<'_>, tell: Tell<'_>) -> Result<PathBuf, EngineError> 
     // A directory for each way of building, so that changing between them rebuilds nothing. Cargo does
     // not know which crates are instrumented, so that is part of the way.
     let crates = target.crates();
-    let directory = root.join("target/fuzz").join(lane).join(crates.join("+"));
+    let directory = target_directory(root).join("fuzz").join(lane).join(crates.join("+"));
     let mut command = Command::new("cargo");
     let mut with = "the stable toolchain";
     if sanitizer == Sanitizer::Address {
@@ -244,7 +245,8 @@ fn cargo_fuzz(
     let bin = tools.join("bin");
     if !is_pinned(&bin.join("cargo-fuzz")) {
         tell(Step::Begins(&format!(
-            "installing cargo-fuzz {CARGO_FUZZ_VERSION} into target/tools (once)"
+            "installing cargo-fuzz {CARGO_FUZZ_VERSION} into {} (once)",
+            tools.display()
         )));
         let mut command = Command::new("cargo");
         command.args(["install", "cargo-fuzz", "--locked", "--force"]);

@@ -25,6 +25,7 @@ mod target;
 mod triage;
 mod turns;
 pub mod worker;
+pub mod working_set;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -45,6 +46,7 @@ pub(crate) use progress::grouped;
 pub use progress::{Pulse, pulse_line};
 pub use reproducer::{Reproducer, replay_command, reproducer};
 pub use target::{MAIN_JOB, TARGETS, Target};
+pub use working_set::{Store, trim};
 
 use deaths::{Deaths, Next};
 use quarantine::Quarantine;
@@ -78,6 +80,8 @@ pub struct Plan {
     pub findings: PathBuf,
     /// Runs again what hung; without it such inputs are kept as they are.
     pub own_process: Option<OwnProcess>,
+    /// Where the working set and the findings are saved from time to time.
+    pub store: Option<Store>,
 }
 
 /// What came of a campaign.
@@ -186,6 +190,7 @@ pub fn search(
     }
     // Said once, however long the killed take to be gone.
     let mut is_late = false;
+    let mut saved = Instant::now();
     while !team.is_empty() || !waiting.is_empty() {
         let now = Instant::now();
         if stop.is_raised() && !outcome.is_interrupted {
@@ -250,6 +255,10 @@ pub fn search(
                 _ => {}
             }
         }
+        if saved.elapsed() > SAVED_EVERY {
+            save(plan, directories, &mut outcome);
+            saved = Instant::now();
+        }
         let pulse = pulse(&team, &hall, started, plan);
         hall.listen(&triage, Duration::ZERO, &pulse, show);
         show(&pulse, Said::Nothing);
@@ -269,7 +278,21 @@ pub fn search(
     note_dead_lanes(plan, &crew, &mut outcome);
     note_blind_lanes(&mut outcome);
     note_empty_files(directories, &mut outcome);
+    save(plan, directories, &mut outcome);
     Ok(outcome)
+}
+
+/// How often a campaign saves what it has learnt.
+const SAVED_EVERY: Duration = Duration::from_secs(60);
+
+/// Saves what is new of the working set and the findings, if there is a store.
+fn save(plan: &Plan, directories: &Directories, outcome: &mut Outcome) {
+    let Some(store) = &plan.store else { return };
+    let saved =
+        store.save(&directories.working_set).and_then(|_| store.save_findings(&plan.findings));
+    if let Err(error) = saved {
+        outcome.not_written.insert(format!("the store: {error}"));
+    }
 }
 
 /// How long is waited for something to happen.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::campaign::engine::{Build, Step, build, check};
 use crate::campaign::{
     Directories, EngineError, Finding, Lane, MAIN_JOB, Outcome, OwnProcess, Plan, RawFinding, Said,
-    Sanitizer, StopSignal, Target, pulse_line, search, workspace_root,
+    Sanitizer, StopSignal, Store, Target, pulse_line, search, workspace_root,
 };
 use crate::corpus::pack;
 use crate::observation::{Layer, Layers};
@@ -76,7 +76,7 @@ pub(super) struct Options {
 }
 
 /// A time as humantime reads it, or seconds alone.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let time = match text.parse::<u32>() {
         Ok(seconds) => Duration::from_secs(seconds.into()),
         Err(_) => humantime::parse_duration(text)
@@ -91,9 +91,29 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    let stop = stop_on_signals()?;
+    campaign(options, None, &stop, console).map(|campaign| campaign.exit)
+}
+
+/// What is there after a campaign, for whoever goes on with it.
+pub(super) struct Campaign {
+    /// What it came to.
+    pub(super) exit: Exit,
+    /// Its engines, in the order of the lanes.
+    pub(super) engines: Vec<PathBuf>,
+    /// What it has learnt.
+    pub(super) working_set: PathBuf,
+}
+
+/// Builds, searches and tells; with a store, the working set is restored first and saved meanwhile.
+pub(super) fn campaign(
+    options: &Options,
+    store: Option<&Store>,
+    stop: &Arc<StopSignal>,
+    console: &mut Console<'_>,
+) -> Result<Campaign, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "fuzz")?;
     let root = workspace_root().ok_or(EngineError::NoWorkspace)?;
-    let stop = stop_on_signals()?;
     let mut display = Display::new();
 
     // First what fails fast, so that nobody waits for a build to hear of it.
@@ -101,7 +121,13 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let targets = check(&root, &names)?;
     // Lanes of one job eat the same.
     let Some(first) = targets.first() else { return Err(Failure::usage("no target is named")) };
-    let directories = Directories::prepare(&root, first.working_set)?;
+    let fault_name = fault.map(|fault| fault.name());
+    let directories = Directories::prepare(&root, first.working_set, fault_name)?;
+    if let Some(store) = store {
+        let restored = store.restore(&directories.working_set);
+        let restored = restored.map_err(|error| cannot_restore(&error))?;
+        console.note(&format!("{restored} inputs restored from the store"));
+    }
     let sources = ["corpus/seeds", "corpus/crashes"].map(|path| root.join(path));
     let sources: Vec<PathBuf> = sources.into_iter().filter(|path| path.is_dir()).collect();
     let packed = pack(&sources, &directories.working_set, first.forms)?;
@@ -114,7 +140,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
             target,
             sanitizer: options.sanitizer,
             faults: fault.is_some(),
-            stop: &stop,
+            stop,
         };
         let binary = build(&build_of, &mut |step| display.step(step, console))?;
         Ok(Lane { target: *target, binary })
@@ -139,13 +165,14 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         findings,
         own_process: OwnProcess::of_this_program(
             fault.map(|fault| fault.name()),
-            Some(Arc::clone(&stop)),
+            Some(Arc::clone(stop)),
         )
         .ok(),
+        store: store.cloned(),
     };
     // Of an input that kills its worker by other means, a form may hang here.
     end_when_it_hangs(&plan.dut, plan.fault, console.format);
-    let outcome = search(&plan, &directories, &stop, &mut |pulse, said| {
+    let outcome = search(&plan, &directories, stop, &mut |pulse, said| {
         match said {
             Said::Looking(done, all) => {
                 display.line(|| format!("first look: {done} of {all} stored inputs"), console);
@@ -167,7 +194,15 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let is_missing = |layer: &Layer| outcome.not_looked_into.contains(layer.name());
     let missing = Layer::ALL.into_iter().filter(is_missing).fold(Layers::NONE, Layers::with);
     let missing = console.exit_without(missing, Layers::NONE);
-    Ok(missing.and(exit_of(&outcome)))
+    Ok(Campaign {
+        exit: missing.and(exit_of(&outcome)),
+        engines: plan.lanes.into_iter().map(|lane| lane.binary).collect(),
+        working_set: directories.working_set.clone(),
+    })
+}
+
+fn cannot_restore(error: &std::io::Error) -> Failure {
+    Failure::workbench(format!("cannot restore the working set from the store: {error}"))
 }
 
 /// A finding wins over everything: whatever else went wrong was said.
@@ -245,11 +280,7 @@ impl Display {
     fn step(&mut self, step: Step<'_>, console: &mut Console<'_>) {
         match step {
             Step::Begins(what) => self.say(what, console),
-            Step::GoesOn(line) => {
-                if let Some(bar) = &self.bar {
-                    bar.set_message(line.to_owned());
-                }
-            }
+            Step::GoesOn(line) => self.line(|| format!("  {line}"), console),
         }
     }
 

@@ -3,6 +3,7 @@
 mod audit;
 mod canary;
 mod console;
+mod continuous;
 mod exhaust;
 pub mod exit;
 mod failure;
@@ -106,6 +107,7 @@ enum When {
 #[derive(Debug, Subcommand)]
 enum Command {
     Fuzz(fuzz::Options),
+    Continuous(continuous::Options),
     Exhaust(exhaust::Options),
     Run(run::Options),
     Replay(replay::Options),
@@ -161,6 +163,7 @@ pub fn main() -> ExitCode {
 fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure> {
     match command {
         Command::Fuzz(options) => fuzz::run(&options, console),
+        Command::Continuous(options) => continuous::run(&options, console),
         Command::Exhaust(options) => exhaust::run(&options, console),
         Command::Run(options) => run::run(&options, console),
         Command::Replay(options) => replay::run(&options, console),

@@ -71,12 +71,13 @@ impl Bench {
             seed: Some(1),
             findings: directory.path().join("findings"),
             own_process: None,
+            store: None,
         };
         Self { directory, plan }
     }
 
     fn place(&self) -> Directories {
-        Directories::prepare(self.directory.path(), "call_sequence").unwrap()
+        Directories::prepare(self.directory.path(), "call_sequence", self.plan.fault).unwrap()
     }
 
     fn run(&self) -> Outcome {
@@ -398,7 +399,10 @@ mod with_faults {
     #[test]
     fn what_a_killed_campaign_left_is_found_by_the_next_one() {
         let bench = planted(WELL);
-        let left = bench.directory.path().join("fuzz/artifacts/call_sequence/run-x/worker-0");
+        let left = bench
+            .directory
+            .path()
+            .join("fuzz/artifacts/call_sequence+finish-without-start/run-x/worker-0");
         std::fs::create_dir_all(&left).unwrap();
         let text = "# rekeylab sequence 1\nd0 = create-device\ns0 = create-session d0\n\
                     exchange-key s0\nfinish-refresh s0\n";

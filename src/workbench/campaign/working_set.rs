@@ -1,0 +1,387 @@
+//! Keeps a working set: restores it from a store, stores what is new in it, and trims it.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::StopSignal;
+use super::line::{Line, parse_line};
+
+/// A folder that outlives the machine on which a campaign runs, with working sets and findings.
+#[derive(Clone, Debug)]
+pub struct Store {
+    directory: PathBuf,
+}
+
+/// What a set reaches when an engine reads it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Reach {
+    /// Edges of the instrumented packages.
+    pub edges: u64,
+    /// What libFuzzer counts beside: how often edges are passed, and what is compared.
+    pub features: u64,
+}
+
+/// What came of trimming.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Trimmed {
+    /// Files before, and what they reached.
+    pub before: (usize, Reach),
+    /// Files in the trimmed set, and what they reach.
+    pub after: (usize, Reach),
+    /// Whether the trimmed set took the place of the other.
+    pub is_taken: bool,
+}
+
+impl Store {
+    /// The store in this folder, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub fn open(directory: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&directory)?;
+        Ok(Self { directory })
+    }
+
+    /// Copies what is stored of a working set into it; how many files are new there.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be copied.
+    pub fn restore(&self, working_set: &Path) -> io::Result<usize> {
+        recover(&self.place_of(working_set))?;
+        copy_new(&self.place_of(working_set), working_set)
+    }
+
+    /// Copies what is new in a working set into the store; how many files that were.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be copied.
+    pub fn save(&self, working_set: &Path) -> io::Result<usize> {
+        copy_new(working_set, &self.place_of(working_set))
+    }
+
+    /// Copies findings that are not stored yet; how many files that were.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be copied.
+    pub fn save_findings(&self, findings: &Path) -> io::Result<usize> {
+        let mut count = copy_new(findings, &self.directory.join("findings"))?;
+        for entry in entries(findings)? {
+            if entry.is_dir()
+                && let Some(name) = entry.file_name()
+            {
+                count += copy_new(&entry, &self.directory.join("findings").join(name))?;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Puts a trimmed set in the place of what is stored.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be copied or renamed; what was stored is there still.
+    pub fn replace(&self, working_set: &Path) -> io::Result<()> {
+        let place = self.place_of(working_set);
+        let fresh = beside(&place, ".fresh");
+        remove_all(&fresh)?;
+        copy_new(working_set, &fresh)?;
+        take_the_place_of(&place, &fresh)
+    }
+
+    fn place_of(&self, working_set: &Path) -> PathBuf {
+        self.directory.join(working_set.file_name().unwrap_or_default())
+    }
+}
+
+/// Trims a working set to inputs that together reach what all of them do, within a time.
+///
+/// The trimmed set only takes the place of the other if it reaches as many edges; should the time not
+/// suffice, everything stays as it was. `engine` reads inputs that break something without stopping.
+///
+/// # Errors
+///
+/// When the engine cannot be run or files cannot be written; the set is as it was then.
+pub fn trim(
+    engine: &Path,
+    working_set: &Path,
+    time: Duration,
+    stop: &StopSignal,
+) -> io::Result<Option<Trimmed>> {
+    recover(working_set)?;
+    let end = Instant::now() + time;
+    let fresh = beside(working_set, ".fresh");
+    remove_all(&fresh)?;
+    fs::create_dir_all(&fresh)?;
+    let merge = OsString::from("-merge=1");
+    let Some(_) = run(engine, &[merge, fresh.clone().into(), working_set.into()], end, stop)?
+    else {
+        remove_all(&fresh)?;
+        return Ok(None);
+    };
+    let (Some(before), Some(after)) =
+        (reach(engine, working_set, end, stop)?, reach(engine, &fresh, end, stop)?)
+    else {
+        remove_all(&fresh)?;
+        return Ok(None);
+    };
+    let counts = (files(working_set)?.len(), files(&fresh)?.len());
+    let is_taken = after.edges >= before.edges && counts.1 > 0;
+    if is_taken {
+        take_the_place_of(working_set, &fresh)?;
+    } else {
+        remove_all(&fresh)?;
+    }
+    Ok(Some(Trimmed { before: (counts.0, before), after: (counts.1, after), is_taken }))
+}
+
+/// What the inputs of a directory reach.
+fn reach(
+    engine: &Path,
+    directory: &Path,
+    end: Instant,
+    stop: &StopSignal,
+) -> io::Result<Option<Reach>> {
+    let Some(lines) = run(engine, &["-runs=0".into(), directory.into()], end, stop)? else {
+        return Ok(None);
+    };
+    let mut reach = Reach::default();
+    for line in lines.lines() {
+        if let Line::Status(status) = parse_line(line) {
+            reach.edges = reach.edges.max(status.coverage.unwrap_or(0));
+            reach.features = reach.features.max(status.features.unwrap_or(0));
+        }
+    }
+    Ok(Some(reach))
+}
+
+/// What an engine says on standard error; `None` if it was not done in time or somebody said stop.
+fn run(
+    engine: &Path,
+    arguments: &[OsString],
+    end: Instant,
+    stop: &StopSignal,
+) -> io::Result<Option<String>> {
+    let log = tempfile::NamedTempFile::new()?;
+    // What breaks something is known or will be found; here it only must not end the engine.
+    let handed_over = tempfile::tempdir()?;
+    let mut child = Command::new(engine)
+        .args(arguments)
+        .env("REKEYLAB_FOUND", handed_over.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log.reopen()?)
+        .spawn()?;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() > end || stop.is_raised() {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let text = String::from_utf8_lossy(&fs::read(log.path())?).into_owned();
+    if status.success() { Ok(Some(text)) } else { Err(io::Error::other(last_words(&text, status))) }
+}
+
+fn last_words(text: &str, status: std::process::ExitStatus) -> String {
+    let last = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    format!("the engine ended with {status}: {last}")
+}
+
+/// Copies files that are not there yet, each under its name only once it is whole.
+///
+/// A full disk leaves no part of a file, and what is empty in `from` is left there.
+fn copy_new(from: &Path, to: &Path) -> io::Result<usize> {
+    fs::create_dir_all(to)?;
+    let there: BTreeSet<OsString> =
+        entries(to)?.iter().filter_map(|path| Some(path.file_name()?.to_owned())).collect();
+    let mut count = 0;
+    for path in files(from)? {
+        let Some(name) = path.file_name() else { continue };
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        if is_hidden || there.contains(name) {
+            continue;
+        }
+        let part = to.join(format!(".{}.part", name.to_string_lossy()));
+        let copied = match fs::copy(&path, &part) {
+            Ok(0) => {
+                fs::remove_file(&part)?;
+                continue;
+            }
+            Ok(_) => fs::rename(&part, to.join(name)),
+            // The engine has replaced it by a shorter one meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = copied {
+            let _ = fs::remove_file(&part);
+            return Err(error);
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Renames a finished directory to where another is. Whatever moment the machine dies in, one of both is
+/// whole, and [`recover`] finds it.
+fn take_the_place_of(place: &Path, fresh: &Path) -> io::Result<()> {
+    let before = beside(place, ".before");
+    remove_all(&before)?;
+    if place.exists() {
+        fs::rename(place, &before)?;
+    }
+    fs::rename(fresh, place)?;
+    remove_all(&before)
+}
+
+/// Puts right what a machine that died between two renames left.
+fn recover(place: &Path) -> io::Result<()> {
+    let before = beside(place, ".before");
+    if before.exists() && !place.exists() {
+        fs::rename(&before, place)?;
+    }
+    remove_all(&before)?;
+    remove_all(&beside(place, ".fresh"))
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+fn remove_all(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    if !directory.is_dir() {
+        return Ok(Vec::new());
+    }
+    fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
+}
+
+fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = entries(directory)?;
+    files.retain(|path| path.is_file());
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Desk(tempfile::TempDir);
+
+    impl Desk {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn set(&self, name: &str, files: &[&str]) -> PathBuf {
+            let set = self.at(name);
+            fs::create_dir_all(&set).unwrap();
+            files.iter().for_each(|file| fs::write(set.join(file), file).unwrap());
+            set
+        }
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_is_stored_comes_back_and_nothing_twice() {
+        let desk = Desk::new();
+        let set = desk.set("set", &["a", "b", ".hidden"]);
+        fs::write(set.join("empty"), "").unwrap();
+        let store = Store::open(desk.at("store")).unwrap();
+        assert_eq!((store.save(&set).unwrap(), store.save(&set).unwrap()), (2, 0));
+        assert_eq!(names(&desk.at("store/set")), ["a", "b"]);
+        let other = desk.at("elsewhere/set");
+        assert_eq!(store.restore(&other).unwrap(), 2);
+        assert_eq!(names(&other), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_machine_that_died_between_two_renames_has_lost_nothing() {
+        let desk = Desk::new();
+        desk.set("store/set.before", &["old"]);
+        desk.set("store/set.fresh", &["half"]);
+        let store = Store::open(desk.at("store")).unwrap();
+        let set = desk.at("set");
+        assert_eq!(store.restore(&set).unwrap(), 1);
+        assert_eq!(names(&set), ["old"]);
+        assert_eq!(names(&desk.at("store")), ["set"]);
+    }
+
+    #[test]
+    fn a_trimmed_set_takes_the_place_of_what_is_stored() {
+        let desk = Desk::new();
+        let store = Store::open(desk.at("store")).unwrap();
+        store.save(&desk.set("set", &["a", "b"])).unwrap();
+        let trimmed = desk.set("trimmed/set", &["b"]);
+        store.replace(&trimmed).unwrap();
+        assert_eq!(names(&desk.at("store/set")), ["b"]);
+        assert_eq!(names(&desk.at("store")), ["set"]);
+    }
+
+    /// An engine that merges one file, and reaches an edge with each file that it reads.
+    #[cfg(unix)]
+    fn engine(desk: &Desk, merges: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = desk.at("engine");
+        let script = format!(
+            "#!/bin/sh\n[ -n \"$REKEYLAB_FOUND\" ] || exit 77\nif [ \"$1\" = -merge=1 ]; then {merges}; exit; fi\n\
+             echo \"#2 DONE cov: $(ls $2 | wc -l) ft: 9 corp: 1/1b\" >&2\n"
+        );
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_trimmed_set_that_reaches_less_is_not_taken() {
+        let desk = Desk::new();
+        let set = desk.set("set", &["a", "b"]);
+        let stop = StopSignal::new();
+        let minute = Duration::from_secs(60);
+        let less = trim(&engine(&desk, "cp $3/a $2/a"), &set, minute, &stop).unwrap().unwrap();
+        assert!(!less.is_taken && less.after.1.edges == 1 && less.before.1.edges == 2, "{less:?}");
+        assert_eq!(names(&set), ["a", "b"]);
+        let all = engine(&desk, "cp $3/a $2/x; cp $3/b $2/y");
+        assert!(trim(&all, &set, minute, &stop).unwrap().unwrap().is_taken);
+        assert_eq!(names(&set), ["x", "y"]);
+        let slow = engine(&desk, "exec sleep 60");
+        assert_eq!(trim(&slow, &set, Duration::from_millis(200), &stop).unwrap(), None);
+        let broken = engine(&desk, "echo no >&2; exit 9");
+        let error = trim(&broken, &set, minute, &stop).unwrap_err().to_string();
+        assert!(error.contains("exit status: 9: no"), "{error}");
+        assert_eq!(names(&set), ["x", "y"]);
+    }
+}
