@@ -20,12 +20,6 @@ echo '#2 INITED cov: 10 ft: 20 corp: 3/60b exec/s: 0 rss: 30Mb' >&2
 echo 'rekeylab: executions=65536 calls=1000000' >&2
 ";
 
-/// Hands an input over that breaks an invariant, and goes on.
-const HAND_OVER: &str = "\
-printf '# rekeylab sequence 1\nd0 = create-device\ns0 = create-session d0\nexchange-key s0\n\
-session-status s0\nfinish-refresh s0\n' > \"$REKEYLAB_FOUND/crash-a-1\"
-";
-
 /// Leaves an artifact and dies of an invariant, as a target does that does not hand over.
 const CRASH: &str = "\
 printf '# rekeylab sequence 1\\nd0 = create-device\\ns0 = create-session d0\\nexchange-key s0\\n\
@@ -321,6 +315,12 @@ mod with_faults {
     use rekeylab_faults::Fault;
 
     use super::*;
+
+    /// Hands an input over that breaks an invariant, and goes on.
+    const HAND_OVER: &str = "\
+printf '# rekeylab sequence 1\nd0 = create-device\ns0 = create-session d0\nexchange-key s0\n\
+session-status s0\nfinish-refresh s0\n' > \"$REKEYLAB_FOUND/crash-a-1\"
+";
 
     fn planted(script: &str) -> Bench {
         let mut bench = Bench::new(script);
