@@ -1,6 +1,6 @@
 //! A layer that a command looks into, and cannot look into here, is no pass.
 
-use rekeylab::observation::{Layer, Layers};
+use rekeylab::observation::Layer;
 
 use crate::harness::{CLEAN, Desk, Ran, WRONG};
 
@@ -51,6 +51,8 @@ fn every_command_that_looks_into_the_heap_hears_that_it_did_not() {
 #[cfg(feature = "faults")]
 #[test]
 fn every_command_without_each_layer() {
+    use rekeylab::observation::Layers;
+
     let desk = Desk::new();
     desk.file("clean.seq", CLEAN);
     for (line, looks_into) in [
