@@ -1,6 +1,8 @@
 //! A layer that a command looks into, and cannot look into here, is no pass.
 
-use rekeylab::observation::{Layer, Layers};
+use rekeylab::observation::Layer;
+#[cfg(feature = "faults")]
+use rekeylab::observation::Layers;
 
 use crate::harness::{CLEAN, Desk, Ran, WRONG};
 
