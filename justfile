@@ -9,9 +9,9 @@ default:
 check:
     ci/check.sh
 
-# What a pull request must pass; how many seconds each fuzz target runs.
-gate seconds="20":
-    ci/gate.sh {{seconds}}
+# What a pull request must pass; the options are those of `rekeylab gate`.
+gate *options:
+    ci/gate.sh {{options}}
 
 # Both, as CI does.
 ci:

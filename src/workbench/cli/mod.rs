@@ -5,10 +5,10 @@ mod canary;
 mod console;
 mod continuous;
 mod exhaust;
-pub mod exit;
 mod failure;
 mod fault;
 mod fuzz;
+mod gate;
 mod hung;
 mod hygiene;
 mod judged;
@@ -32,8 +32,8 @@ use crate::executor::layers_left_out;
 use crate::observation::Layer;
 use crate::watchdog::set_time_limit;
 
+pub use crate::exit::{self, Exit};
 use console::Console;
-pub use exit::Exit;
 pub use failure::Failure;
 
 /// What stands below the options of the top-level help.
@@ -46,6 +46,7 @@ Examples:
   rekeylab run finding.seq                       tell what one sequence breaks
   rekeylab hygiene finding.seq                   show where each secret lived and died
   rekeylab minimize crash-0a1b -o finding.seq    make it short and readable
+  rekeylab gate --base origin/main               what a change has to pass
   rekeylab list exit-codes                       what a script can rely on
 
 Exit codes: 0 all held, 1 the workbench failed, 2 bad usage, 3 an invariant was broken,
@@ -116,6 +117,7 @@ enum Command {
     Hygiene(hygiene::Options),
     Audit(audit::Options),
     Canary(canary::Options),
+    Gate(gate::Options),
     List(list::Options),
 }
 
@@ -172,6 +174,7 @@ fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure
         Command::Hygiene(options) => hygiene::run(&options, console),
         Command::Audit(options) => audit::run(&options, console),
         Command::Canary(options) => canary::run(&options, console),
+        Command::Gate(options) => gate::run(&options, console),
         Command::List(options) => list::run(&options, console),
     }
 }

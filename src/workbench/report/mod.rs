@@ -3,10 +3,15 @@
 mod aftermath;
 mod evidence;
 mod fingerprint;
+mod github;
 mod human;
 mod hygiene;
 mod json;
+mod junit;
+mod markdown;
+pub mod results;
 mod sanitizer;
+mod sarif;
 
 use crate::invariant::{Verdict, Violation};
 use crate::observation::Trace;
@@ -14,10 +19,14 @@ use crate::sequence::CallSequence;
 
 pub use aftermath::Aftermath;
 pub use fingerprint::Fingerprint;
+pub use github::annotations;
 pub use human::{Colour, story};
 pub use hygiene::{HygieneReport, LEGEND, SecretLife, Spot, Stay, hygiene_report, hygiene_text};
 pub use json::{JSON_VERSION, JsonReport, JsonViolation, json_report};
+pub use junit::junit;
+pub use markdown::markdown;
 pub use sanitizer::{abort_with, sanitizer_line};
+pub use sarif::sarif;
 
 /// Everything a report is made of.
 #[derive(Clone, Copy, Debug)]

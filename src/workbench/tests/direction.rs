@@ -23,6 +23,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("search", &["sequence", "generate", "observation"]),
     ("exhaust", &["sequence", "observation", "watchdog", "executor", "invariant"]),
     ("rules", &[]),
+    ("exit", &[]),
     ("drill", &["observation"]),
     (
         "workbench",
@@ -56,6 +57,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "workbench",
         ],
     ),
+    ("gate", &["report", "corpus", "campaign", "exit"]),
     (
         "cli",
         &[
@@ -74,6 +76,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "campaign",
             "fuzzing",
             "workbench",
+            "exit",
+            "gate",
         ],
     ),
 ];

@@ -67,7 +67,7 @@ fn trouble_with_one_file_does_not_hide_a_violation_in_another() {
 fn a_build_without_faults_says_which_command_has_them() {
     let desk = Desk::new();
     desk.file("clean.seq", CLEAN);
-    for line in ["canary", "list faults", "run clean.seq --fault finish-without-start"] {
+    for line in ["canary", "gate", "list faults", "run clean.seq --fault finish-without-start"] {
         let ran = desk.run(line);
         assert_eq!(ran.code, 2, "{line}: {ran:?}");
         assert!(ran.err.contains("try: cargo run --release --features faults -- "), "{ran:?}");

@@ -23,7 +23,7 @@ fn the_help_of_every_command_that_takes_files_has_examples() {
     let desk = Desk::new();
     for command in [
         "fuzz", "exhaust", "run", "replay", "minimize", "show", "hygiene", "audit", "canary",
-        "list",
+        "gate", "list",
     ] {
         let ran = desk.run(&format!("{command} --help"));
         assert_eq!(ran.code, 0, "{command}");

@@ -1,10 +1,11 @@
-//! Every code that the command exits with.
+//! Every code that the command exits with, and what two of them come to.
 
 /// How a run of the command ended; the numbers never change.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 #[repr(u8)]
 pub enum Exit {
     /// Every invariant held, and every expected answer came.
+    #[default]
     Held = 0,
     /// The workbench itself could not do its job.
     WorkbenchFailed = 1,

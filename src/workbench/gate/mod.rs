@@ -1,0 +1,283 @@
+//! What a change has to pass: every step runs, everything is told, and only what is new blocks.
+//!
+//! ```text
+//! steps, each a process of its own ─► findings ─► replayed on head and base ─► whose they are
+//! ```
+//!
+//! A step is this program with another command and `--format json`. One that crashes, hangs or talks
+//! nonsense does not keep the others from running, and what it told before is still told.
+
+mod again;
+mod base;
+mod changed;
+mod event;
+mod human;
+mod plan;
+mod read;
+mod step;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::campaign::StopSignal;
+use crate::exit::Exit;
+use crate::report::results::{
+    EXPECTED_ANSWER, Found, Judgement, Results, StepEnd, StepResult, Whose,
+};
+
+pub use base::Base;
+pub use changed::{Change, Kind};
+pub use event::{EVENTS_VERSION, Ending, Event};
+pub use human::human;
+pub use plan::{Seconds, usual_steps};
+
+use again::{Again, Sample};
+use read::Told;
+use step::{Child, Ended, Said};
+
+/// One step: a command of this program.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its short name; no two steps of a plan have the same.
+    pub name: String,
+    /// What it does, as a sentence fragment.
+    pub says: String,
+    /// What the program is given beside `--format json`.
+    pub arguments: Vec<String>,
+    /// After how long it is ended.
+    pub limit: Duration,
+}
+
+/// All that a gate needs to know.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The workspace, in which every command is run.
+    pub root: PathBuf,
+    /// The program of the change.
+    pub program: PathBuf,
+    /// What the change is compared with.
+    pub base: Option<Base>,
+    /// What is known of the change.
+    pub change: Change,
+    /// What is run, in order.
+    pub steps: Vec<Step>,
+    /// How long all of it may take.
+    pub budget: Duration,
+    /// Whether everything is told and nothing blocks.
+    pub is_advisory: bool,
+    /// Ends everything once somebody says stop.
+    pub stop: Arc<StopSignal>,
+}
+
+/// The least time that is worth beginning something for.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Runs all steps, compares what they found with the base, and tells everything as it comes; what it
+/// came to, and the code to exit with.
+///
+/// # Errors
+///
+/// What `tell` fails with.
+pub fn run<E>(
+    plan: &Plan,
+    tell: &mut dyn FnMut(&Event<'_>) -> Result<(), E>,
+) -> Result<(Results, Exit), E> {
+    tell(&Event::began(plan))?;
+    let mut gate = Gate { plan, started: Instant::now(), samples: Vec::new(), exit: Exit::Held };
+    let mut results = Results::default();
+    for step in &plan.steps {
+        let result = gate.step(step, &mut results.findings, tell)?;
+        tell(&Event::StepEnded(&result))?;
+        results.steps.push(result);
+    }
+    gate.compare(&mut results.findings, tell)?;
+    let blocks = results.findings.iter().any(|found| found.judgement.verdict.blocks());
+    let exit = if blocks { gate.exit.and(Exit::InvariantBroken) } else { gate.exit };
+    let ending = Ending::new(&results, exit, plan.is_advisory);
+    results.says.clone_from(&ending.says);
+    let exit = if plan.is_advisory { Exit::Held } else { exit };
+    tell(&Event::Ended(&ending))?;
+    Ok((results, exit))
+}
+
+/// A gate that is running.
+struct Gate<'a> {
+    plan: &'a Plan,
+    started: Instant,
+    /// How each finding can be seen again, in the order of the findings.
+    samples: Vec<Sample>,
+    /// What everything but the findings comes to.
+    exit: Exit,
+}
+
+impl Gate<'_> {
+    fn left(&self) -> Duration {
+        self.plan.budget.saturating_sub(self.started.elapsed())
+    }
+
+    /// Runs a step, and adds what it found that no step before has found.
+    fn step<E>(
+        &mut self,
+        step: &Step,
+        findings: &mut Vec<Found>,
+        tell: &mut dyn FnMut(&Event<'_>) -> Result<(), E>,
+    ) -> Result<StepResult, E> {
+        let mut result = StepResult {
+            step: step.name.clone(),
+            says: step.says.clone(),
+            command: command_line(&step.arguments),
+            end: StepEnd::Held,
+            seconds: 0.0,
+            notes: Vec::new(),
+        };
+        if let Some(why) = self.why_not_run() {
+            // Silence about what was not run is no pass.
+            self.exit = self.exit.and(Exit::WorkbenchFailed);
+            result.end = StepEnd::NotRun(why);
+            return Ok(result);
+        }
+        tell(&Event::StepBegan { step: &step.name })?;
+        let limit = step.limit.min(self.left());
+        let mut arguments = step.arguments.clone();
+        arguments.extend(["--format", "json"].map(str::to_owned));
+        let said = self.child(&arguments, limit, true).run(b"");
+        let told = read::read(&said.out);
+        result.seconds = said.elapsed.as_secs_f64();
+        result.notes = told.notes.clone();
+        let (exit, why) = what_it_means(&said, &told, limit < step.limit);
+        self.exit = self.exit.and(exit);
+        let mut samples = told.samples;
+        if said.ended == Ended::Code(i32::from(Exit::InvariantBroken.code())) && samples.is_empty()
+        {
+            samples.push(Sample::of_nothing(&step.name));
+        }
+        let is_found = !samples.is_empty();
+        for mut sample in samples {
+            sample.found.step.clone_from(&step.name);
+            if self.samples.iter().any(|known| known.is_same(&sample)) {
+                result.notes.push(format!("shows again: {}", sample.found.headline()));
+                continue;
+            }
+            self.complete(&mut sample);
+            if findings.iter().any(|known| explains(known, &sample.found)) {
+                result.notes.push(sample.found.story.trim_end().to_owned());
+                continue;
+            }
+            tell(&Event::Finding(&sample.found))?;
+            findings.push(sample.found.clone());
+            self.samples.push(sample);
+        }
+        result.end = match why {
+            Some(why) => StepEnd::Failed(why),
+            None if is_found => StepEnd::Found,
+            None => StepEnd::Held,
+        };
+        Ok(result)
+    }
+
+    fn why_not_run(&self) -> Option<String> {
+        if self.plan.stop.is_raised() {
+            return Some("somebody said stop".to_owned());
+        }
+        let budget = humantime::format_duration(self.plan.budget);
+        (self.left() < SHORTEST).then(|| format!("the budget of {budget} is used up"))
+    }
+
+    fn child<'a>(&'a self, arguments: &'a [String], limit: Duration, is_heard: bool) -> Child<'a> {
+        let Plan { program, root, stop, .. } = self.plan;
+        Child { program, root, arguments, limit, stop, is_heard }
+    }
+
+    /// Adds what its step did not say of a finding, by running what shows it once more.
+    fn complete(&self, sample: &mut Sample) {
+        if !sample.is_complete()
+            && self.left() >= SHORTEST
+            && let Again::Told(told) = sample.again(&self.plan.program, self.plan, self.left())
+        {
+            sample.learn(told);
+        }
+        sample.locate(&self.plan.root);
+    }
+
+    /// Says whose each finding is.
+    fn compare<E>(
+        &self,
+        findings: &mut [Found],
+        tell: &mut dyn FnMut(&Event<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if findings.is_empty() {
+            return Ok(());
+        }
+        let base = match &self.plan.base {
+            None => Err("there is no base to compare with".to_owned()),
+            Some(_) if self.left() < SHORTEST => {
+                Err("there was no time left to compare it with the base".to_owned())
+            }
+            Some(base) => {
+                tell(&Event::BaseBegan { base: base.name() })?;
+                base.program(&self.plan.root, self.left(), &self.plan.stop)
+            }
+        };
+        for (found, sample) in findings.iter_mut().zip(&self.samples) {
+            found.judgement = match &base {
+                Err(why) => Judgement { verdict: Whose::Unknown, because: why.clone() },
+                Ok(_) if self.left() < SHORTEST => Judgement {
+                    verdict: Whose::Unknown,
+                    because: "there was no time left to compare it with the base".to_owned(),
+                },
+                Ok(program) => sample.judge(self.plan, program, self.left()),
+            };
+            tell(&Event::verdict(found))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a violation that is told already is why this answer did not come: it is that of the same call.
+fn explains(known: &Found, found: &Found) -> bool {
+    found.rule == EXPECTED_ANSWER
+        && known.rule != EXPECTED_ANSWER
+        && found.line.is_some()
+        && (&known.file, known.line) == (&found.file, found.line)
+}
+
+/// What a step means beside its findings: the code, and why it is no pass.
+fn what_it_means(said: &Said, told: &Told, is_cut_by_budget: bool) -> (Exit, Option<String>) {
+    let failed = |why: String| (Exit::WorkbenchFailed.and(told.beside), Some(why));
+    let limit = humantime::format_duration(said.limit);
+    let code = match &said.ended {
+        Ended::NotStarted(why) => return failed(format!("it could not be started: {why}")),
+        Ended::Stopped => return failed("somebody said stop".to_owned()),
+        Ended::Late if is_cut_by_budget => {
+            return failed("the budget was used up while it ran".to_owned());
+        }
+        Ended::Late => return failed(format!("it did not end within {limit}, and was ended")),
+        Ended::Signal(signal) => {
+            let words = said.last_words();
+            return failed(format!("it was ended by signal {signal}{words}"));
+        }
+        Ended::Code(code) => *code,
+    };
+    let exit = Exit::ALL.iter().find(|exit| i32::from(exit.code()) == code).copied();
+    let is_pass = matches!(exit, Some(Exit::Held | Exit::InvariantBroken));
+    match exit {
+        // The findings decide what this means, and what else is wrong is told in the document.
+        Some(_) if is_pass && !told.is_whole => {
+            failed("what it told is no whole document".to_owned())
+        }
+        Some(_) if is_pass && told.beside == Exit::Held => (Exit::Held, None),
+        Some(_) if is_pass => (told.beside, Some(told.why_beside())),
+        Some(exit) => {
+            let why =
+                if told.beside == Exit::Held { exit.says().to_owned() } else { told.why_beside() };
+            (exit.and(told.beside), Some(format!("{why}{}", said.last_words())))
+        }
+        None => failed(format!("it ended with {code}{}", said.last_words())),
+    }
+}
+
+/// The command as somebody types it.
+fn command_line(arguments: &[String]) -> String {
+    format!("cargo run --release --features faults -- {}", arguments.join(" "))
+}

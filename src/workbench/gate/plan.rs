@@ -1,0 +1,131 @@
+//! The steps of a gate, chosen by what the change touches.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Step;
+use super::changed::{Change, Kind};
+use crate::campaign::TARGETS;
+
+/// What a caller chooses of the steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Seconds<'a> {
+    /// How long each fuzz target runs.
+    pub each_target: u32,
+    /// Most calls of a sequence of the exhaustive run.
+    pub depth: u8,
+    /// Where findings are written.
+    pub findings: &'a Path,
+    /// What every command is given beside its own arguments.
+    pub common: &'a [String],
+}
+
+/// How long a step may take until it is thought to hang; each takes a small part of that.
+const MINUTES: fn(u64) -> Duration = |minutes| Duration::from_secs(60 * minutes);
+
+/// Steps in the order in which they are run: those that say most in the least time come first.
+#[must_use]
+pub fn usual_steps(change: &Change, chosen: Seconds<'_>) -> Vec<Step> {
+    let findings = chosen.findings.display().to_string();
+    let step = |name: &str, says: String, arguments: &[&str], limit: Duration| Step {
+        name: name.to_owned(),
+        says,
+        arguments: arguments
+            .iter()
+            .map(|&word| word.to_owned())
+            .chain(chosen.common.to_vec())
+            .collect(),
+        limit,
+    };
+    let replay = step(
+        "replay",
+        "everything stored is run again".to_owned(),
+        &["replay", "corpus"],
+        MINUTES(10),
+    );
+    if change.kind == Kind::Documents {
+        return vec![replay];
+    }
+    let depth = chosen.depth.to_string();
+    let mut steps = vec![
+        replay,
+        step(
+            "audit",
+            "all memory is looked at after everything stored".to_owned(),
+            &["audit", "corpus"],
+            MINUTES(15),
+        ),
+        step(
+            "exhaust",
+            format!("every sequence of up to {depth} calls"),
+            &["exhaust", "--depth", &depth, "--findings", &findings],
+            MINUTES(30),
+        ),
+        step(
+            "canary",
+            "every planted fault must ring its alarm, and the honest core none".to_owned(),
+            &["canary", "--findings", &findings],
+            MINUTES(30),
+        ),
+    ];
+    for target in TARGETS {
+        let (seconds, why) = if change.touches(&target) {
+            (chosen.each_target, "")
+        } else {
+            let quarter = chosen.each_target.div_ceil(4);
+            (quarter, ", a quarter of the time, because nothing that it is about is touched")
+        };
+        let time = format!("{seconds}s");
+        steps.push(step(
+            &format!("fuzz {}", target.name),
+            format!("the engine searches for {seconds} s{why}"),
+            &["fuzz", "--target", target.name, "--time", &time, "--findings", &findings],
+            // It is built first.
+            MINUTES(30) + Duration::from_secs(seconds.into()),
+        ));
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(files: &[&str]) -> Vec<(String, String)> {
+        let change = Change::of_files(files.iter().map(|&file| file.to_owned()).collect());
+        let findings = Path::new("fuzz/findings");
+        let chosen = Seconds { each_target: 20, depth: 7, findings, common: &[] };
+        let steps = usual_steps(&change, chosen).into_iter();
+        let time = |step: &Step| {
+            let at = step.arguments.iter().position(|word| word == "--time");
+            at.map_or_else(String::new, |at| step.arguments[at + 1].clone())
+        };
+        steps.map(|step| (step.name.clone(), time(&step))).collect()
+    }
+
+    #[test]
+    fn documents_get_the_replay_alone_and_all_else_every_step() {
+        assert_eq!(names(&["README.md"]), [("replay".to_owned(), String::new())]);
+        let all = names(&["Cargo.toml"]);
+        let steps: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            steps,
+            [
+                "replay",
+                "audit",
+                "exhaust",
+                "canary",
+                "fuzz call_sequence",
+                "fuzz call_sequence_keysan",
+                "fuzz sequence_forms"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_lane_that_is_not_touched_gets_a_quarter_of_its_time() {
+        let times: Vec<String> =
+            names(&["src/driver/state.rs"]).into_iter().map(|(_, time)| time).collect();
+        assert_eq!(times, ["", "", "", "", "20s", "20s", "5s"]);
+    }
+}
