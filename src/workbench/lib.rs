@@ -36,6 +36,7 @@ pub mod report;
 pub mod rules;
 pub mod search;
 pub mod sequence;
+pub mod store;
 pub mod watchdog;
 mod workbench;
 

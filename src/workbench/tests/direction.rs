@@ -57,6 +57,19 @@ const DIRECTION: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "store",
+        &[
+            "sequence",
+            "observation",
+            "watchdog",
+            "executor",
+            "invariant",
+            "report",
+            "corpus",
+            "workbench",
+        ],
+    ),
+    (
         "cli",
         &[
             "sequence",
@@ -74,6 +87,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "campaign",
             "fuzzing",
             "workbench",
+            "store",
         ],
     ),
 ];
