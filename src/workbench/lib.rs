@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bisect;
 pub mod campaign;
 pub mod cli;
 pub mod corpus;

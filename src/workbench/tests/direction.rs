@@ -69,6 +69,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "workbench",
         ],
     ),
+    ("bisect", &[]),
     (
         "cli",
         &[
@@ -88,6 +89,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "fuzzing",
             "workbench",
             "store",
+            "bisect",
         ],
     ),
 ];
