@@ -15,16 +15,25 @@ duration=${1:-1h}
 store=${2:-}
 mkdir -p fuzz/findings
 
-# Files are only ever added here, and copied whole before they get their name.
+# Files are only ever added here, and copied whole before they get their name. The findings store is one
+# file to which several machines have something to add: it is merged, see `merge_findings`.
 copy_into() {
     local from=$1 to=$2
     mkdir -p "$to"
-    (cd "$from" && find . -type f -print0) | while IFS= read -r -d '' file; do
+    (cd "$from" && find . -type f ! -name 'findings.sqlite*' -print0) | while IFS= read -r -d '' file; do
         if [ ! -e "$to/$file" ]; then
             mkdir -p "$to/$(dirname "$file")"
             cp "$from/$file" "$to/$file.partial" && mv "$to/$file.partial" "$to/$file"
         fi
     done
+}
+
+# merge_findings FROM TO: the store of one folder takes in what that of another knows, if there is one.
+merge_findings() {
+    if [ -f "$1/findings.sqlite" ]; then
+        step "merge the findings store of $1" cargo run --quiet --release -- \
+            findings --findings "$2" import "$1/findings.sqlite"
+    fi
 }
 
 # replace FOLDER BY: the new one is complete before the old one goes.
@@ -51,7 +60,7 @@ seconds_of() {
 
 # Fuzzes, and keeps what was learnt before anything else can fail.
 search() {
-    local status=0 stored
+    local status=0 is_merged=1 stored
     mkdir -p "$working_set"
     # A store may hold a set of each lane; they eat the same.
     for stored in "$store"/call_sequence "$store"/call_sequence_keysan; do
@@ -59,13 +68,20 @@ search() {
             step "restore the working set $stored" copy_into "$stored" "$working_set"
         fi
     done
+    if [ -n "$store" ]; then
+        merge_findings "$store/findings" fuzz/findings
+    fi
     printf '\n== fuzz for %s\n' "$duration"
     bounded $(($(seconds_of "$duration") + STEP_SECONDS)) \
         cargo run --quiet --release -- fuzz --time "$duration" || status=$?
     if [ "$status" -gt "$found" ]; then found=$status; fi
     if [ -n "$store" ]; then
+        # Before the reproducers, which a new store would take for those of nobody knows whom; and what
+        # fails here must not keep them from being stored.
+        (merge_findings fuzz/findings "$store/findings") || is_merged=0
         step "store the findings" copy_into fuzz/findings "$store/findings"
         step "store the working set" copy_into "$working_set" "$store/call_sequence"
+        if [ "$is_merged" = 0 ]; then exit 1; fi
     fi
 }
 
