@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bisect;
 pub mod campaign;
 pub mod cli;
 pub mod corpus;
@@ -38,6 +39,7 @@ pub mod report;
 pub mod rules;
 pub mod search;
 pub mod sequence;
+pub mod store;
 pub mod watchdog;
 mod workbench;
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::Workbench;
 use crate::campaign::findings::Findings;
-use crate::campaign::{Finding, StopSignal, grouped, workspace_root};
+use crate::campaign::{Finding, StopSignal, grouped};
 use crate::exhaust::{self, Alphabet, Outcome, Plan, Pulse, Watch};
 use crate::watchdog::{Hang, on_hang};
 
@@ -20,8 +20,9 @@ use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
-use super::fuzz::{Display, ToldFinding, relative, stop_on_signals, stories, told_finding};
+use super::fuzz::{Display, ToldFinding, stop_on_signals, stories, told_finding};
 use super::hung::{end_when_it_hangs, what_hung};
+use super::noted::{self, Noted};
 use super::replay::jobs;
 
 /// Runs every sequence of up to N calls, judged by all invariants in the fast lane
@@ -52,6 +53,9 @@ pub(super) struct Options {
     /// Where findings are written [default: fuzz/findings]
     #[arg(long, value_name = "DIR")]
     findings: Option<PathBuf>,
+    /// What this machine is called in the findings store [default: its name]
+    #[arg(long, value_name = "NAME")]
+    machine: Option<String>,
 }
 
 /// Stands for no alphabet: they are told instead.
@@ -91,12 +95,15 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         console.note("interrupted: this is what was searched until then");
     }
 
-    let root = workspace_root().unwrap_or_default();
-    let findings = options.findings.clone();
-    let findings = findings.unwrap_or_else(|| relative(&root.join("fuzz/findings")));
+    let folder = noted::folder(options.findings.as_deref());
     // What broke something is minimised here, and a form of it may hang.
     end_when_it_hangs(&dut, name, console.format);
-    let mut findings = Findings::new(findings, &dut, name);
+    // Opened before anything is stored: a new store takes the reproducers that are there for old ones.
+    let noted = (hung.is_some() || !outcome.broken.is_empty()).then(|| {
+        let lane = format!("exhaust {}", alphabet.name);
+        Noted::open(&folder, name, noted::origin(options.machine.as_deref(), lane))
+    });
+    let mut findings = Findings::new(folder, &dut, name);
     // It is as short as any, like all that a search finds.
     if let Some(hang) = &hung {
         findings.take_hang(hang);
@@ -107,6 +114,10 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     for trouble in &findings.troubles {
         console.warning(trouble);
     }
+    let storing = noted.map_or(Exit::Held, |mut noted| {
+        findings.found.iter().for_each(|finding| noted.note(finding));
+        noted.end(console)
+    });
     let (findings_told, is_hung) = (&findings.found, hung.is_some());
     let told =
         Told { plan: &plan, fault: name, outcome: &outcome, is_hung, findings: findings_told };
@@ -118,12 +129,12 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         }
         Format::Json => console.say_json(1, &told.document(started.elapsed()))?,
     }
-    Ok(match (outcome.broken.is_empty() && !is_hung, outcome.is_interrupted) {
+    Ok(storing.and(match (outcome.broken.is_empty() && !is_hung, outcome.is_interrupted) {
         (false, _) => Exit::InvariantBroken,
         // Not everything was covered, so nothing may take it for a pass.
         (true, true) => Exit::Interrupted,
         (true, false) => missing,
-    })
+    }))
 }
 
 /// What is in each alphabet.

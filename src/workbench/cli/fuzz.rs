@@ -28,6 +28,7 @@ use super::hung::end_when_it_hangs;
 use super::looked_into::{
     ToldLane, ToldLook, looked_into_line, not_looked_into, told_lane, told_look,
 };
+use super::noted::{self, Noted};
 use super::replay::jobs;
 
 /// How often a line of progress is written where nothing can be redrawn.
@@ -39,7 +40,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// it is missing, starts from the seeds and reproducers in corpus/, and goes on from what earlier
 /// runs learnt. These first go through every layer; then the workers are shared by two lanes, or one
 /// takes turns: call_sequence makes the most calls, call_sequence_keysan looks for secrets after each.
-/// What is found is minimised and written as text. The last line says what was looked into, how
+/// What is found is minimised and written as text, and noted in the findings store; the bugs in there
+/// are tried again first. The last line says what was looked into, how
 /// much, and what was not. A lane that reaches fewer edges of the driver than its floor fails.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -73,6 +75,9 @@ pub(super) struct Options {
     /// Where findings are written [default: fuzz/findings]
     #[arg(long, value_name = "DIR")]
     findings: Option<PathBuf>,
+    /// What this machine is called in the findings store [default: its name]
+    #[arg(long, value_name = "NAME")]
+    machine: Option<String>,
 }
 
 /// A time as humantime reads it, or seconds alone.
@@ -151,8 +156,7 @@ pub(super) fn campaign(
         packed.count, packed.new_count
     ));
 
-    let findings =
-        options.findings.clone().unwrap_or_else(|| relative(&root.join("fuzz/findings")));
+    let findings = noted::folder(options.findings.as_deref());
     let plan = Plan {
         time: options.time,
         jobs: jobs(options.jobs),
@@ -170,6 +174,11 @@ pub(super) fn campaign(
         .ok(),
         store: store.cloned(),
     };
+    let lane =
+        options.target.as_deref().map_or_else(|| "fuzz".to_owned(), |it| format!("fuzz {it}"));
+    let origin = noted::origin(options.machine.as_deref(), lane);
+    let mut noted = Noted::open(&plan.findings, plan.fault, origin);
+    noted.try_again(&plan.dut, plan.own_process.as_ref(), console);
     // Of an input that kills its worker by other means, a form may hang here.
     end_when_it_hangs(&plan.dut, plan.fault, console.format);
     let outcome = search(&plan, &directories, stop, &mut |pulse, said| {
@@ -182,7 +191,11 @@ pub(super) fn campaign(
         }
         match said {
             Said::Nothing | Said::Looking(..) => {}
-            Said::Finding(finding) => display.say(&headline(finding), console),
+            Said::Finding(finding) => {
+                // At once, so that it is there however the search ends.
+                noted.note(finding);
+                display.say(&headline(finding), console);
+            }
             Said::Raw(raw) => {
                 display.say(&format!("{}: {}", raw.kind, raw.why), console);
             }
@@ -190,12 +203,14 @@ pub(super) fn campaign(
     });
     display.end();
     let outcome = outcome?;
+    outcome.findings.iter().for_each(|finding| noted.note(finding));
     tell(&outcome, &plan, console)?;
+    let storing = noted.end(console);
     let is_missing = |layer: &Layer| outcome.not_looked_into.contains(layer.name());
     let missing = Layer::ALL.into_iter().filter(is_missing).fold(Layers::NONE, Layers::with);
     let missing = console.exit_without(missing, Layers::NONE);
     Ok(Campaign {
-        exit: missing.and(exit_of(&outcome)),
+        exit: missing.and(storing).and(exit_of(&outcome)),
         engines: plan.lanes.into_iter().map(|lane| lane.binary).collect(),
         working_set: directories.working_set.clone(),
     })

@@ -1,12 +1,14 @@
 //! The command: one file a subcommand, findings on stdout, everything else on stderr.
 
 mod audit;
+mod bisect;
 mod canary;
 mod console;
 mod continuous;
 mod exhaust;
 mod failure;
 mod fault;
+mod findings;
 mod fuzz;
 mod gate;
 mod hung;
@@ -15,6 +17,9 @@ mod judged;
 mod list;
 mod looked_into;
 mod minimize;
+mod named_bug;
+mod noted;
+mod regression;
 mod replay;
 mod run;
 mod show;
@@ -41,6 +46,7 @@ const EXAMPLES: &str = "\
 Examples:
   rekeylab fuzz                                  search for a minute on every core
   rekeylab fuzz --time 8h --sanitizer address    search for a night, memory errors included
+  rekeylab findings                              every bug so far, and where it stands
   rekeylab replay                                run every reproducer and seed again
   rekeylab exhaust --depth 6                     run every sequence of up to six calls
   rekeylab run finding.seq                       tell what one sequence breaks
@@ -110,6 +116,9 @@ enum Command {
     Fuzz(fuzz::Options),
     Continuous(continuous::Options),
     Exhaust(exhaust::Options),
+    Findings(findings::Options),
+    Regression(regression::Options),
+    Bisect(bisect::Options),
     Run(run::Options),
     Replay(replay::Options),
     Minimize(minimize::Options),
@@ -167,6 +176,9 @@ fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure
         Command::Fuzz(options) => fuzz::run(&options, console),
         Command::Continuous(options) => continuous::run(&options, console),
         Command::Exhaust(options) => exhaust::run(&options, console),
+        Command::Findings(options) => findings::run(&options, console),
+        Command::Regression(options) => regression::run(&options, console),
+        Command::Bisect(options) => bisect::run(&options, console),
         Command::Run(options) => run::run(&options, console),
         Command::Replay(options) => replay::run(&options, console),
         Command::Minimize(options) => minimize::run(&options, console),

@@ -113,6 +113,9 @@ pub const ALL: &[Invariant] = &[
     wrong_answer::INVARIANT,
 ];
 
+/// The names of those that are judged by what is seen in memory: where nobody can look, they hold.
+pub(crate) const ABOUT_MEMORY: [&str; 2] = [key_leak::INVARIANT.name, key_residue::INVARIANT.name];
+
 /// The name of the invariant that no session reaches another's keys or state.
 pub(crate) const SESSION_ISOLATION: &str = session_isolation::INVARIANT.name;
 

@@ -1,6 +1,7 @@
 //! A short name that says "the same bug".
 
 use core::fmt;
+use core::str::FromStr;
 
 use super::{Aftermath, evidence};
 use crate::invariant::Violation;
@@ -29,6 +30,29 @@ impl Fingerprint {
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04x}-{:04x}", self.0 >> 16, self.0 & 0xFFFF)
+    }
+}
+
+/// A text that is no fingerprint.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{text:?} is no fingerprint; one looks like 5f0c-91ab")]
+pub struct NoFingerprint {
+    text: String,
+}
+
+impl FromStr for Fingerprint {
+    type Err = NoFingerprint;
+
+    /// Reads what [`Display`](fmt::Display) writes, and nothing else.
+    fn from_str(text: &str) -> Result<Self, NoFingerprint> {
+        let read = || {
+            let (high, low) = text.split_once('-')?;
+            let half = |digits: &str| u16::from_str_radix(digits, 16).ok().map(u32::from);
+            Some(Self(half(high)? << 16 | half(low)?))
+        };
+        // Signs, capitals and missing digits are not written again as they were read.
+        let it: Option<Self> = read().filter(|it: &Self| it.to_string() == text);
+        it.ok_or_else(|| NoFingerprint { text: text.to_owned() })
     }
 }
 
@@ -95,6 +119,17 @@ mod tests {
             Fingerprint::new(&violation, &trace, &Aftermath::default())
         };
         fingerprint(&change) != fingerprint(&|_| {})
+    }
+
+    #[test]
+    fn the_text_of_a_fingerprint_is_read_again_and_no_other_is() {
+        for number in [0, 1, 0x5F0C_91AB, u32::MAX] {
+            let fingerprint = Fingerprint(number);
+            assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
+        }
+        for wrong in ["", "5f0c91ab", "5F0C-91AB", "5f0c-91a", "+f0c-91ab", "5f0c-91ab-"] {
+            assert!(wrong.parse::<Fingerprint>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

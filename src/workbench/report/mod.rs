@@ -18,7 +18,7 @@ use crate::observation::Trace;
 use crate::sequence::CallSequence;
 
 pub use aftermath::Aftermath;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, NoFingerprint};
 pub use github::annotations;
 pub use human::{Colour, story};
 pub use hygiene::{HygieneReport, LEGEND, SecretLife, Spot, Stay, hygiene_report, hygiene_text};

@@ -59,6 +59,20 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ),
     ("gate", &["report", "corpus", "campaign", "exit"]),
     (
+        "store",
+        &[
+            "sequence",
+            "observation",
+            "watchdog",
+            "executor",
+            "invariant",
+            "report",
+            "corpus",
+            "workbench",
+        ],
+    ),
+    ("bisect", &[]),
+    (
         "cli",
         &[
             "sequence",
@@ -78,6 +92,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "workbench",
             "exit",
             "gate",
+            "store",
+            "bisect",
         ],
     ),
 ];

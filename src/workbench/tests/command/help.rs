@@ -22,8 +22,28 @@ fn alone_it_prints_short_help() {
 fn the_help_of_every_command_that_takes_files_has_examples() {
     let desk = Desk::new();
     for command in [
-        "fuzz", "exhaust", "run", "replay", "minimize", "show", "hygiene", "audit", "canary",
-        "gate", "list",
+        "fuzz",
+        "continuous",
+        "exhaust",
+        "findings",
+        "findings show",
+        "findings ignore",
+        "findings unignore",
+        "findings duplicate",
+        "findings forget",
+        "findings check",
+        "findings export",
+        "findings import",
+        "regression",
+        "run",
+        "replay",
+        "minimize",
+        "show",
+        "hygiene",
+        "audit",
+        "canary",
+        "gate",
+        "list",
     ] {
         let ran = desk.run(&format!("{command} --help"));
         assert_eq!(ran.code, 0, "{command}");

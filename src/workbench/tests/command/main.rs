@@ -5,8 +5,10 @@ mod harness;
 
 mod audit;
 mod bad_input;
+mod bisect;
 mod exhaust;
 mod exit_codes;
+mod findings;
 #[cfg(feature = "faults")]
 mod hanging;
 mod help;
@@ -14,6 +16,7 @@ mod hygiene;
 #[cfg(target_os = "linux")]
 mod missing_layers;
 mod output_files;
+mod regression;
 mod replaying;
 mod round_trips;
 mod streams;

@@ -1,0 +1,142 @@
+//! What searches tell the findings store, and what it tells them: known bugs are tried again first.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::campaign::{Finding, OwnProcess, workspace_root};
+use crate::executor::AnyDut;
+use crate::report::Fingerprint;
+use crate::store::retry::{Retried, Retry};
+use crate::store::{Build, Origin, Sighted, State, Store, StoreError, machine_name};
+
+use super::console::Console;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::fuzz::relative;
+
+/// What the driver core is called in the store.
+pub(super) const CORE: &str = "core";
+
+/// Behind that stands the name of a planted fault.
+pub(super) const CORE_WITH: &str = "core+fault:";
+
+/// What the driver core with a fault is called in the store.
+pub(super) fn driver_name(fault: Option<&str>) -> String {
+    fault.map_or_else(|| CORE.to_owned(), |fault| format!("{CORE_WITH}{fault}"))
+}
+
+/// The folder of findings: what was typed, or that of the workspace.
+pub(super) fn folder(typed: Option<&Path>) -> PathBuf {
+    let root = workspace_root().unwrap_or_default();
+    typed.map_or_else(|| relative(&root.join("fuzz/findings")), Path::to_owned)
+}
+
+/// This build on this machine, or on one of this name, at this work.
+pub(super) fn origin(machine: Option<&str>, lane: String) -> Origin {
+    let root = workspace_root().unwrap_or_else(|| PathBuf::from("."));
+    Origin {
+        build: Build::of_this_program(&root),
+        machine: machine.map_or_else(machine_name, str::to_owned),
+        lane,
+    }
+}
+
+/// A change of what is told of a bug, in one line; `None` if there was none.
+pub(super) fn change_line(retried: &Retried) -> Option<String> {
+    let Retried { bug, before, after, shown, votes } = retried;
+    let word = |state: &Option<State>| state.map_or("forgotten", State::name);
+    (before != after).then(|| {
+        format!(
+            "{} {} ({}): {} -> {}, {shown} of {votes} runs showed it",
+            bug.fingerprint,
+            bug.invariant,
+            bug.driver,
+            word(before),
+            word(after),
+        )
+    })
+}
+
+/// The store, for a search. What goes wrong with it ends no search: it is told, and the reproducers
+/// are there.
+pub(super) struct Noted {
+    store: Option<Store>,
+    driver: String,
+    origin: Origin,
+    noted: BTreeSet<Fingerprint>,
+    troubles: Vec<StoreError>,
+}
+
+impl Noted {
+    /// Opens the store of a folder for a search of the core, with a fault if one is named.
+    pub(super) fn open(folder: &Path, fault: Option<&str>, origin: Origin) -> Self {
+        let mut noted = Self {
+            store: None,
+            driver: driver_name(fault),
+            origin,
+            noted: BTreeSet::new(),
+            troubles: Vec::new(),
+        };
+        match Store::open(folder) {
+            Ok(store) => noted.store = Some(store),
+            Err(error) => noted.troubles.push(error),
+        }
+        noted
+    }
+
+    /// Tries the known bugs of the driver again, and tells what has changed.
+    pub(super) fn try_again(
+        &mut self,
+        dut: &AnyDut,
+        own_process: Option<&OwnProcess>,
+        console: &mut Console<'_>,
+    ) {
+        let Some(store) = &mut self.store else { return };
+        let origin = Origin { lane: "known bugs again".to_owned(), ..self.origin.clone() };
+        let hangs = own_process.map(|own| |sequence: &_| own.hang(sequence).is_some());
+        let hangs = hangs.as_ref().map(|hangs| hangs as _);
+        let retry = Retry { dut, driver: &self.driver, origin: &origin, hangs };
+        let mut tell = |retried: &Retried| {
+            change_line(retried).into_iter().for_each(|line| console.note(&line));
+        };
+        self.troubles.extend(retry.all(store, &mut tell).err());
+    }
+
+    /// Notes a finding, once.
+    pub(super) fn note(&mut self, finding: &Finding) {
+        let Some(store) = &mut self.store else { return };
+        if self.noted.contains(&finding.fingerprint) {
+            return;
+        }
+        let sighted = Sighted {
+            fingerprint: finding.fingerprint,
+            invariant: finding.invariant,
+            happened: &finding.happened,
+            text: &finding.text,
+            path: finding.path.as_deref(),
+        };
+        match store.note_sighted(&self.driver, &sighted, &self.origin) {
+            Ok(_) => drop(self.noted.insert(finding.fingerprint)),
+            Err(error) => self.troubles.push(error),
+        }
+    }
+
+    /// Tells what went wrong; then the workbench has failed, whatever the search has found.
+    pub(super) fn end(self, console: &mut Console<'_>) -> Exit {
+        for error in &self.troubles {
+            console.warning(&format!("what was found is not in the store: {error}"));
+            error
+                .way_out()
+                .into_iter()
+                .for_each(|way_out| console.note(&format!("  try: {way_out}")));
+        }
+        if self.troubles.is_empty() { Exit::Held } else { Exit::WorkbenchFailed }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = if error.is_about_usage() { Exit::BadUsage } else { Exit::WorkbenchFailed };
+        Self { exit, way_out: error.way_out(), message: error.to_string() }
+    }
+}
