@@ -154,7 +154,7 @@ impl StopSignal {
 /// somebody says stop.
 ///
 /// A worker that comes across a bug hands the input over and goes on, whether the bug is known or not; what
-/// bug it is, is settled meanwhile by [`Triage`]. `show` is called several times a second.
+/// bug it is, is settled meanwhile on a thread of its own. `show` is called several times a second.
 ///
 /// # Errors
 ///
