@@ -42,6 +42,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// What is found is minimised and written as text. The last line says what was looked into, how
 /// much, and what was not. A lane that reaches fewer edges of the driver than its floor fails.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(after_help = "\
 Examples:
   rekeylab fuzz --time 10m
