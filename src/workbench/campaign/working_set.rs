@@ -189,6 +189,7 @@ fn run(
             child.wait()?;
             return Ok(None);
         }
+        // No child can be waited for with a limit in a portable way.
         std::thread::sleep(Duration::from_millis(20));
     };
     let text = String::from_utf8_lossy(&fs::read(log.path())?).into_owned();

@@ -1,17 +1,15 @@
 //! `rekeylab fuzz`: the main job, from a fresh checkout to minimised findings.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::campaign::engine::{Build, Step, build, check};
+use crate::campaign::engine::{Build, build, check};
 use crate::campaign::{
     Directories, EngineError, Finding, Lane, MAIN_JOB, Outcome, OwnProcess, Plan, RawFinding, Said,
     Sanitizer, StopSignal, Store, Target, pulse_line, search, workspace_root,
@@ -21,6 +19,7 @@ use crate::observation::{Layer, Layers};
 
 use super::Format;
 use super::console::Console;
+use super::display::Display;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
@@ -29,9 +28,6 @@ use super::looked_into::{
     ToldLane, ToldLook, looked_into_line, not_looked_into, told_lane, told_look,
 };
 use super::replay::jobs;
-
-/// How often a line of progress is written where nothing can be redrawn.
-const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Searches for sequences that break an invariant, on every core
 ///
@@ -257,59 +253,6 @@ fn headline(finding: &Finding) -> String {
         "{}: {} ({} calls, fingerprint {}{mark})",
         finding.invariant, finding.happened, finding.call_count, finding.fingerprint
     )
-}
-
-/// Progress on standard error: one line that is redrawn, or a line now and then.
-pub(super) struct Display {
-    bar: Option<ProgressBar>,
-    last_line: Option<Instant>,
-}
-
-impl Display {
-    pub(super) fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        Self { bar, last_line: None }
-    }
-
-    fn step(&mut self, step: Step<'_>, console: &mut Console<'_>) {
-        match step {
-            Step::Begins(what) => self.say(what, console),
-            Step::GoesOn(line) => self.line(|| format!("  {line}"), console),
-        }
-    }
-
-    /// Shows how far the work is; it may be asked for all the time.
-    pub(super) fn line(&mut self, line: impl FnOnce() -> String, console: &mut Console<'_>) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(line());
-        } else if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
-            // The first line would say nothing yet.
-            if self.last_line.is_some() {
-                console.note(&line());
-            }
-            self.last_line = Some(Instant::now());
-        }
-    }
-
-    fn say(&self, line: &str, console: &mut Console<'_>) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| console.note(line)),
-            None => console.note(line),
-        }
-    }
-
-    pub(super) fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }
 
 /// What a machine reads of a campaign.

@@ -4,6 +4,7 @@ mod audit;
 mod canary;
 mod console;
 mod continuous;
+mod display;
 mod exhaust;
 pub mod exit;
 mod failure;
