@@ -13,5 +13,5 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 options=(--time "${1:-1h}")
-if [ -n "${2:-}" ]; then options+=(--store "$2"); fi
+if [ -n "${2:-}" ]; then options+=(--archive "$2"); fi
 exec cargo run --quiet --release -- continuous "${options[@]}" "${@:3}"

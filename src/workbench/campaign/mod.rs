@@ -46,7 +46,7 @@ pub(crate) use progress::grouped;
 pub use progress::{Pulse, pulse_line};
 pub use reproducer::{Reproducer, replay_command, reproducer};
 pub use target::{MAIN_JOB, TARGETS, Target};
-pub use working_set::{Store, trim};
+pub use working_set::{Archive, trim};
 
 use deaths::{Deaths, Next};
 use quarantine::Quarantine;
@@ -81,7 +81,7 @@ pub struct Plan {
     /// Runs again what hung; without it such inputs are kept as they are.
     pub own_process: Option<OwnProcess>,
     /// Where the working set and the findings are saved from time to time.
-    pub store: Option<Store>,
+    pub archive: Option<Archive>,
 }
 
 /// What came of a campaign.
@@ -154,7 +154,7 @@ impl StopSignal {
 /// somebody says stop.
 ///
 /// A worker that comes across a bug hands the input over and goes on, whether the bug is known or not; what
-/// bug it is, is settled meanwhile by [`Triage`]. `show` is called several times a second.
+/// bug it is, is settled meanwhile on a thread of its own. `show` is called several times a second.
 ///
 /// # Errors
 ///
@@ -285,13 +285,13 @@ pub fn search(
 /// How often a campaign saves what it has learnt.
 const SAVED_EVERY: Duration = Duration::from_secs(60);
 
-/// Saves what is new of the working set and the findings, if there is a store.
+/// Saves what is new of the working set and the findings, if there is an archive.
 fn save(plan: &Plan, directories: &Directories, outcome: &mut Outcome) {
-    let Some(store) = &plan.store else { return };
+    let Some(archive) = &plan.archive else { return };
     let saved =
-        store.save(&directories.working_set).and_then(|_| store.save_findings(&plan.findings));
+        archive.save(&directories.working_set).and_then(|_| archive.save_findings(&plan.findings));
     if let Err(error) = saved {
-        outcome.not_written.insert(format!("the store: {error}"));
+        outcome.not_written.insert(format!("the archive: {error}"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keeps a working set: restores it from a store, stores what is new in it, and trims it.
+//! Keeps a working set: restores it from an archive, archives what is new in it, and trims it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::store::bring_events;
+
 use super::StopSignal;
 use super::line::{Line, parse_line};
 
 /// A folder that outlives the machine on which a campaign runs, with working sets and findings.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub struct Archive {
     directory: PathBuf,
 }
 
@@ -37,8 +39,8 @@ pub struct Trimmed {
     pub is_taken: bool,
 }
 
-impl Store {
-    /// The store in this folder, which is made if it is not there.
+impl Archive {
+    /// The archive in this folder, which is made if it is not there.
     ///
     /// # Errors
     ///
@@ -48,7 +50,7 @@ impl Store {
         Ok(Self { directory })
     }
 
-    /// Copies what is stored of a working set into it; how many files are new there.
+    /// Copies what is archived of a working set into it; how many files are new there.
     ///
     /// # Errors
     ///
@@ -58,7 +60,7 @@ impl Store {
         copy_new(&self.place_of(working_set), working_set)
     }
 
-    /// Copies what is new in a working set into the store; how many files that were.
+    /// Copies what is new in a working set into the archive; how many files that were.
     ///
     /// # Errors
     ///
@@ -67,28 +69,33 @@ impl Store {
         copy_new(working_set, &self.place_of(working_set))
     }
 
-    /// Copies findings that are not stored yet; how many files that were.
+    /// Copies findings that are not archived yet, and what the findings store knows of them.
     ///
     /// # Errors
     ///
-    /// When a file cannot be copied.
-    pub fn save_findings(&self, findings: &Path) -> io::Result<usize> {
-        let mut count = copy_new(findings, &self.directory.join("findings"))?;
-        for entry in entries(findings)? {
-            if entry.is_dir()
-                && let Some(name) = entry.file_name()
-            {
-                count += copy_new(&entry, &self.directory.join("findings").join(name))?;
-            }
-        }
-        Ok(count)
+    /// When a file cannot be copied, or one of the two findings stores cannot be read or written.
+    pub fn save_findings(&self, findings: &Path) -> io::Result<()> {
+        bring_findings(findings, &self.findings())
     }
 
-    /// Puts a trimmed set in the place of what is stored.
+    /// Copies findings out of the archive, and what its findings store knows of them.
     ///
     /// # Errors
     ///
-    /// When it cannot be copied or renamed; what was stored is there still.
+    /// When a file cannot be copied, or one of the two findings stores cannot be read or written.
+    pub fn restore_findings(&self, findings: &Path) -> io::Result<()> {
+        bring_findings(&self.findings(), findings)
+    }
+
+    fn findings(&self) -> PathBuf {
+        self.directory.join("findings")
+    }
+
+    /// Puts a trimmed set in the place of what is archived.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be copied or renamed; what was archived is there still.
     pub fn replace(&self, working_set: &Path) -> io::Result<()> {
         let place = self.place_of(working_set);
         let fresh = beside(&place, ".fresh");
@@ -100,6 +107,21 @@ impl Store {
     fn place_of(&self, working_set: &Path) -> PathBuf {
         self.directory.join(working_set.file_name().unwrap_or_default())
     }
+}
+
+/// Brings findings from one folder to another that keeps its own.
+fn bring_findings(from: &Path, to: &Path) -> io::Result<()> {
+    // A findings store that is made anew begins with the reproducers that it finds, as if nothing else
+    // were known of them. So it hears what is known before they come.
+    bring_events(from, to).map_err(io::Error::other)?;
+    for directory in entries(from)? {
+        if directory.is_dir()
+            && let Some(name) = directory.file_name()
+        {
+            copy_new(&directory, &to.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Trims a working set to inputs that together reach what all of them do, within a time.
@@ -189,6 +211,7 @@ fn run(
             child.wait()?;
             return Ok(None);
         }
+        // No child can be waited for with a limit in a portable way.
         std::thread::sleep(Duration::from_millis(20));
     };
     let text = String::from_utf8_lossy(&fs::read(log.path())?).into_owned();
@@ -284,6 +307,9 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use crate::report::Fingerprint;
+    use crate::store::{Body, Store};
+
     use super::*;
 
     struct Desk(tempfile::TempDir);
@@ -315,39 +341,61 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_comes_back_and_nothing_twice() {
+    fn what_is_archived_comes_back_and_nothing_twice() {
         let desk = Desk::new();
         let set = desk.set("set", &["a", "b", ".hidden"]);
         fs::write(set.join("empty"), "").unwrap();
-        let store = Store::open(desk.at("store")).unwrap();
-        assert_eq!((store.save(&set).unwrap(), store.save(&set).unwrap()), (2, 0));
-        assert_eq!(names(&desk.at("store/set")), ["a", "b"]);
+        let archive = Archive::open(desk.at("archive")).unwrap();
+        assert_eq!((archive.save(&set).unwrap(), archive.save(&set).unwrap()), (2, 0));
+        assert_eq!(names(&desk.at("archive/set")), ["a", "b"]);
         let other = desk.at("elsewhere/set");
-        assert_eq!(store.restore(&other).unwrap(), 2);
+        assert_eq!(archive.restore(&other).unwrap(), 2);
         assert_eq!(names(&other), ["a", "b"]);
     }
 
     #[test]
     fn a_machine_that_died_between_two_renames_has_lost_nothing() {
         let desk = Desk::new();
-        desk.set("store/set.before", &["old"]);
-        desk.set("store/set.fresh", &["half"]);
-        let store = Store::open(desk.at("store")).unwrap();
+        desk.set("archive/set.before", &["old"]);
+        desk.set("archive/set.fresh", &["half"]);
+        let archive = Archive::open(desk.at("archive")).unwrap();
         let set = desk.at("set");
-        assert_eq!(store.restore(&set).unwrap(), 1);
+        assert_eq!(archive.restore(&set).unwrap(), 1);
         assert_eq!(names(&set), ["old"]);
-        assert_eq!(names(&desk.at("store")), ["set"]);
+        assert_eq!(names(&desk.at("archive")), ["set"]);
     }
 
     #[test]
-    fn a_trimmed_set_takes_the_place_of_what_is_stored() {
+    fn a_trimmed_set_takes_the_place_of_what_is_archived() {
         let desk = Desk::new();
-        let store = Store::open(desk.at("store")).unwrap();
-        store.save(&desk.set("set", &["a", "b"])).unwrap();
+        let archive = Archive::open(desk.at("archive")).unwrap();
+        archive.save(&desk.set("set", &["a", "b"])).unwrap();
         let trimmed = desk.set("trimmed/set", &["b"]);
-        store.replace(&trimmed).unwrap();
-        assert_eq!(names(&desk.at("store/set")), ["b"]);
-        assert_eq!(names(&desk.at("store")), ["set"]);
+        archive.replace(&trimmed).unwrap();
+        assert_eq!(names(&desk.at("archive/set")), ["b"]);
+        assert_eq!(names(&desk.at("archive")), ["set"]);
+    }
+
+    #[test]
+    fn findings_come_back_with_all_that_is_known_of_them() {
+        let desk = Desk::new();
+        let archive = Archive::open(desk.at("archive")).unwrap();
+        let (here, elsewhere) = (desk.at("here"), desk.at("elsewhere"));
+        let fingerprint: Fingerprint = "0001-0203".parse().unwrap();
+        let mut store = Store::open(&here).unwrap();
+        let ignored = |by: &str| Body::Ignored { by: by.into(), why: "waits".into(), until: None };
+        store.note("core", fingerprint, ignored("here")).unwrap();
+        desk.set("here/no-panic", &["a.seq"]);
+        archive.save_findings(&here).unwrap();
+        archive.restore_findings(&elsewhere).unwrap();
+        assert_eq!(names(&elsewhere), ["findings.sqlite", "no-panic"]);
+        assert_eq!(names(&elsewhere.join("no-panic")), ["a.seq"]);
+        let mut store = Store::open(&elsewhere).unwrap();
+        store.note("core", fingerprint, ignored("elsewhere")).unwrap();
+        archive.save_findings(&elsewhere).unwrap();
+        archive.save_findings(&here).unwrap();
+        let events = Store::open(&archive.findings()).unwrap().events().unwrap();
+        assert_eq!(events.len(), 2, "{events:?}");
     }
 
     /// An engine that merges one file, and reaches an edge with each file that it reads.

@@ -5,29 +5,29 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::campaign::{Store, trim};
+use crate::campaign::{Archive, trim};
 
 use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fuzz::{self, campaign, stop_on_signals};
 
-/// Fuzzes from a stored working set, saves what is learnt, and trims it
+/// Fuzzes from an archived working set, saves what is learnt, and trims it
 ///
 /// Restores the working set, runs the main job, saves new inputs and findings every minute and at the
-/// end, and trims the set to inputs that together reach as many edges. Nothing that was stored is lost if
+/// end, and trims the set to inputs that together reach as many edges. Nothing that was archived is lost if
 /// it is killed, the disk is full, or a bug is open: what is written is written whole, a trimmed set only
 /// takes the place of one that reaches no more, and inputs that kill the engine are put aside.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  rekeylab continuous --time 4h --store /srv/rekeylab
+  rekeylab continuous --time 4h --archive /srv/rekeylab
   while rekeylab continuous --time 1h; do :; done    # until something is found")]
 pub(super) struct Options {
     /// A folder that outlives the machine, for the working set and the findings [default: both stay in
     /// fuzz/]
-    #[arg(long, value_name = "DIR")]
-    store: Option<PathBuf>,
+    #[arg(long, alias = "store", value_name = "DIR")]
+    archive: Option<PathBuf>,
     /// How long trimming may take before the set is left as it is
     #[arg(long, default_value = "10m", value_name = "TIME", value_parser = fuzz::parse_time)]
     trim_time: Duration,
@@ -37,23 +37,23 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let open = |directory: &PathBuf| {
-        Store::open(directory.clone()).map_err(|error| {
+        Archive::open(directory.clone()).map_err(|error| {
             Failure::workbench(format!("cannot use {}: {error}", directory.display()))
         })
     };
-    let store = options.store.as_ref().map(open).transpose()?;
+    let archive = options.archive.as_ref().map(open).transpose()?;
     let stop = stop_on_signals()?;
-    let campaign = campaign(&options.fuzz, store.as_ref(), &stop, console)?;
+    let campaign = campaign(&options.fuzz, archive.as_ref(), &stop, console)?;
     let Some(engine) = campaign.engines.first().filter(|_| !stop.is_raised()) else {
         return Ok(campaign.exit);
     };
     let trimmed =
         trim(engine, &campaign.working_set, options.trim_time, &stop).and_then(|trimmed| {
-            // What is stored is only replaced by a set that reaches as much.
-            if let Some(store) = &store
+            // What is archived is only replaced by a set that reaches as much.
+            if let Some(archive) = &archive
                 && trimmed.is_some_and(|trimmed| trimmed.is_taken)
             {
-                store.replace(&campaign.working_set)?;
+                archive.replace(&campaign.working_set)?;
             }
             Ok(trimmed)
         });

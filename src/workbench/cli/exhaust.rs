@@ -17,10 +17,11 @@ use crate::watchdog::{Hang, on_hang};
 
 use super::Format;
 use super::console::Console;
+use super::display::Display;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
-use super::fuzz::{Display, ToldFinding, stop_on_signals, stories, told_finding};
+use super::fuzz::{ToldFinding, stop_on_signals, stories, told_finding};
 use super::hung::{end_when_it_hangs, what_hung};
 use super::noted::{self, Noted};
 use super::replay::jobs;

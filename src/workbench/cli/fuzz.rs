@@ -1,26 +1,25 @@
 //! `rekeylab fuzz`: the main job, from a fresh checkout to minimised findings.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::IsTerminal;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::campaign::engine::{Build, Step, build, check};
+use crate::campaign::engine::{Build, build, check};
 use crate::campaign::{
-    Directories, EngineError, Finding, Lane, MAIN_JOB, Outcome, OwnProcess, Plan, RawFinding, Said,
-    Sanitizer, StopSignal, Store, Target, pulse_line, search, workspace_root,
+    Archive, Directories, EngineError, Finding, Lane, MAIN_JOB, Outcome, OwnProcess, Plan,
+    RawFinding, Said, Sanitizer, StopSignal, Target, pulse_line, search, workspace_root,
 };
 use crate::corpus::pack;
 use crate::observation::{Layer, Layers};
 
 use super::Format;
 use super::console::Console;
+use super::display::Display;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
@@ -30,9 +29,6 @@ use super::looked_into::{
 };
 use super::noted::{self, Noted};
 use super::replay::jobs;
-
-/// How often a line of progress is written where nothing can be redrawn.
-const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Searches for sequences that break an invariant, on every core
 ///
@@ -44,6 +40,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// are tried again first. The last line says what was looked into, how
 /// much, and what was not. A lane that reaches fewer edges of the driver than its floor fails.
 #[derive(Debug, Args)]
+#[group(skip)]
 #[command(after_help = "\
 Examples:
   rekeylab fuzz --time 10m
@@ -110,10 +107,10 @@ pub(super) struct Campaign {
     pub(super) working_set: PathBuf,
 }
 
-/// Builds, searches and tells; with a store, the working set is restored first and saved meanwhile.
+/// Builds, searches and tells; with an archive, the working set and the findings are restored first and saved meanwhile.
 pub(super) fn campaign(
     options: &Options,
-    store: Option<&Store>,
+    archive: Option<&Archive>,
     stop: &Arc<StopSignal>,
     console: &mut Console<'_>,
 ) -> Result<Campaign, Failure> {
@@ -128,10 +125,15 @@ pub(super) fn campaign(
     let Some(first) = targets.first() else { return Err(Failure::usage("no target is named")) };
     let fault_name = fault.map(|fault| fault.name());
     let directories = Directories::prepare(&root, first.working_set, fault_name)?;
-    if let Some(store) = store {
-        let restored = store.restore(&directories.working_set);
-        let restored = restored.map_err(|error| cannot_restore(&error))?;
-        console.note(&format!("{restored} inputs restored from the store"));
+    let findings = noted::folder(options.findings.as_deref());
+    if let Some(archive) = archive {
+        let restored = archive.restore(&directories.working_set).map_err(|error| {
+            Failure::workbench(format!("cannot restore the working set from the archive: {error}"))
+        })?;
+        archive.restore_findings(&findings).map_err(|error| {
+            Failure::workbench(format!("cannot restore findings from the archive: {error}"))
+        })?;
+        console.note(&format!("{restored} inputs restored from the archive"));
     }
     let sources = ["corpus/seeds", "corpus/crashes"].map(|path| root.join(path));
     let sources: Vec<PathBuf> = sources.into_iter().filter(|path| path.is_dir()).collect();
@@ -156,7 +158,6 @@ pub(super) fn campaign(
         packed.count, packed.new_count
     ));
 
-    let findings = noted::folder(options.findings.as_deref());
     let plan = Plan {
         time: options.time,
         jobs: jobs(options.jobs),
@@ -172,7 +173,7 @@ pub(super) fn campaign(
             Some(Arc::clone(stop)),
         )
         .ok(),
-        store: store.cloned(),
+        archive: archive.cloned(),
     };
     let lane =
         options.target.as_deref().map_or_else(|| "fuzz".to_owned(), |it| format!("fuzz {it}"));
@@ -214,10 +215,6 @@ pub(super) fn campaign(
         engines: plan.lanes.into_iter().map(|lane| lane.binary).collect(),
         working_set: directories.working_set.clone(),
     })
-}
-
-fn cannot_restore(error: &std::io::Error) -> Failure {
-    Failure::workbench(format!("cannot restore the working set from the store: {error}"))
 }
 
 /// A finding wins over everything: whatever else went wrong was said.
@@ -271,59 +268,6 @@ fn headline(finding: &Finding) -> String {
         "{}: {} ({} calls, fingerprint {}{mark})",
         finding.invariant, finding.happened, finding.call_count, finding.fingerprint
     )
-}
-
-/// Progress on standard error: one line that is redrawn, or a line now and then.
-pub(super) struct Display {
-    bar: Option<ProgressBar>,
-    last_line: Option<Instant>,
-}
-
-impl Display {
-    pub(super) fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        Self { bar, last_line: None }
-    }
-
-    fn step(&mut self, step: Step<'_>, console: &mut Console<'_>) {
-        match step {
-            Step::Begins(what) => self.say(what, console),
-            Step::GoesOn(line) => self.line(|| format!("  {line}"), console),
-        }
-    }
-
-    /// Shows how far the work is; it may be asked for all the time.
-    pub(super) fn line(&mut self, line: impl FnOnce() -> String, console: &mut Console<'_>) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(line());
-        } else if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
-            // The first line would say nothing yet.
-            if self.last_line.is_some() {
-                console.note(&line());
-            }
-            self.last_line = Some(Instant::now());
-        }
-    }
-
-    fn say(&self, line: &str, console: &mut Console<'_>) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| console.note(line)),
-            None => console.note(line),
-        }
-    }
-
-    pub(super) fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }
 
 /// What a machine reads of a campaign.

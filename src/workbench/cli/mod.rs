@@ -5,6 +5,7 @@ mod bisect;
 mod canary;
 mod console;
 mod continuous;
+mod display;
 mod exhaust;
 mod failure;
 mod fault;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::StoreError;
 use super::event::Event;
-use super::{Store, insert, schema};
+use super::{FILE_NAME, Store, insert, schema};
 
 /// What every SQLite database begins with.
 const SQLITE_HEADER: &[u8] = b"SQLite format 3\0";
@@ -53,6 +53,20 @@ impl Store {
         let events = self.events()?;
         Ok(events.iter().map(|event| event.line() + "\n").collect())
     }
+}
+
+/// Tells the store of one folder of findings what that of another knows; a folder without a store knows
+/// nothing.
+///
+/// # Errors
+///
+/// When one of them cannot be read or written.
+pub fn bring_events(from: &Path, to: &Path) -> Result<Taken, StoreError> {
+    let known = from.join(FILE_NAME);
+    if !known.exists() {
+        return Ok(Taken::default());
+    }
+    Store::open(to)?.take_in(&read_events(&known)?)
 }
 
 /// Reads the events of a file: lines of JSON, or another store, which is not changed.

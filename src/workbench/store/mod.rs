@@ -38,7 +38,7 @@ use crate::report::Fingerprint;
 pub use bug::{Bug, Ignored, told_with};
 pub use error::StoreError;
 pub use event::{Body, EVENT_VERSION, Event};
-pub use merge::{Taken, read_events};
+pub use merge::{Taken, bring_events, read_events};
 pub use origin::{Build, Origin, machine_name};
 pub use rebuild::{Rebuilt, rebuild};
 pub use schema::SCHEMA_VERSION;

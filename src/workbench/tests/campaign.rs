@@ -65,7 +65,7 @@ impl Bench {
             seed: Some(1),
             findings: directory.path().join("findings"),
             own_process: None,
-            store: None,
+            archive: None,
         };
         Self { directory, plan }
     }
