@@ -43,22 +43,6 @@ const DIRECTION: &[(&str, &[&str])] = &[
         &["sequence", "generate", "observation", "executor", "invariant", "report", "workbench"],
     ),
     (
-        "campaign",
-        &[
-            "sequence",
-            "minimize",
-            "observation",
-            "watchdog",
-            "executor",
-            "invariant",
-            "report",
-            "corpus",
-            "fuzzing",
-            "workbench",
-        ],
-    ),
-    ("gate", &["report", "corpus", "campaign", "exit"]),
-    (
         "store",
         &[
             "sequence",
@@ -71,6 +55,23 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "workbench",
         ],
     ),
+    (
+        "campaign",
+        &[
+            "sequence",
+            "minimize",
+            "observation",
+            "watchdog",
+            "executor",
+            "invariant",
+            "report",
+            "corpus",
+            "fuzzing",
+            "workbench",
+            "store",
+        ],
+    ),
+    ("gate", &["report", "corpus", "campaign", "exit"]),
     ("bisect", &[]),
     (
         "cli",
