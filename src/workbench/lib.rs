@@ -26,6 +26,9 @@ pub mod cli;
 pub mod corpus;
 #[cfg(feature = "faults")]
 pub mod drill;
+#[cfg(all(test, unix))]
+#[path = "tests/executable/mod.rs"]
+mod executable;
 pub mod executor;
 pub mod exhaust;
 pub mod exit;

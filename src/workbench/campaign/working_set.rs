@@ -307,6 +307,8 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
+    use crate::executable::write_executable;
     use crate::report::Fingerprint;
     use crate::store::{Body, Store};
 
@@ -401,14 +403,12 @@ mod tests {
     /// An engine that merges one file, and reaches an edge with each file that it reads.
     #[cfg(unix)]
     fn engine(desk: &Desk, merges: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt as _;
         let path = desk.at("engine");
         let script = format!(
             "#!/bin/sh\n[ -n \"$REKEYLAB_FOUND\" ] || exit 77\nif [ \"$1\" = -merge=1 ]; then {merges}; exit; fi\n\
              echo \"#2 DONE cov: $(ls $2 | wc -l) ft: 9 corp: 1/1b\" >&2\n"
         );
-        fs::write(&path, script).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        write_executable(&path, &script);
         path
     }
 

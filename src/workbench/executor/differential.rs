@@ -1,14 +1,14 @@
 //! The two-key differential: what follows the key and not the payload is the key, whatever it looks
 //! like.
 
-use keysan::differential::{Cause, Recording, compare_repeated};
+use keysan::differential::{Cause, Misaligned, Recording, Shape, compare_repeated};
 use keysan::gate::Gate;
 
 use super::Executor;
 use super::dut::Dut;
 use super::hygiene::{Instruments, Recorded, place_of};
 use crate::observation::{
-    Block, Following, Layer, Layers, Place, TextFollowing, TextPlace, Trace, Void,
+    Block, Following, Layer, Layers, Place, Shaped, TextFollowing, TextPlace, Trace, Void,
 };
 use crate::sequence::CallSequence;
 use crate::sequence::expand::World;
@@ -141,7 +141,7 @@ impl Executor {
             let (shown, call) = shown[following.record as usize];
             let place = place_of_word(instruments, dut, shown, following.word as usize);
             // Between blocks there is nothing to name; it is told all the same.
-            let place = place.unwrap_or(Place::Shape);
+            let place = place.unwrap_or(Place::Shape { of: Shaped::Gap });
             followings.push(Following { call, place, word_count: following.words });
         };
         let compared = compare_repeated(base_run, again, other_key, other_payload, note);
@@ -152,7 +152,8 @@ impl Executor {
             Err(misaligned) if misaligned.cause() == Cause::Key => {
                 let record = misaligned.first_record() as usize;
                 let call = shown.get(record).map_or(0, |&(_, call)| call);
-                followings.push(Following { call, place: Place::Shape, word_count: 0 });
+                let place = Place::Shape { of: shaped(&misaligned, shown.get(record)) };
+                followings.push(Following { call, place, word_count: 0 });
                 false
             }
             Err(_) => true,
@@ -162,6 +163,17 @@ impl Executor {
         }
         differential.runs.iter_mut().for_each(RunRecord::clear);
         self.differential = differential;
+    }
+}
+
+/// What is another with another key, where the runs have records of different shapes.
+fn shaped(misaligned: &Misaligned, shown: Option<&(Recorded, u32)>) -> Shaped {
+    let shape = misaligned.with_other_key.map(|departure| departure.shape);
+    match (shape, shown) {
+        (Some(Shape::Excuses), _) => Shaped::Home,
+        (Some(Shape::Words), Some((Recorded::Heap, _))) => Shaped::Heap,
+        (Some(Shape::Words), Some((Recorded::Leftovers(_), _))) => Shaped::Stack,
+        _ => Shaped::Way,
     }
 }
 

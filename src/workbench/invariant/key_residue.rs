@@ -41,7 +41,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             count => format!("{count} words follow"),
         };
         let happened = match following.place {
-            Place::Shape => format!("{} follows the key", Place::Shape),
+            place @ Place::Shape { .. } => format!("{place} follows the key"),
             place => format!("{words} the key and not the payload, from {place}"),
         };
         verdict.violations.push(Violation {

@@ -107,6 +107,6 @@ fn start_of(sighting: &Sighting) -> Option<i64> {
         | Place::Log { .. }
         | Place::Debug { .. }
         | Place::Panic { .. }
-        | Place::Shape => return None,
+        | Place::Shape { .. } => return None,
     })
 }

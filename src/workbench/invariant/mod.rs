@@ -34,7 +34,8 @@ use rekeylab_ddi::Hresult;
 use crate::observation::{Before, Observation, Place, Trace};
 use crate::sequence::Call;
 pub use model::{
-    Answer, CompletionFault, Disagreement, Divergence, KeyName, Model, ModelSession, Processed,
+    Answer, CompletionFault, Disagreement, Divergence, Instead, KeyName, Model, ModelSession,
+    Processed,
 };
 pub use remembered::write_remembered;
 use remembered::{Remembers, nothing};

@@ -60,7 +60,8 @@ fn remembers(Remembered { standings, .. }: &Remembered<'_>, hash: &mut StateHash
 /// a random number that is not its own, and `wrong-key-epoch` says what is known.
 fn foreign_keys(case: &Case<'_>, verdict: &mut Verdict) {
     for divergence in case.divergences {
-        if let Disagreement::Plaintext { submitted, expected, used: Some(used) } = &divergence.about
+        if let Disagreement::Plaintext { submitted, expected, used: Some(used), .. } =
+            &divergence.about
             && used.session != expected.session
             && !case.model.share_first_key(used.session, expected.session)
             && !verdict.claims(divergence.call)

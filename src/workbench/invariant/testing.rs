@@ -86,7 +86,8 @@ pub(super) fn process_under_refreshed(
     process_with(trace, submitted, retired, &key);
 }
 
-fn process_with(trace: &mut Trace, submitted: usize, retired: usize, key: &[u8; 16]) {
+/// The same, under any sixteen bytes.
+pub(super) fn process_with(trace: &mut Trace, submitted: usize, retired: usize, key: &[u8; 16]) {
     let Call::SubmitBuffer { iv, count, .. } = trace.calls[submitted].call else { panic!() };
     let mut bytes = trace.buffer_of(&trace.calls[submitted]).to_vec();
     rekeylab_cipher::ctr_xor(key, iv, count, &mut bytes).unwrap();

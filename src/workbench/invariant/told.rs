@@ -3,7 +3,7 @@
 //! A key that was never updated also leaves the old one behind, a call earlier. Whoever reads only that
 //! looks for a missing wipe, and there is none.
 
-use super::{Verdict, Violation, key_residue, wrong_answer};
+use super::{Verdict, Violation, key_residue, wrong_answer, wrong_key_epoch};
 use crate::observation::Layer;
 
 /// How much a violation says about its bug; what says most comes first.
@@ -25,12 +25,15 @@ impl Violation {
         match layer.filter(|_| self.is_residue()) {
             Some(Layer::Stack | Layer::Registers) => Weight::Passed,
             Some(_) => Weight::Kept,
-            // Room that is missing is a symptom of whatever keeps it.
-            None if self.is_inferred && self.invariant == wrong_answer::INVARIANT.name => {
-                Weight::Kept
-            }
+            // Room that is missing is a symptom of whatever keeps it, and the home of a bound key that
+            // is empty one of whatever became of the command.
+            None if self.is_inferred && self.is_about_what_is_there() => Weight::Kept,
             None => Weight::Used,
         }
+    }
+
+    fn is_about_what_is_there(&self) -> bool {
+        [wrong_answer::INVARIANT.name, wrong_key_epoch::INVARIANT.name].contains(&self.invariant)
     }
 
     /// Whether it says no more than that a secret was left somewhere.

@@ -1,7 +1,7 @@
 //! `wrong-key-epoch`: a buffer is processed under the key in force when it was submitted.
 
 use super::{
-    Case, Disagreement, Divergence, Invariant, Verdict, Violation, abort_function, nothing,
+    Case, Disagreement, Divergence, Instead, Invariant, Verdict, Violation, abort_function, nothing,
 };
 use crate::observation::{EmptyHome, Home, Place, SecretName};
 use crate::sequence::expand::{self, World};
@@ -39,7 +39,8 @@ fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
             continue;
         }
         let by = by_other_means(case, index, secret);
-        let happened = match held_instead(case, call, home) {
+        let held = held_instead(case, call, home);
+        let happened = match held {
             Some(held) => format!("{by}{home} held {held}"),
             None => format!("{by}{secret} was not in {home}"),
         };
@@ -50,7 +51,8 @@ fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
             happened,
             expected: format!("{secret}, which is in force, to be in its home"),
             rules: "R-17 R-19 INV-02",
-            is_inferred: false,
+            // A command that is gone has no home either; what became of its buffer shows later.
+            is_inferred: held.is_none() && matches!(home, Home::BoundKey { .. }),
             place: None,
         });
     }
@@ -83,7 +85,8 @@ fn has_rung(verdict: &Verdict, session: u16) -> bool {
 
 fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
     for divergence in case.divergences {
-        let Disagreement::Plaintext { submitted, expected, used } = &divergence.about else {
+        let Disagreement::Plaintext { submitted, expected, used, instead } = &divergence.about
+        else {
             continue;
         };
         if verdict.claims(divergence.call) || verdict.is_echo(divergence.call) {
@@ -92,15 +95,19 @@ fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
         if has_rung(verdict, expected.session) {
             continue;
         }
-        let happened = match used {
-            Some(used) => format!("the buffer of call {submitted} was processed under {used}"),
-            None => match wrong_blocks(case, divergence.call, *submitted) {
-                Some(blocks) => {
-                    format!("the buffer of call {submitted} came back wrong in {blocks}")
-                }
-                None => format!(
-                    "the buffer of call {submitted} was processed under no key that the client knows"
-                ),
+        let buffer = format!("the buffer of call {submitted}");
+        let happened = match (used, instead) {
+            (Some(used), _) => format!("{buffer} was processed under {used}"),
+            (None, Some(Instead::Nothing)) => format!("{buffer} came back as it was submitted"),
+            (None, Some(Instead::Zeros)) => {
+                format!("{buffer} was processed under a key that is all zero")
+            }
+            (None, Some(Instead::Mixed { key, random_of })) => format!(
+                "{buffer} was processed under {key}, XORed with the random number of s{random_of}"
+            ),
+            (None, None) => match wrong_blocks(case, divergence.call, *submitted) {
+                Some(blocks) => format!("{buffer} came back wrong in {blocks}"),
+                None => format!("{buffer} was processed under no key that the client knows"),
             },
         };
         verdict.violations.push(Violation {
@@ -141,7 +148,9 @@ fn wrong_blocks(case: &Case<'_>, retired: usize, submitted: usize) -> Option<Str
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{process_under, rings, trace_of, violations};
+    use super::super::testing::{
+        process_under, process_under_refreshed, process_with, rings, trace_of, violations,
+    };
     use crate::observation::{EmptyHome, Home, Place, SecretKind, SecretName, Sighting};
 
     const CALLS: &str = "d0 = create-device -> ok
@@ -206,6 +215,39 @@ mod tests {
         let mut trace = trace_of(CALLS);
         process_under(&mut trace, 5, 6, 999);
         assert_eq!(rings(&trace), ["wrong-key-epoch"]);
+    }
+
+    #[test]
+    fn what_explains_a_buffer_under_no_key_is_named() {
+        let happened = |trace: &_| {
+            assert_eq!(rings(trace), ["wrong-key-epoch"]);
+            violations(trace)[0].happened.clone()
+        };
+        let mut zeros = trace_of(CALLS);
+        process_with(&mut zeros, 5, 6, &[0; 16]);
+        let text = "the buffer of call 5 was processed under a key that is all zero";
+        assert_eq!(happened(&zeros), text);
+
+        let mut untouched = trace_of(CALLS);
+        let ciphertext = untouched.buffer_of(&untouched.calls[5]).to_vec();
+        let start = untouched.calls[6].buffer.start as usize;
+        untouched.bytes[start..start + ciphertext.len()].copy_from_slice(&ciphertext);
+        assert_eq!(happened(&untouched), "the buffer of call 5 came back as it was submitted");
+
+        let mut mixed = trace_of(
+            "d0 = create-device -> ok
+            s0 = create-session d0 -> ok
+            s1 = create-session d0 -> ok
+            exchange-key s0 key=7 -> ok
+            exchange-key s1 key=8 -> ok
+            start-refresh s1 -> ok
+            submit-buffer s0 iv=1 count=0 len=48 -> ok
+            retire 1 -> ok",
+        );
+        process_under_refreshed(&mut mixed, 6, 7, 7, 5);
+        let text = "the buffer of call 6 was processed under K[s0, epoch 0], XORed with the random \
+                    number of s1";
+        assert_eq!(happened(&mixed), text);
     }
 
     #[test]

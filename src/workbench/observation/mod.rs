@@ -17,8 +17,8 @@ use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};
 pub use layer::{Layer, Layers};
 pub use lifetime::{Cause, Lifetime};
 pub use sighting::{
-    Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Sighting, Stay,
-    StrayWrite, TextFollowing, TextPlace,
+    Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Shaped, Sighting,
+    Stay, StrayWrite, TextFollowing, TextPlace,
 };
 pub use standing::{Before, DeviceStanding, Phase, SessionStanding, Standings};
 pub use state_hash::{StateHash, StateId};

@@ -138,8 +138,26 @@ pub enum Place {
         /// Where in it, in bytes.
         offset: u32,
     },
-    /// In how much there is, or where: with another key the same calls leave other shapes.
-    Shape,
+    /// In how much there is, or where: with another key the same calls leave another shape.
+    Shape {
+        /// What is another.
+        of: Shaped,
+    },
+}
+
+/// What can have another shape with another key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shaped {
+    /// How much of the heap is in use.
+    Heap,
+    /// How deep the stack of a call is.
+    Stack,
+    /// Where a home lies.
+    Home,
+    /// What is done at all.
+    Way,
+    /// What lies in the heap between blocks.
+    Gap,
 }
 
 impl Place {
@@ -156,7 +174,7 @@ impl Place {
             Self::Stack { .. } => Layer::Stack,
             Self::Register { .. } => Layer::Registers,
             Self::Static { .. } | Self::ThreadLocal { .. } => Layer::Statics,
-            Self::Shape => Layer::Differential,
+            Self::Shape { .. } => Layer::Differential,
         }
     }
 }
@@ -286,7 +304,13 @@ impl fmt::Display for Place {
             Self::ThreadLocal { name, offset } => {
                 write!(f, "the thread-local {name}, at byte {offset}")
             }
-            Self::Shape => f.write_str("how much memory is used, or where"),
+            Self::Shape { of } => f.write_str(match of {
+                Shaped::Heap => "how much of the heap is in use",
+                Shaped::Stack => "how much stack the call took",
+                Shaped::Home => "where a home of a secret lies",
+                Shaped::Way => "what the driver does",
+                Shaped::Gap => "the heap between two blocks",
+            }),
         }
     }
 }

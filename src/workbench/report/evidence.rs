@@ -176,7 +176,10 @@ fn mark(call: u32, secret: Option<&SecretName>, place: &Place) -> Mark {
         Place::Panic { encoding } => mark.encoding = 0x80 | *encoding as u8,
         Place::Static { name, .. } => mark.name = stem(name),
         Place::ThreadLocal { name, .. } => (mark.name, mark.encoding) = (stem(name), 1),
-        Place::Output { .. } | Place::Stack { .. } | Place::Register { .. } | Place::Shape => {}
+        Place::Output { .. }
+        | Place::Stack { .. }
+        | Place::Register { .. }
+        | Place::Shape { .. } => {}
     }
     mark
 }

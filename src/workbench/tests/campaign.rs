@@ -2,7 +2,6 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +9,10 @@ use std::time::{Duration, Instant};
 use keysan::heap::ScanningAllocator;
 use rekeylab::campaign::{Directories, Lane, Outcome, Plan, Sanitizer, StopSignal, Target, search};
 use rekeylab::executor::AnyDut;
+
+use executable::write_executable;
+
+mod executable;
 
 #[global_allocator]
 static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
@@ -50,8 +53,7 @@ impl Bench {
         let find = "for a in \"$@\"; do case $a in -artifact_prefix=*) prefix=${a#*=};; esac; done";
         let engine = |&(name, script): &(&str, &str)| {
             let engine = directory.path().join(format!("engine-{name}"));
-            std::fs::write(&engine, format!("#!/bin/sh\n{find}\n{script}")).unwrap();
-            std::fs::set_permissions(&engine, PermissionsExt::from_mode(0o755)).unwrap();
+            write_executable(&engine, &format!("#!/bin/sh\n{find}\n{script}"));
             lane(name, engine)
         };
         let plan = Plan {

@@ -96,6 +96,24 @@ pub enum Disagreement {
         expected: KeyName,
         /// A key that would explain the bytes, if the client knows one.
         used: Option<KeyName>,
+        /// What else would, if no key does.
+        instead: Option<Instead>,
+    },
+}
+
+/// What a buffer was processed under, if it was no key that ever was in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Instead {
+    /// Nothing: it came back as it was submitted.
+    Nothing,
+    /// Sixteen bytes of zero.
+    Zeros,
+    /// A key and a random number that was drawn for a refresh of another.
+    Mixed {
+        /// The key.
+        key: KeyName,
+        /// Whose random number it was XORed with.
+        random_of: u16,
     },
 }
 

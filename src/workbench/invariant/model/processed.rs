@@ -2,7 +2,7 @@
 
 use rekeylab_ddi::Completion;
 
-use super::{KeyName, Model};
+use super::{Instead, KeyName, Model};
 use crate::observation::{Phase, Trace};
 use crate::sequence::Call;
 
@@ -64,6 +64,31 @@ impl Model {
             }
         }
         keys
+    }
+
+    /// What explains bytes that none of the keys does.
+    pub(super) fn explained_otherwise(
+        &self,
+        keys: &[(KeyName, [u8; 16])],
+        explains: impl Fn(&[u8; 16]) -> bool,
+    ) -> Option<Instead> {
+        if explains(&[0; 16]) {
+            return Some(Instead::Zeros);
+        }
+        let randoms = (0..).zip(&self.sessions).flat_map(|(slot, session)| {
+            let last = session.last_random.filter(|random| *random != session.random);
+            let drawn = [Some(session.random), last].into_iter().flatten();
+            drawn.filter(|random| *random != [0; 16]).map(move |random| (slot, random))
+        });
+        for (random_of, random) in randoms {
+            for &(key, mut mixed) in keys {
+                mixed.iter_mut().zip(random).for_each(|(key, random)| *key ^= random);
+                if explains(&mixed) {
+                    return Some(Instead::Mixed { key, random_of });
+                }
+            }
+        }
+        None
     }
 }
 

@@ -5,7 +5,7 @@ use rekeylab_ddi::{Completion, Hresult, SessionStatus};
 use super::predict::{DrawResult, last_count};
 use super::processed::is_plaintext_of;
 use super::state::{KeyName, ModelCommand, ModelDevice, ModelSession, Place};
-use super::{Answer, CompletionFault, Disagreement, Divergence, Effect, Model};
+use super::{Answer, CompletionFault, Disagreement, Divergence, Effect, Instead, Model};
 use crate::observation::{Observation, Phase, RetireRoom, Trace, UNTOUCHED};
 use crate::sequence::expand::World;
 use crate::sequence::{Call, expand};
@@ -351,6 +351,11 @@ impl Model {
         let explains =
             |key: &[u8; 16]| is_plaintext_of(surface, ciphertext, key, command.iv, command.count);
         let used = keys.iter().find(|(_, key)| explains(key)).map(|&(name, _)| name);
+        let instead = match used {
+            Some(_) => None,
+            None if surface == ciphertext => Some(Instead::Nothing),
+            None => self.explained_otherwise(&keys, explains),
+        };
         let answer = Answer {
             code: Hresult::S_OK,
             because: "a buffer keeps the key of the moment it was submitted",
@@ -360,6 +365,7 @@ impl Model {
             submitted: command.submitted,
             expected: command.key_name,
             used: used.filter(|&name| name != command.key_name),
+            instead,
         };
         self.diverge(index, seen, answer, about);
     }

@@ -1,8 +1,6 @@
 //! A workspace with scripts in place of the program of a change and that of its base.
 
 use std::convert::Infallible;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +9,8 @@ use rekeylab::campaign::StopSignal;
 use rekeylab::exit::Exit;
 use rekeylab::gate::{Base, Change, Plan, Step, run};
 use rekeylab::report::results::{Results, StepEnd};
+
+use crate::executable::write_executable;
 
 pub(crate) struct Bench {
     directory: tempfile::TempDir,
@@ -89,8 +89,8 @@ fn script(directory: &Path, name: &str, cases: &[(&str, &str)]) -> PathBuf {
     let path = directory.join(name);
     let case = |(word, does): &(&str, &str)| format!("{word})\n{does}\n;;\n");
     let cases: String = cases.iter().map(case).collect();
-    fs::write(&path, format!("#!/bin/sh\ncase \"$1\" in\n{cases}*) exit 2;;\nesac\n")).unwrap();
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    let text = format!("#!/bin/sh\ncase \"$1\" in\n{cases}*) exit 2;;\nesac\n");
+    write_executable(&path, &text);
     path
 }
 

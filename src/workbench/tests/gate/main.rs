@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod bench;
+#[path = "../executable/mod.rs"]
+mod executable;
 
 mod base;
 mod steps;
