@@ -30,6 +30,7 @@ step "format" cargo fmt --all --check
 step "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 step "lints, with planted faults" \
     cargo clippy --quiet --workspace --all-targets --features faults -- -D warnings
+step "the fuzz targets compile without the command" cargo check --quiet -p rekeylab-fuzz
 step "the comparison with peers compiles" \
     cargo check --quiet --locked --all-targets --manifest-path benches/peers/Cargo.toml
 step "the foreign ciphers compile" cargo check --quiet --locked --all-targets \

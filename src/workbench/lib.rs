@@ -20,19 +20,24 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "command")]
 pub mod bisect;
+#[cfg(feature = "command")]
 pub mod campaign;
+#[cfg(feature = "command")]
 pub mod cli;
 pub mod corpus;
 #[cfg(feature = "faults")]
 pub mod drill;
-#[cfg(all(test, unix))]
+#[cfg(all(test, unix, feature = "command"))]
 #[path = "tests/executable/mod.rs"]
 mod executable;
 pub mod executor;
 pub mod exhaust;
+#[cfg(feature = "command")]
 pub mod exit;
 pub mod fuzzing;
+#[cfg(feature = "command")]
 pub mod gate;
 pub mod generate;
 pub mod invariant;
@@ -42,6 +47,7 @@ pub mod report;
 pub mod rules;
 pub mod search;
 pub mod sequence;
+#[cfg(feature = "command")]
 pub mod store;
 pub mod watchdog;
 mod workbench;

@@ -115,12 +115,14 @@ pub const ALL: &[Invariant] = &[
 ];
 
 /// The names of those that are judged by what is seen in memory: where nobody can look, they hold.
+#[cfg(feature = "command")]
 pub(crate) const ABOUT_MEMORY: [&str; 2] = [key_leak::INVARIANT.name, key_residue::INVARIANT.name];
 
 /// The name of the invariant that no session reaches another's keys or state.
 pub(crate) const SESSION_ISOLATION: &str = session_isolation::INVARIANT.name;
 
 /// The name of the invariant that every call returns.
+#[cfg(feature = "command")]
 pub(crate) const NO_HANG: &str = no_hang::INVARIANT.name;
 
 /// The names of the invariants that say which key a buffer was processed under.

@@ -3,14 +3,19 @@
 mod aftermath;
 mod evidence;
 mod fingerprint;
+#[cfg(feature = "command")]
 mod github;
 mod human;
 mod hygiene;
 mod json;
+#[cfg(feature = "command")]
 mod junit;
+#[cfg(feature = "command")]
 mod markdown;
+#[cfg(feature = "command")]
 pub mod results;
 mod sanitizer;
+#[cfg(feature = "command")]
 mod sarif;
 
 use crate::invariant::{Verdict, Violation};
@@ -19,13 +24,17 @@ use crate::sequence::CallSequence;
 
 pub use aftermath::Aftermath;
 pub use fingerprint::{Fingerprint, NoFingerprint};
+#[cfg(feature = "command")]
 pub use github::annotations;
 pub use human::{Colour, story};
 pub use hygiene::{HygieneReport, LEGEND, SecretLife, Spot, Stay, hygiene_report, hygiene_text};
 pub use json::{JSON_VERSION, JsonReport, JsonViolation, json_report};
+#[cfg(feature = "command")]
 pub use junit::junit;
+#[cfg(feature = "command")]
 pub use markdown::markdown;
 pub use sanitizer::{abort_with, sanitizer_line};
+#[cfg(feature = "command")]
 pub use sarif::sarif;
 
 /// Everything a report is made of.

@@ -3,6 +3,8 @@
 #![cfg(feature = "faults")]
 #![allow(clippy::unwrap_used, reason = "in a test, the panic is the message")]
 
+#[cfg(unix)]
+mod campaigning;
 mod files;
 mod instances;
 mod planted;
@@ -10,6 +12,8 @@ mod planted;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+#[cfg(unix)]
+use campaigning::Bench;
 use files::File;
 use instances::instances;
 use keysan::heap::ScanningAllocator;
@@ -161,6 +165,52 @@ fn a_campaign_ends_in_the_form_that_minimising_ends_in() {
             assert_eq!(findings.found[0].fingerprint, minimized, "{}", findings.found[0].text);
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_campaign_makes_one_finding_of_all_instances_of_a_fault() {
+    check_campaign(3, |fault| (fault as usize).is_multiple_of(16));
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "takes minutes where little is optimised; ci/gate.sh runs it with --release"]
+fn a_campaign_makes_one_finding_of_all_twenty_instances_of_every_fault() {
+    check_campaign(20, |_| true);
+}
+
+/// Lets an engine hand so many instances of each wanted fault over to a campaign, which is to find one
+/// bug.
+#[cfg(unix)]
+fn check_campaign(count: usize, is_wanted: impl Fn(Fault) -> bool) {
+    let _alone = alone();
+    let mut workbench = Workbench::new();
+    let mut problems = String::new();
+    for (fault, file) in shortest_reproducers() {
+        if !is_wanted(fault) {
+            continue;
+        }
+        let known = file.parsed.sequence();
+        let found = with_fault(&mut workbench, fault, |workbench| {
+            instances(workbench, fault, &known, count, 0)
+        });
+        let bench = Bench::handing_over(fault, &found);
+        let outcome = bench.run();
+        let told: Vec<String> = outcome
+            .findings
+            .iter()
+            .map(|it| {
+                format!("  {} {}: {}\n{}", it.invariant, it.fingerprint, it.happened, it.text)
+            })
+            .collect();
+        let is_it = matches!(&outcome.findings[..], [it] if it.invariant == fault.rings());
+        if !is_it || !outcome.troubles.is_empty() {
+            let troubles = &outcome.troubles;
+            writeln!(problems, "{}: {troubles:?}\n{}", fault.name(), told.join("\n")).unwrap();
+        }
+    }
+    assert!(problems.is_empty(), "{problems}");
 }
 
 /// Minimises so many instances of every fault, which so many searches look for, and says everything
