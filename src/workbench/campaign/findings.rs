@@ -41,6 +41,8 @@ pub struct Finding {
     pub replay: Option<String>,
     /// Whether an earlier campaign had stored it already.
     pub is_known: bool,
+    /// What was told before of the same bug, of which this one says more.
+    pub parts: Vec<Fingerprint>,
 }
 
 /// Something a worker stopped for, of which no sequence could be made.
@@ -236,7 +238,7 @@ impl Findings {
                 (None, false)
             }
         };
-        self.drop_parts_of(&shown);
+        let parts = self.drop_parts_of(&shown);
         let replay = path.as_deref().map(|path| replay_command(path, self.fault));
         let subject = Subject {
             sequence,
@@ -257,21 +259,27 @@ impl Findings {
             path,
             replay,
             is_known,
+            parts,
         });
         true
     }
 
-    /// Takes findings back of which this one says more. A file that an earlier campaign stored stays.
-    fn drop_parts_of(&mut self, shown: &Shown) {
+    /// Takes findings back of which this one says more; says which. A file that an earlier campaign
+    /// stored stays.
+    fn drop_parts_of(&mut self, shown: &Shown) -> Vec<Fingerprint> {
+        let mut fingerprints = Vec::new();
         for index in (0..self.found.len()).rev() {
             if self.shown[index].is_part_of(shown) {
                 self.shown.remove(index);
                 let part = self.found.remove(index);
+                fingerprints.push(part.fingerprint);
+                fingerprints.extend(part.parts);
                 if let Some(path) = part.path.filter(|_| !part.is_known) {
                     remove(&path);
                 }
             }
         }
+        fingerprints
     }
 
     /// Stores a reproducer under its invariant; says where, and whether it was there already.

@@ -190,7 +190,7 @@ pub fn search(
     }
     // Said once, however long the killed take to be gone.
     let mut is_late = false;
-    let mut saved = Instant::now();
+    let (mut saved, mut saved_finding_count) = (Instant::now(), 0);
     while !team.is_empty() || !waiting.is_empty() {
         let now = Instant::now();
         if stop.is_raised() && !outcome.is_interrupted {
@@ -255,9 +255,10 @@ pub fn search(
                 _ => {}
             }
         }
-        if saved.elapsed() > SAVED_EVERY {
+        // What was found is not left to the next minute.
+        if saved.elapsed() > SAVED_EVERY || hall.finding_count > saved_finding_count {
             save(plan, directories, &mut outcome);
-            saved = Instant::now();
+            (saved, saved_finding_count) = (Instant::now(), hall.finding_count);
         }
         let pulse = pulse(&team, &hall, started, plan);
         hall.listen(&triage, Duration::ZERO, &pulse, show);

@@ -7,7 +7,7 @@ use crate::campaign::{Finding, OwnProcess, workspace_root};
 use crate::executor::AnyDut;
 use crate::report::Fingerprint;
 use crate::store::retry::{Retried, Retry};
-use crate::store::{Build, Origin, Sighted, State, Store, StoreError, machine_name};
+use crate::store::{Body, Build, Origin, Sighted, State, Store, StoreError, machine_name};
 
 use super::console::Console;
 use super::exit::Exit;
@@ -115,7 +115,12 @@ impl Noted {
             text: &finding.text,
             path: finding.path.as_deref(),
         };
-        match store.note_sighted(&self.driver, &sighted, &self.origin) {
+        let mut noted = store.note_sighted(&self.driver, &sighted, &self.origin);
+        for &part in finding.parts.iter().filter(|part| self.noted.contains(part)) {
+            let of = finding.fingerprint;
+            noted = noted.and_then(|_| store.note(&self.driver, part, Body::DuplicateOf { of }));
+        }
+        match noted {
             Ok(_) => drop(self.noted.insert(finding.fingerprint)),
             Err(error) => self.troubles.push(error),
         }

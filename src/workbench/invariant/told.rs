@@ -25,8 +25,8 @@ impl Violation {
         match layer.filter(|_| self.is_residue()) {
             Some(Layer::Stack | Layer::Registers) => Weight::Passed,
             Some(_) => Weight::Kept,
-            // Room that is missing is a symptom of whatever keeps it, and the home of a bound key that
-            // is empty one of whatever became of the command.
+            // Room that is missing is a symptom of whatever keeps it, and a home that holds nothing, or
+            // the wrong bound key, one of what is done with it later.
             None if self.is_inferred && self.is_about_what_is_there() => Weight::Kept,
             None => Weight::Used,
         }

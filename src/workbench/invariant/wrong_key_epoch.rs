@@ -3,7 +3,7 @@
 use super::{
     Case, Disagreement, Divergence, Instead, Invariant, Verdict, Violation, abort_function, nothing,
 };
-use crate::observation::{EmptyHome, Home, Place, SecretName};
+use crate::observation::{EmptyHome, Home, Place, SecretName, Sighting};
 use crate::sequence::expand::{self, World};
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -51,8 +51,8 @@ fn check_homes(case: &Case<'_>, verdict: &mut Verdict) {
             happened,
             expected: format!("{secret}, which is in force, to be in its home"),
             rules: "R-17 R-19 INV-02",
-            // A command that is gone has no home either; what became of its buffer shows later.
-            is_inferred: held.is_none() && matches!(home, Home::BoundKey { .. }),
+            // What is processed under a bound key, or answered for a key that is gone, says more.
+            is_inferred: matches!(home, Home::BoundKey { .. }) || !is_held(case, call, home),
             place: None,
         });
     }
@@ -63,6 +63,12 @@ fn held_instead<'a>(case: &Case<'a>, call: u32, home: Home) -> Option<&'a Secret
     let mut sightings = case.trace.sightings.iter();
     let seen = sightings.find(|seen| (seen.call, seen.place) == (call, Place::Home { home }))?;
     case.trace.secrets.get(seen.secret as usize)
+}
+
+/// Whether any secret was seen in a home, after a call or later.
+fn is_held(case: &Case<'_>, call: u32, home: Home) -> bool {
+    let is_in_it = |seen: &Sighting| seen.call >= call && seen.place == Place::Home { home };
+    case.trace.sightings.iter().any(is_in_it)
 }
 
 /// Names the call behind which the home was looked at, when it should have changed nothing there:

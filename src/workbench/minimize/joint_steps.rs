@@ -188,7 +188,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     }
 
     /// Two calls of one kind in each other's place; what they create keeps its name, or its users.
-    fn swap_calls(&mut self) {
+    pub(super) fn swap_calls(&mut self) {
         for (first, second) in pairs(self.len()) {
             let (one, other) = (self.best.calls[first], self.best.calls[second]);
             if one.kind() != other.kind() || one == other {

@@ -26,6 +26,9 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     /// Tries all that is one step away, as long as [`Search::calls_left`] lasts.
     pub(super) fn try_neighbours(&mut self) {
         self.lift();
+        // There are few of these, so they come while there is still something left to pay them with.
+        self.exchange_names();
+        self.swap_calls();
         self.move_forwards();
         self.replace();
         self.remove_and_replace();
