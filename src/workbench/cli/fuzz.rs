@@ -126,21 +126,28 @@ pub(super) fn campaign(
     let fault_name = fault.map(|fault| fault.name());
     let directories = Directories::prepare(&root, first.working_set, fault_name)?;
     let findings = noted::folder(options.findings.as_deref());
+    // A disk without room is no reason not to search with what there is.
+    let mut is_unwritten = false;
     if let Some(archive) = archive {
-        let restored = archive.restore(&directories.working_set).map_err(|error| {
-            Failure::workbench(format!("cannot restore the working set from the archive: {error}"))
-        })?;
-        archive.restore_findings(&findings).map_err(|error| {
-            Failure::workbench(format!("cannot restore findings from the archive: {error}"))
-        })?;
-        console.note(&format!("{restored} inputs restored from the archive"));
+        match archive.restore(&directories.working_set) {
+            Ok(count) => console.note(&format!("{count} inputs restored from the archive")),
+            Err(error) => {
+                is_unwritten = true;
+                console.warning(&format!("the working set is not restored as a whole: {error}"));
+            }
+        }
+        if let Err(error) = archive.restore_findings(&findings) {
+            is_unwritten = true;
+            console.warning(&format!("findings are not restored as a whole: {error}"));
+        }
     }
     let sources = ["corpus/seeds", "corpus/crashes"].map(|path| root.join(path));
     let sources: Vec<PathBuf> = sources.into_iter().filter(|path| path.is_dir()).collect();
     let packed = pack(&sources, &directories.working_set, first.forms)?;
-    for error in &packed.errors {
+    for error in packed.errors.iter().chain(&packed.unwritten) {
         console.warning(&error.to_string());
     }
+    is_unwritten |= packed.unwritten.is_some();
     let mut lane = |target: &Target| {
         let build_of = Build {
             root: &root,
@@ -211,17 +218,17 @@ pub(super) fn campaign(
     let missing = Layer::ALL.into_iter().filter(is_missing).fold(Layers::NONE, Layers::with);
     let missing = console.exit_without(missing, Layers::NONE);
     Ok(Campaign {
-        exit: missing.and(storing).and(exit_of(&outcome)),
+        exit: missing.and(storing).and(exit_of(&outcome, is_unwritten)),
         engines: plan.lanes.into_iter().map(|lane| lane.binary).collect(),
         working_set: directories.working_set.clone(),
     })
 }
 
 /// A finding wins over everything: whatever else went wrong was said.
-fn exit_of(outcome: &Outcome) -> Exit {
+fn exit_of(outcome: &Outcome, is_unwritten: bool) -> Exit {
     let has_found = !outcome.findings.is_empty() || !outcome.raw.is_empty();
     let has_run = outcome.lanes.iter().any(|lane| lane.input_count > 0);
-    let is_unwritten = outcome.is_storing_broken || !outcome.not_written.is_empty();
+    let is_unwritten = is_unwritten || outcome.is_storing_broken || !outcome.not_written.is_empty();
     [
         (has_found, Exit::InvariantBroken),
         (outcome.is_blind, Exit::WorkbenchFailed),

@@ -30,13 +30,16 @@ pub struct Packed {
     pub count: usize,
     /// Files that could not be read; the others are packed all the same.
     pub errors: Vec<CorpusError>,
+    /// Why some of it is not in the working set, if it could not be written.
+    pub unwritten: Option<CorpusError>,
 }
 
 /// Packs every sequence below `sources` into the directory `working_set`, in these forms.
 ///
 /// # Errors
 ///
-/// When the working set cannot be written.
+/// When the working set cannot be made. Where there is no room for a file in it, the rest of the sequences
+/// is left out.
 pub fn pack(sources: &[PathBuf], working_set: &Path, forms: Forms) -> Result<Packed, CorpusError> {
     fs::create_dir_all(working_set)
         .map_err(|source| CorpusError::Write { path: working_set.to_owned(), source })?;
@@ -63,7 +66,13 @@ pub fn pack(sources: &[PathBuf], working_set: &Path, forms: Forms) -> Result<Pac
         let mut is_new = false;
         for bytes in inputs {
             let path = working_set.join(content_name(&bytes));
-            is_new |= write_new(&path, &bytes)? == Written::New;
+            match write_new(&path, &bytes) {
+                Ok(written) => is_new |= written == Written::New,
+                Err(error) => {
+                    packed.unwritten = Some(error);
+                    return Ok(packed);
+                }
+            }
         }
         packed.count += 1;
         packed.new_count += usize::from(is_new);
