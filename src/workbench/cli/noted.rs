@@ -145,3 +145,45 @@ impl From<StoreError> for Failure {
         Self { exit, way_out: error.way_out(), message: error.to_string() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::told_with;
+
+    use super::*;
+
+    fn finding(fingerprint: &str, parts: &[Fingerprint]) -> Finding {
+        Finding {
+            invariant: "double-finish",
+            happened: "answered S_OK".to_owned(),
+            fingerprint: fingerprint.parse().unwrap(),
+            story: String::new(),
+            text: "# rekeylab sequence 1\n".to_owned(),
+            call_count: 1,
+            path: None,
+            replay: None,
+            is_known: false,
+            parts: parts.to_vec(),
+        }
+    }
+
+    #[test]
+    fn what_a_finding_says_more_of_is_told_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let origin = Origin { build: Build::named("a"), machine: "m".into(), lane: "l".into() };
+        let mut noted = Noted::open(folder.path(), None, origin);
+        let part = finding("0000-0001", &[]);
+        let never_noted = "0000-0009".parse().unwrap();
+        let whole = finding("0000-0002", &[part.fingerprint, never_noted]);
+        noted.note(&part);
+        noted.note(&whole);
+        assert!(noted.troubles.is_empty(), "{:?}", noted.troubles);
+        let bugs = Store::open(folder.path()).unwrap().bugs().unwrap();
+        let with = told_with(&bugs);
+        assert_eq!(bugs.len(), 2, "{bugs:?}");
+        assert!(
+            bugs.iter()
+                .all(|bug| { with[&(bug.driver.clone(), bug.fingerprint)] == whole.fingerprint })
+        );
+    }
+}

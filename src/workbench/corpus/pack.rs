@@ -134,4 +134,27 @@ mod tests {
         let [stored] = &texts[..] else { panic!("{both:?}") };
         assert!(str::from_utf8(stored).unwrap().contains("# Why it is here.\n"), "{stored:?}");
     }
+
+    #[test]
+    fn what_there_is_no_room_for_is_said_and_all_before_it_is_packed() {
+        let desk = tempfile::tempdir().unwrap();
+        let seeds = desk.path().join("seeds");
+        fs::create_dir(&seeds).unwrap();
+        fs::write(seeds.join("a.seq"), "# rekeylab sequence 1\nd0 = create-device\n").unwrap();
+        fs::write(seeds.join("b.seq"), "# rekeylab sequence 1\nretire 1\n").unwrap();
+        let pack_into = |name: &str| {
+            let working_set = desk.path().join(name);
+            (pack(std::slice::from_ref(&seeds), &working_set, Forms::Wire).unwrap(), working_set)
+        };
+        let mut wire = Vec::new();
+        wire::encode_into(&read(&seeds.join("b.seq")).unwrap().sequence, &mut wire);
+        // Where a directory is, there is no place for a file, whoever asks.
+        let taken = desk.path().join("set").join(content_name(&wire));
+        fs::create_dir_all(taken.join("x")).unwrap();
+        let (packed, working_set) = pack_into("set");
+        assert_eq!((packed.count, fs::read_dir(working_set).unwrap().count()), (1, 2));
+        let why = packed.unwritten.unwrap().to_string();
+        assert!(why.contains(&content_name(&wire)), "{why}");
+        assert!(pack_into("other").0.unwritten.is_none());
+    }
 }

@@ -230,3 +230,24 @@ fn place_of_word<D: Dut>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keysan::differential::Departure;
+
+    use super::*;
+
+    #[test]
+    fn what_is_another_with_another_key_is_named_by_what_was_recorded_there() {
+        let of = |shape, shown: Option<Recorded>| {
+            let departure = Departure { record: 0, region: None, shape };
+            let misaligned =
+                Misaligned { with_other_key: Some(departure), with_other_payload: None };
+            shaped(&misaligned, shown.map(|shown| (shown, 0)).as_ref())
+        };
+        assert_eq!(of(Shape::Words, Some(Recorded::Heap)), Shaped::Heap);
+        assert_eq!(of(Shape::Excuses, Some(Recorded::Heap)), Shaped::Home);
+        assert_eq!(of(Shape::Records, None), Shaped::Way);
+        assert_eq!(of(Shape::Words, Some(Recorded::Statics)), Shaped::Way);
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::read::{Told, blank, read};
+use super::read::{Told, read};
 use super::step::{Child, Ended};
 use super::{Plan, SHORTEST};
 use crate::corpus::{self, Form};
@@ -50,7 +50,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 impl Sample {
     /// A step that ended as if it had found something, and told nothing that can be read.
     pub(super) fn of_nothing(step: &str) -> Self {
-        let mut found = blank(TOLD_NOTHING);
+        let mut found = Found::of_rule(TOLD_NOTHING);
         found.happened =
             format!("{step} ended with {} and told no finding", Exit::InvariantBroken.code());
         found.expected = "what was found".to_owned();
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn an_address_is_no_part_of_what_is_left_in_memory() {
         let remnant = |at: u32| {
-            let mut found = blank("memory-remnant");
+            let mut found = Found::of_rule("memory-remnant");
             found.happened = format!("bytes 0 to 15 of k0 are left in [heap], at byte {at}");
             Sample { shown: Shown::Audit, text: None, call: None, found }
         };

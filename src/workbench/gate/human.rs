@@ -88,9 +88,9 @@ mod tests {
 
     use super::super::changed::Change;
     use super::super::event::Ending;
-    use super::super::read::blank;
     use super::*;
     use crate::exit::Exit;
+    use crate::report::results::Found;
     use crate::report::results::{Judgement, Results, StepResult, Whose};
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
         let files = vec!["src/driver/state.rs".to_owned()];
         let since = Some("main (0123456789ab)".to_owned());
         let change = Change { since, ..Change::of_files(files) };
-        let mut found = blank("double-finish");
+        let mut found = Found::of_rule("double-finish");
         found.story = "violation: double-finish\n  call 3  finish-refresh s0\n".to_owned();
         (found.file, found.line) = (Some("fuzz/findings/a.seq".to_owned()), Some(5));
         found.fingerprint = Some("5f0c-91ab".to_owned());

@@ -4,7 +4,7 @@ use serde_json::{Deserializer, Value};
 
 use super::again::{Sample, Shown};
 use crate::exit::Exit;
-use crate::report::results::{ENGINE_STOP, EXPECTED_ANSWER, Found, Judgement, MEMORY_REMNANT};
+use crate::report::results::{ENGINE_STOP, EXPECTED_ANSWER, Found, MEMORY_REMNANT};
 
 /// What a step told.
 #[derive(Debug, Default)]
@@ -140,7 +140,7 @@ fn judged_file(file: &Value, told: &mut Told) {
     for mismatch in file["mismatches"].as_array().into_iter().flatten() {
         let text = |name: &str| mismatch[name].as_str().unwrap_or("nothing").to_owned();
         let line = mismatch["line"].as_u64().and_then(|line| usize::try_from(line).ok());
-        let mut found = blank(EXPECTED_ANSWER);
+        let mut found = Found::of_rule(EXPECTED_ANSWER);
         found.happened = format!("{} answered {}", text("call"), text("answered"));
         found.expected = text("expected");
         found.file = path.map(str::to_owned);
@@ -190,7 +190,7 @@ fn report(report: &Value, file: Option<&str>, story: Option<&str>, told: &mut To
 
 fn of_violation(violation: &Value) -> Found {
     let text = |name: &str| violation[name].as_str().unwrap_or_default().to_owned();
-    let mut found = blank(violation["invariant"].as_str().unwrap_or_default());
+    let mut found = Found::of_rule(violation["invariant"].as_str().unwrap_or_default());
     (found.happened, found.expected) = (text("happened"), text("expected"));
     found.fingerprint = violation["fingerprint"].as_str().map(str::to_owned);
     found
@@ -208,7 +208,7 @@ fn finding(value: &Value) -> Sample {
 /// An artifact of which no sequence could be made.
 fn stopped_engine(raw: &Value) -> Sample {
     let text = |name: &str| raw[name].as_str().unwrap_or_default();
-    let mut found = blank(ENGINE_STOP);
+    let mut found = Found::of_rule(ENGINE_STOP);
     found.happened = format!("{}: {}", text("kind"), text("why"));
     found.expected = "an engine that goes on".to_owned();
     found.file = raw["file"].as_str().map(str::to_owned);
@@ -218,7 +218,7 @@ fn stopped_engine(raw: &Value) -> Sample {
 
 /// What an audit left, as it says it: the file, and what is where.
 fn remnant_of(line: &str) -> Sample {
-    let mut found = blank(MEMORY_REMNANT);
+    let mut found = Found::of_rule(MEMORY_REMNANT);
     let (file, what) = line.split_once(": ").unwrap_or(("", line));
     found.happened = what.to_owned();
     found.expected = "nothing of a secret in any memory".to_owned();
@@ -229,21 +229,4 @@ fn remnant_of(line: &str) -> Sample {
         .map(|file| format!("cargo run --release --features faults -- audit {file}"));
     found.story = format!("{line}\n");
     Sample { shown: Shown::Audit, text: None, call: None, found }
-}
-
-/// A finding of which only the rule is known.
-pub(super) fn blank(rule: &str) -> Found {
-    Found {
-        step: String::new(),
-        rule: rule.to_owned(),
-        happened: String::new(),
-        expected: String::new(),
-        fingerprint: None,
-        file: None,
-        line: None,
-        replay: None,
-        source: None,
-        story: String::new(),
-        judgement: Judgement::default(),
-    }
 }

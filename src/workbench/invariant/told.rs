@@ -131,6 +131,26 @@ mod tests {
         assert!(Weight::Used < Weight::Kept && Weight::Kept < Weight::Passed);
     }
 
+    /// The command is gone with its home; that its buffer never comes back is what is wrong.
+    #[test]
+    fn a_lost_buffer_is_told_before_the_empty_home_of_its_key() {
+        let mut trace = trace_of(
+            "d0 = create-device -> ok
+            s0 = create-session d0 -> ok
+            exchange-key s0 key=1 -> ok
+            submit-buffer s0 iv=1 count=0 len=16 -> ok
+            session-status s0 -> ok
+            retire 1 -> ok",
+        );
+        trace.completions.clear();
+        for seen in &mut trace.calls {
+            seen.completions = 0..0;
+        }
+        trace.secrets = vec![SecretName { kind: SecretKind::Key, session: 0, epoch: 0 }];
+        trace.empty_homes.push(EmptyHome { secret: 0, call: 4, home: Home::BoundKey { fence: 1 } });
+        assert_eq!(told(&trace), ("lost-work", 5));
+    }
+
     /// A late completion switched the key and keyed the session again; the next finish was refused, and
     /// what it would have made was already there.
     #[test]

@@ -94,6 +94,26 @@ pub struct Found {
     pub judgement: Judgement,
 }
 
+impl Found {
+    /// A finding of which only the rule is known.
+    #[must_use]
+    pub fn of_rule(rule: &str) -> Self {
+        Self {
+            step: String::new(),
+            rule: rule.to_owned(),
+            happened: String::new(),
+            expected: String::new(),
+            fingerprint: None,
+            file: None,
+            line: None,
+            replay: None,
+            source: None,
+            story: String::new(),
+            judgement: Judgement::default(),
+        }
+    }
+}
+
 /// A line of a source file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct SourceLine {
@@ -231,19 +251,11 @@ pub(super) mod testing {
     pub(in super::super) fn results() -> Results {
         let mut findings: Vec<Found> = Whose::ALL.into_iter().map(found).collect();
         // One that only a search shows, and nothing else is known of.
-        findings.push(Found {
-            step: "canary".to_owned(),
-            rule: TOLD_NOTHING.to_owned(),
-            happened: "ended with 3".to_owned(),
-            expected: "a finding".to_owned(),
-            fingerprint: None,
-            file: None,
-            line: None,
-            replay: None,
-            source: None,
-            story: String::new(),
-            judgement: Judgement::default(),
-        });
+        let mut untold = Found::of_rule(TOLD_NOTHING);
+        untold.step = "canary".to_owned();
+        untold.happened = "ended with 3".to_owned();
+        untold.expected = "a finding".to_owned();
+        findings.push(untold);
         let steps = vec![
             step("replay", StepEnd::Found),
             step("audit", StepEnd::Held),

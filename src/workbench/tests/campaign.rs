@@ -312,8 +312,11 @@ fn coverage_stays_on_the_crates_that_are_named_and_on_no_other() {
 
 #[cfg(feature = "faults")]
 mod with_faults {
+    use rekeylab::campaign::Archive;
+    use rekeylab::campaign::findings::Findings;
     use rekeylab::corpus::{Forms, pack};
     use rekeylab::executor::core_with;
+    use rekeylab::sequence::SequenceText;
     use rekeylab_faults::Fault;
 
     use super::*;
@@ -347,6 +350,44 @@ session-status s0\nfinish-refresh s0\n' > \"$REKEYLAB_FOUND/crash-a-1\"
         assert!(finding.replay.as_ref().unwrap().contains("--fault finish-without-start"));
         let again = bench.run();
         assert!(again.findings[0].is_known, "the next campaign knows it");
+    }
+
+    #[test]
+    fn what_says_more_of_a_bug_takes_the_place_of_what_was_told_and_names_it() {
+        let fault = Fault::FinishKeepsRandom;
+        let directory = tempfile::tempdir().unwrap();
+        let dut = core_with(Some(fault));
+        let mut findings = Findings::new(directory.path().to_owned(), &dut, Some(fault.name()));
+        let left = "d0 = create-device\ns0 = create-session d0\nexchange-key s0\n\
+                    start-refresh s0\nfinish-refresh s0\n";
+        let mut take = |calls: &str| {
+            let text = format!("# rekeylab sequence 1\n{calls}");
+            assert!(findings.take(&SequenceText::parse(&text).unwrap().sequence()));
+            let [finding] = &findings.found[..] else { panic!("{:?}", findings.found) };
+            finding.clone()
+        };
+        let first = take(left);
+        assert_eq!((first.invariant, &first.parts[..]), ("key-residue", &[][..]));
+        let second = take(&format!("{left}finish-refresh s0\n"));
+        assert_eq!(second.invariant, "double-finish");
+        assert_eq!(second.parts, [first.fingerprint]);
+        assert!(!first.path.unwrap().exists() && second.path.unwrap().exists());
+    }
+
+    /// A machine that dies in the next minute takes nothing along.
+    #[test]
+    fn a_finding_is_archived_while_the_search_goes_on() {
+        let mut bench = planted(&format!("{}sleep 1", hand_over()));
+        let archive = bench.directory.path().join("archive");
+        bench.plan.archive = Some(Archive::open(archive.clone()).unwrap());
+        let stop = Arc::new(StopSignal::new());
+        let mut is_archived = false;
+        // What is saved at the end is saved after the last of these.
+        let outcome = search(&bench.plan, &bench.place(), &stop, &mut |_, _| {
+            is_archived |= archive.join("findings/double-finish").is_dir();
+        });
+        assert_eq!(outcome.unwrap().findings.len(), 1);
+        assert!(is_archived);
     }
 
     /// What is stored shows a bug that the fast lane cannot see, whatever the lanes come across.
