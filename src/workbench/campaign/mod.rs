@@ -150,8 +150,8 @@ impl StopSignal {
     }
 }
 
-/// Looks through the working set, and runs the workers of built engines until the time is over or
-/// somebody says stop.
+/// Runs the workers of built engines until the time is over or somebody says stop, while the working set is
+/// looked through beside them.
 ///
 /// A worker that comes across a bug hands the input over and goes on, whether the bug is known or not; what
 /// bug it is, is settled meanwhile on a thread of its own. `show` is called several times a second.
@@ -171,11 +171,6 @@ pub fn search(
     outcome.left_behind_count = left_behind.len();
     let mut triage = Triage::start(plan, &directories.working_set, left_behind, stop);
     let mut hall = Hall::default();
-    while !hall.is_ready && !triage.is_over() {
-        hall.listen(&triage, TICK, &Pulse { total: plan.time, ..Pulse::default() }, show);
-    }
-    outcome.is_blind = hall.first_look.is_some_and(|look| look.is_void);
-    outcome.first_look = hall.first_look;
     let mut team = Team::new(plan, directories);
     let started = Instant::now();
     let deadline = started + plan.time;
@@ -275,6 +270,8 @@ pub fn search(
         show(&outcome.pulse, Said::Nothing);
     }
     hall.listen(&triage, Duration::ZERO, &outcome.pulse, show);
+    outcome.is_blind = hall.first_look.is_some_and(|look| look.is_void);
+    outcome.first_look = hall.first_look;
     outcome.take(triage.end());
     note_dead_lanes(plan, &crew, &mut outcome);
     note_blind_lanes(&mut outcome);
@@ -302,7 +299,6 @@ const TICK: Duration = Duration::from_millis(200);
 /// What is between the workers and the triage.
 #[derive(Default)]
 struct Hall {
-    is_ready: bool,
     first_look: Option<FirstLook>,
     handed_on: BTreeSet<PathBuf>,
     finding_count: usize,
@@ -337,10 +333,7 @@ impl Hall {
                     show(pulse, Said::Raw(&raw));
                 }
                 Told::Looking(done, all) => show(pulse, Said::Looking(done, all)),
-                Told::Ready(look) => {
-                    self.first_look = look;
-                    self.is_ready = true;
-                }
+                Told::Ready(look) => self.first_look = look,
             }
         }
     }

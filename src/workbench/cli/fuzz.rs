@@ -34,8 +34,8 @@ use super::replay::jobs;
 ///
 /// Needs a Rust toolchain and a C++ compiler. Installs the pinned cargo-fuzz into target/tools if
 /// it is missing, starts from the seeds and reproducers in corpus/, and goes on from what earlier
-/// runs learnt. These first go through every layer; then the workers are shared by two lanes, or one
-/// takes turns: call_sequence makes the most calls, call_sequence_keysan looks for secrets after each.
+/// runs learnt. While these go through every layer, the workers are shared by two lanes, or one takes
+/// turns: call_sequence makes the most calls, call_sequence_keysan looks for secrets after each.
 /// What is found is minimised and written as text, and noted in the findings store; the bugs in there
 /// are tried again first. The last line says what was looked into, how
 /// much, and what was not. A lane that reaches fewer edges of the driver than its floor fails.
@@ -189,14 +189,12 @@ pub(super) fn campaign(
     noted.try_again(&plan.dut, plan.own_process.as_ref(), console);
     // Of an input that kills its worker by other means, a form may hang here.
     end_when_it_hangs(&plan.dut, plan.fault, console.format);
+    let mut looking = None;
     let outcome = search(&plan, &directories, stop, &mut |pulse, said| {
-        match said {
-            Said::Looking(done, all) => {
-                display.line(|| format!("first look: {done} of {all} stored inputs"), console);
-                return;
-            }
-            _ => display.line(|| pulse_line(pulse), console),
+        if let Said::Looking(done, all) = said {
+            looking = (done < all).then(|| format!("  first look: {done} of {all}"));
         }
+        display.line(|| pulse_line(pulse) + looking.as_deref().unwrap_or_default(), console);
         match said {
             Said::Nothing | Said::Looking(..) => {}
             Said::Finding(finding) => {
