@@ -273,6 +273,7 @@ pub fn search(
     outcome.is_blind = hall.first_look.is_some_and(|look| look.is_void);
     outcome.first_look = hall.first_look;
     outcome.take(triage.end());
+    outcome.pulse.finding_count = outcome.findings.len() + outcome.raw.len();
     note_dead_lanes(plan, &crew, &mut outcome);
     note_blind_lanes(&mut outcome);
     note_empty_files(directories, &mut outcome);
