@@ -116,7 +116,7 @@ impl Noted {
             path: finding.path.as_deref(),
         };
         let mut noted = store.note_sighted(&self.driver, &sighted, &self.origin);
-        for &part in finding.parts.iter().filter(|part| self.noted.contains(part)) {
+        for &part in &finding.parts {
             let of = finding.fingerprint;
             noted = noted.and_then(|_| store.note(&self.driver, part, Body::DuplicateOf { of }));
         }

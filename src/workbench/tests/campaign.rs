@@ -321,10 +321,11 @@ mod with_faults {
 
     use super::*;
 
-    /// Hands an input over that breaks an invariant, and goes on.
+    /// Hands an input over that breaks an invariant, whole or not at all as targets do, and goes on.
     const HAND_OVER: &str = "\
 printf '# rekeylab sequence 1\nd0 = create-device\ns0 = create-session d0\nexchange-key s0\n\
-session-status s0\nfinish-refresh s0\n' > \"$REKEYLAB_FOUND/crash-a-1\"
+session-status s0\nfinish-refresh s0\n' > \"$REKEYLAB_FOUND/part\"
+mv \"$REKEYLAB_FOUND/part\" \"$REKEYLAB_FOUND/crash-a-1\"
 ";
 
     fn planted(script: &str) -> Bench {
