@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use super::StopSignal;
@@ -284,6 +284,9 @@ fn run_quietly(
     let log = tempfile::NamedTempFile::new_in(directory).map_err(cannot)?;
     let both = log.reopen().and_then(|out| Ok((out.try_clone()?, out))).map_err(cannot)?;
     command.stdin(Stdio::null()).stdout(both.0).stderr(both.1);
+    // A build is a family of processes, which has to end as one.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
     let program = PathBuf::from(command.get_program());
     let start = |source| EngineError::Start { program: program.clone(), source };
     let mut child = command.spawn().map_err(start)?;
@@ -291,8 +294,7 @@ fn run_quietly(
         match child.try_wait().map_err(start)? {
             Some(status) => break status,
             None if stop.is_raised() => {
-                let _ = child.kill();
-                let _ = child.wait();
+                end_family(&mut child);
                 return Err(EngineError::Interrupted);
             }
             None => {
@@ -313,6 +315,18 @@ fn run_quietly(
         status: status.to_string(),
         output: String::from_utf8_lossy(&output).into_owned(),
     })
+}
+
+/// Ends a process that leads a group, and with it all that it has started.
+fn end_family(child: &mut Child) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        // It may have ended by itself a moment ago.
+        let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 fn last_line(log: &Path) -> String {
@@ -381,5 +395,39 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("trying failed") && text.contains('7'), "{text}");
         assert!(text.contains("one\ntwo"), "{text}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_build_that_is_stopped_leaves_no_process_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        // The shell waits for a process of its own, as cargo does for the compiler.
+        command.args(["-c", "sleep 600 & echo $!; wait"]);
+        let stop = StopSignal::new();
+        let mut pid = None;
+        let said = run_quietly(&mut command, "trying", directory.path(), &stop, &mut |step| {
+            if let Step::GoesOn(line) = step
+                && let Ok(number) = line.parse::<i32>()
+            {
+                pid = rustix::process::Pid::from_raw(number);
+                stop.raise();
+            }
+        });
+        assert!(matches!(said, Err(EngineError::Interrupted)), "{said:?}");
+        // The system needs a moment to clear away what was killed.
+        let is_there = || rustix::process::test_kill_process(pid.unwrap()).is_ok();
+        let patience = std::time::Instant::now() + Duration::from_secs(10);
+        while is_there() && !is_zombie(pid.unwrap()) && std::time::Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!is_there() || is_zombie(pid.unwrap()));
+    }
+
+    /// Whether a process has ended and nobody has asked how: an orphan where nobody waits for orphans.
+    #[cfg(unix)]
+    fn is_zombie(pid: rustix::process::Pid) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        status.is_ok_and(|status| status.contains(") Z "))
     }
 }

@@ -9,9 +9,9 @@ use crate::corpus::{CorpusError, Written, write_new, write_new_durably};
 use crate::executor::AnyDut;
 use crate::fuzzing::{Sample, symptom};
 use crate::invariant::{Violation, Weight};
-use crate::observation::{Layers, Trace};
+use crate::observation::{Layers, Stage, Trace};
 use crate::report::{Colour, Fingerprint, Subject, story};
-use crate::sequence::CallSequence;
+use crate::sequence::{Call, CallKind, CallSequence};
 use crate::watchdog::{Hang, TIME_LIMIT};
 
 use super::directories::kind_of;
@@ -70,10 +70,16 @@ pub struct Findings {
     shown: Vec<Shown>,
     /// Artifacts of which no sequence could be made.
     pub raw: Vec<RawFinding>,
+    /// The shortest forms of what hung.
+    hung: Vec<Hang>,
+    /// Inputs that hang as one of these does, and were not looked at more closely.
+    pub hung_alike_count: usize,
     /// Symptoms that were minimised for once, whatever else the sequence showed.
     symptoms: BTreeSet<String>,
     /// What stored inputs looked like that were run here.
     pub(super) sample: Sample,
+    /// Artifacts that were not kept because there were enough of the kind.
+    pub raw_alike_count: usize,
     /// What went wrong in storing.
     pub troubles: Vec<String>,
     /// Whether something could not be stored.
@@ -81,6 +87,9 @@ pub struct Findings {
     /// Runs again what hung; without it such inputs are kept as they are.
     pub own_process: Option<OwnProcess>,
 }
+
+/// How many artifacts are kept of which the same is to be said.
+const RAW_OF_ONE_KIND: usize = 16;
 
 impl Findings {
     /// No findings of this driver; they will be stored below `directory`. A planted fault is named in
@@ -95,6 +104,9 @@ impl Findings {
             found: Vec::new(),
             shown: Vec::new(),
             raw: Vec::new(),
+            raw_alike_count: 0,
+            hung: Vec::new(),
+            hung_alike_count: 0,
             symptoms: BTreeSet::new(),
             sample: Sample::default(),
             troubles: Vec::new(),
@@ -147,7 +159,17 @@ impl Findings {
 
     /// Makes a finding of an input that ran for too long.
     fn triage_hang(&mut self, artifact: &Path, bytes: &[u8], own_process: &OwnProcess) {
-        let Some(hang) = own_process.hang(&CallSequence::from_bytes(bytes)) else {
+        let sequence = CallSequence::from_bytes(bytes);
+        // Each that hangs takes minutes to make short, and an engine may stop for many of one bug.
+        if !self.hung.is_empty()
+            && let Some(hang) = own_process.hang_soon(&sequence)
+            && self.hung.iter().any(|known| is_reached_by(known, &hang))
+        {
+            self.hung_alike_count += 1;
+            remove(artifact);
+            return;
+        }
+        let Some(hang) = own_process.hang(&sequence) else {
             let limit = TIME_LIMIT.as_secs();
             let why = format!("it ran for more than {limit} seconds, and did not when run again");
             self.keep_raw(artifact, "timeout", why);
@@ -155,16 +177,22 @@ impl Findings {
         };
         let hang = own_process.minimize(self.workbench.dut(), &hang);
         self.workbench = Workbench::told(self.workbench.dut(), &hang);
+        self.hung.push(hang.clone());
         self.add(&hang.sequence, Some(artifact));
     }
 
     /// Makes a finding of a run that hung in this process, minimised if candidates can have processes of
     /// their own; says whether the bug is new.
     pub fn take_hang(&mut self, hang: &Hang) -> bool {
+        if self.hung.iter().any(|known| is_reached_by(known, hang)) {
+            self.hung_alike_count += 1;
+            return false;
+        }
         let minimize = |one: &OwnProcess| one.minimize(self.workbench.dut(), hang);
         let minimized = self.own_process.as_ref().map(minimize);
         let hang = minimized.as_ref().unwrap_or(hang);
         self.workbench = Workbench::told(self.workbench.dut(), hang);
+        self.hung.push(hang.clone());
         self.add(&hang.sequence, None)
     }
 
@@ -221,6 +249,12 @@ impl Findings {
             }
             return false;
         };
+        if !self.is_seen(found.fingerprint)
+            && let Some(false) = self.own_process.as_ref().and_then(|one| one.breaks(sequence))
+        {
+            self.keep_as_history(&found, artifact);
+            return false;
+        }
         let is_part = self.shown.iter().any(|other| shown.is_part_of(other));
         if !self.fingerprints.insert(found.fingerprint) || is_part {
             artifact.into_iter().for_each(remove);
@@ -296,8 +330,42 @@ impl Findings {
         }
     }
 
-    /// Moves an artifact to the findings as it is.
+    fn is_seen(&self, fingerprint: Fingerprint) -> bool {
+        self.fingerprints.contains(&fingerprint)
+    }
+
+    /// Keeps what broke something here and does not in a process of its own: no file shows it again, and
+    /// whoever reads hears why.
+    fn keep_as_history(&mut self, found: &Reproducer, artifact: Option<&Path>) {
+        let why = format!(
+            "it broke {} behind other sequences, and holds in a process of its own: the driver keeps \
+             something from one sequence to the next",
+            found.invariant
+        );
+        let Some(artifact) = artifact else {
+            let directory = self.directory.join("raw");
+            let path = directory.join(format!("{}-{}.seq", found.name, found.fingerprint));
+            let written = fs::create_dir_all(&directory)
+                .map_err(|source| CorpusError::Write { path: directory.clone(), source })
+                .and_then(|()| write_new(&path, found.text.to_string().as_bytes()));
+            if let Err(error) = written {
+                self.is_storing_broken = true;
+                self.troubles.push(error.to_string());
+            }
+            self.raw.push(RawFinding { kind: "crash", why, path });
+            return;
+        };
+        self.keep_raw(artifact, "crash", why);
+    }
+
+    /// Moves an artifact to the findings as it is, if there are not enough already of which the same is to
+    /// be said.
     fn keep_raw(&mut self, artifact: &Path, kind: &'static str, why: String) {
+        if self.raw.iter().filter(|raw| raw.why == why).count() == RAW_OF_ONE_KIND {
+            self.raw_alike_count += 1;
+            remove(artifact);
+            return;
+        }
         let name = artifact.file_name().unwrap_or(artifact.as_os_str());
         let directory = self.directory.join("raw");
         let path = directory.join(name);
@@ -349,6 +417,26 @@ impl Wanted {
         self.is_inferred && violation.weight() <= self.weight
             || (violation.invariant == self.invariant && symptom(violation, trace) == self.symptom)
     }
+}
+
+/// Whether a sequence leads to a hang that is known: it hangs in the same kind of call, and makes all the
+/// calls before that the shortest form makes, in that order.
+fn is_reached_by(known: &Hang, hang: &Hang) -> bool {
+    let until = |hang: &Hang| -> Option<Vec<CallKind>> {
+        let calls = &hang.sequence.calls;
+        let kinds = |calls: &[Call]| calls.iter().map(Call::kind).collect();
+        match hang.stage {
+            Stage::Call(call) => calls.get(..=call as usize).map(kinds),
+            Stage::Opening | Stage::Dropping => Some(kinds(calls)),
+        }
+    };
+    let (Some(known_calls), Some(calls)) = (until(known), until(hang)) else { return false };
+    let is_same_stage = match (known.stage, hang.stage) {
+        (Stage::Call(_), Stage::Call(_)) => known_calls.last() == calls.last(),
+        (one, other) => one == other,
+    };
+    let mut rest = calls.iter();
+    is_same_stage && known_calls.iter().all(|kind| rest.any(|its| its == kind))
 }
 
 /// What is stored elsewhere is not needed twice; if it stays, the next campaign looks at it again.
@@ -403,6 +491,36 @@ mod tests {
         assert!(findings.is_storing_broken);
         assert!(findings.troubles[0].contains("file/findings"), "{:?}", findings.troubles);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn many_artifacts_of_which_the_same_is_to_be_said_are_kept_up_to_a_bound_and_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut findings =
+            Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
+        for number in 0..RAW_OF_ONE_KIND + 3 {
+            let path = artifact(directory.path(), &format!("crash-{number}"), CLEAN);
+            findings.triage(&path, None);
+            assert!(!path.exists());
+        }
+        assert_eq!((findings.raw.len(), findings.raw_alike_count), (RAW_OF_ONE_KIND, 3));
+    }
+
+    #[test]
+    fn a_hang_that_is_reached_over_the_calls_of_a_known_one_is_that_hang() {
+        let hang = |text: &str, stage| {
+            let text = format!("# rekeylab sequence 1\n{text}");
+            let sequence = CallSequence::from_bytes(text.as_bytes());
+            Hang { sequence, layers: Layers::ALL, stage }
+        };
+        let known = hang("create-device\ncreate-session d0\nsession-status s0\n", Stage::Call(2));
+        let longer =
+            "create-device\ncreate-device\nretire 1\ncreate-session d0\nsession-status s0\n";
+        assert!(is_reached_by(&known, &hang(longer, Stage::Call(4))));
+        assert!(!is_reached_by(&known, &hang(longer, Stage::Call(3))), "it hangs in another call");
+        assert!(!is_reached_by(&known, &hang(longer, Stage::Dropping)));
+        let other = "create-device\nretire 1\nsession-status s0\n";
+        assert!(!is_reached_by(&known, &hang(other, Stage::Call(2))), "it makes no session");
     }
 
     #[cfg(feature = "faults")]

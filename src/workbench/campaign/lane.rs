@@ -53,6 +53,12 @@ impl LaneOutcome {
     /// Why its silence means nothing, and where to look.
     pub(super) fn why_blind(&self) -> String {
         let Target { name, packages, edges_min, working_set, .. } = self.target;
+        if !self.is_all_read {
+            return format!(
+                "{name} did not come to the end of the inputs that it begins with, and searched for \
+                 nothing new; look what ended its engine, or give it more --time"
+            );
+        }
         format!(
             "{name} saw too little: it reached {} edges of {}, and its floor is {edges_min}; \
              look whether fuzz/instrument-only.sh leaves coverage on these, and whether \

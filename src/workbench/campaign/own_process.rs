@@ -3,7 +3,7 @@
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,23 @@ pub struct OwnProcess {
     program: PathBuf,
     fault: Option<&'static str>,
     stop: Option<Arc<StopSignal>>,
+    /// From when on a hang is no longer made shorter.
+    until: Deadline,
+}
+
+/// A moment that is set once, and is known from then on to all who have a copy.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Deadline(Arc<OnceLock<Instant>>);
+
+impl Deadline {
+    /// Sets it so far from now, unless it was set before.
+    pub(super) fn set(&self, from_now: Duration) {
+        let _ = self.0.set(Instant::now() + from_now);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.0.get().is_some_and(|&until| Instant::now() > until)
+    }
 }
 
 impl OwnProcess {
@@ -52,7 +69,7 @@ impl OwnProcess {
         fault: Option<&'static str>,
         stop: Option<Arc<StopSignal>>,
     ) -> Self {
-        Self { program, fault, stop }
+        Self { program, fault, stop, until: Deadline::default() }
     }
 
     /// The same for this program, which has to be `rekeylab`.
@@ -73,6 +90,31 @@ impl OwnProcess {
         self.hangs_within(sequence, limit()).map(|(hang, _)| hang)
     }
 
+    /// The same, but from that moment on a hang is no longer made shorter.
+    pub(super) fn until(self, until: &Deadline) -> Self {
+        Self { until: until.clone(), ..self }
+    }
+
+    /// Whether a sequence breaks an invariant in a process in which nothing ran before; `None` if nobody can
+    /// say.
+    #[must_use]
+    pub(super) fn breaks(&self, sequence: &CallSequence) -> Option<bool> {
+        if self.is_stopped() {
+            return None;
+        }
+        let said = self.say(sequence, limit()).ok()??;
+        let report = &said["files"][0]["report"];
+        let is_void = !report["void"].is_null();
+        let violations = report["violations"].as_array()?;
+        (!is_void).then_some(!violations.is_empty())
+    }
+
+    /// The same for one that is known to run for too long, without waiting for all of that again.
+    #[must_use]
+    pub(super) fn hang_soon(&self, sequence: &CallSequence) -> Option<Hang> {
+        self.hangs_within(sequence, SHORT_LIMIT.min(limit())).map(|(hang, _)| hang)
+    }
+
     /// The shortest sequence found that hangs in the same kind of call; as it is if none is found.
     #[must_use]
     pub fn minimize(&self, dut: &AnyDut, hang: &Hang) -> Hang {
@@ -91,7 +133,7 @@ impl OwnProcess {
         }
         let sequence = shortest.sequence.clone();
         let _ = minimize_within(&sequence, &dut.limits(), LAST_STEPS, |candidate| {
-            if candidates == CANDIDATES_MAX || hanging == HANGING_MAX {
+            if candidates == CANDIDATES_MAX || hanging == HANGING_MAX || self.until.is_over() {
                 return false;
             }
             candidates += 1;
@@ -105,6 +147,9 @@ impl OwnProcess {
             true
         });
         // On a machine with much else to do, a run may be slow by chance.
+        if shortest.sequence == hang.sequence {
+            return hang.clone();
+        }
         let is_confirmed =
             self.hangs_within(&shortest.sequence, (4 * short).min(limit())).is_some();
         if is_confirmed { shortest } else { hang.clone() }

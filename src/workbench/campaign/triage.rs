@@ -8,8 +8,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::directories::kind_of;
 use super::findings::{Finding, Findings, RawFinding};
 use super::first_look::{FirstLook, first_look};
+use super::own_process::Deadline;
 use super::worker::Cause;
 use super::{Plan, StopSignal};
 use crate::report::Fingerprint;
@@ -20,6 +22,10 @@ const SHARE: u32 = 20;
 /// How long inputs that look like others are still looked at when the search is over.
 const AFTERWARDS: Duration = Duration::from_secs(10);
 
+/// How long a hang may still be made shorter then: one that is not short tells less, and may be told as
+/// several.
+const HANGS_AFTERWARDS: Duration = Duration::from_secs(60);
+
 /// So many inputs of one look are looked at when the search is over.
 const OF_ONE_LOOK: u32 = 3;
 
@@ -29,6 +35,8 @@ pub(super) struct Triage {
     jobs: Option<Sender<Job>>,
     told: Receiver<Told>,
     thread: Option<JoinHandle<Triaged>>,
+    /// From when on hangs are no longer made shorter.
+    until: Deadline,
 }
 
 /// Something to look at.
@@ -64,7 +72,7 @@ pub(super) struct Triaged {
 }
 
 impl Triage {
-    /// Begins with what killed campaigns left, and with the first look if the plan has one.
+    /// Begins with the first look if the plan has one, and then with what killed campaigns left.
     pub(super) fn start(
         plan: &Plan,
         working_set: &Path,
@@ -74,14 +82,13 @@ impl Triage {
         let (jobs, queue) = channel();
         let (sender, told) = channel();
         let (plan, working_set, stop) = (plan.clone(), working_set.to_owned(), Arc::clone(stop));
+        let until = Deadline::default();
+        let own_process = plan.own_process.clone().map(|one| one.until(&until));
         let thread = thread::spawn(move || {
             let mut findings = Findings::new(plan.findings.clone(), &plan.dut, plan.fault);
-            findings.own_process = plan.own_process.clone();
+            findings.own_process = own_process;
             let mut desk =
                 Desk { findings, told: sender, told_findings: BTreeSet::new(), told_raw_count: 0 };
-            for artifact in left_behind {
-                desk.look_at(&Job { artifact, cause: None });
-            }
             let look = plan.is_first_looked_through.then(|| {
                 let Desk { findings, told, .. } = &mut desk;
                 first_look(&working_set, &plan.dut, findings, &stop, &mut |done, all| {
@@ -90,9 +97,10 @@ impl Triage {
             });
             desk.tell();
             let _ = desk.told.send(Told::Ready(look));
-            desk.work(&queue, plan.jobs, &stop)
+            let left_behind = left_behind.into_iter().map(|artifact| Job { artifact, cause: None });
+            desk.work(left_behind, &queue, plan.jobs, &stop)
         });
-        Self { jobs: Some(jobs), told, thread: Some(thread) }
+        Self { jobs: Some(jobs), told, thread: Some(thread), until }
     }
 
     /// Hands on what a worker left or handed over.
@@ -114,6 +122,7 @@ impl Triage {
     /// Says that nothing more comes.
     pub(super) fn close(&mut self) {
         self.jobs = None;
+        self.until.set(HANGS_AFTERWARDS);
     }
 
     /// All that it came to, once it is over.
@@ -142,9 +151,16 @@ struct Desk {
 }
 
 impl Desk {
-    fn work(mut self, queue: &Receiver<Job>, workers: usize, stop: &StopSignal) -> Triaged {
+    fn work(
+        mut self,
+        left_behind: impl Iterator<Item = Job>,
+        queue: &Receiver<Job>,
+        workers: usize,
+        stop: &StopSignal,
+    ) -> Triaged {
         let started = Instant::now();
         let mut waiting = Waiting::default();
+        left_behind.for_each(|job| waiting.add(job));
         let mut spent = Duration::ZERO;
         let workers = u32::try_from(workers).unwrap_or(u32::MAX);
         loop {
@@ -176,7 +192,10 @@ impl Desk {
             let is_enough = waiting.last_count > OF_ONE_LOOK || Instant::now() > until;
             if waiting.last_count > 1 && (is_enough || stop.is_raised()) {
                 passed_over_count += 1;
-                let _ = std::fs::remove_file(&job.artifact);
+                // Nothing is known yet of one that hung; the next campaign finds it where it is.
+                if !is_hang(&job) {
+                    let _ = std::fs::remove_file(&job.artifact);
+                }
             } else {
                 self.look_at(&job);
             }
@@ -187,7 +206,9 @@ impl Desk {
             raw: mem::take(&mut findings.raw),
             troubles: mem::take(&mut findings.troubles),
             is_storing_broken: findings.is_storing_broken,
-            passed_over_count,
+            passed_over_count: passed_over_count
+                + findings.hung_alike_count
+                + findings.raw_alike_count,
         }
     }
 
@@ -244,14 +265,19 @@ impl Waiting {
     }
 }
 
-/// What inputs look like that were handed over, by their names; each that a worker died of is one of its
-/// own.
+/// What inputs look like that were handed over, by their names. Those that hung are told apart by running
+/// them, which takes so long that they count as alike; any other that a worker died of is one of its own.
 fn look(job: &Job) -> String {
     let name = job.artifact.file_name().unwrap_or_default().to_string_lossy().into_owned();
     match (&job.cause, name.rsplit_once('-')) {
+        _ if is_hang(job) => "timeout".to_owned(),
         (None, Some((look, _))) if look.contains('-') => look.to_owned(),
         _ => name,
     }
+}
+
+fn is_hang(job: &Job) -> bool {
+    kind_of(&job.artifact) == Some("timeout")
 }
 
 #[cfg(test)]
@@ -265,7 +291,9 @@ mod tests {
         for name in ["crash-aa-1", "crash-aa-2", "crash-bb-1", "crash-aa-3"] {
             waiting.add(handed_over(name));
         }
-        waiting.add(Job { artifact: "timeout-5".into(), cause: Some(Cause::default()) });
+        for name in ["timeout-5", "timeout-6", "oom-7"] {
+            waiting.add(Job { artifact: name.into(), cause: Some(Cause::default()) });
+        }
         let mut order = Vec::new();
         while let Some(job) = waiting.next() {
             order.push((job.artifact.display().to_string(), waiting.last_count));
@@ -274,7 +302,9 @@ mod tests {
             ("crash-aa-1", 1),
             ("crash-bb-1", 1),
             ("timeout-5", 1),
+            ("oom-7", 1),
             ("crash-aa-2", 2),
+            ("timeout-6", 2),
             ("crash-aa-3", 3),
         ];
         assert_eq!(order, expected.map(|(name, count)| (name.to_owned(), count)));

@@ -190,7 +190,9 @@ impl Target {
         self.differential_count += u64::from(looked_into.has(Layer::Differential));
         let is_gated = self.lane.need_the_gate();
         let interval = if is_gated { GATED_PROGRESS_INTERVAL } else { FAST_PROGRESS_INTERVAL };
-        if self.is_reporting && self.execution_count.is_multiple_of(interval) {
+        // The first ones more often: an engine that is soon killed, by a hang say, has told of most of its work.
+        let count = self.execution_count;
+        if self.is_reporting && (count.is_multiple_of(interval) || count.is_power_of_two()) {
             self.report_progress();
         }
     }

@@ -1,4 +1,4 @@
-//! `lost-work`: what was accepted completes exactly once, and nothing stays behind.
+//! `lost-work`: what was accepted completes exactly once, with its own bytes, and nothing stays behind.
 
 use super::model::CompletionFault;
 use rekeylab_ddi::Hresult;
@@ -7,7 +7,7 @@ use crate::observation::{Observation, Trace};
 use crate::sequence::Call;
 
 use super::{
-    Case, Disagreement, Divergence, Invariant, Verdict, Violation, abort_function, nothing,
+    Case, Disagreement, Divergence, Instead, Invariant, Verdict, Violation, abort_function, nothing,
 };
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -27,19 +27,10 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
         if is_about_room(case, divergence) && !is_taken {
             verdict.violations.push(room(case, divergence));
         }
-        let Disagreement::Completions { what } = &divergence.about else { continue };
-        if verdict.claims(divergence.call) || verdict.is_echo(divergence.call) {
+        let Some(happened) = wrong_completion(&divergence.about) else { continue };
+        if is_taken {
             continue;
         }
-        let happened = match what {
-            CompletionFault::Missing { submitted } => {
-                format!("the buffer of call {submitted} did not complete")
-            }
-            CompletionFault::Unexpected => "a completion came that was not due".to_owned(),
-            CompletionFault::Different { submitted, code } => {
-                format!("the buffer of call {submitted} completed as {code}, or in another place")
-            }
-        };
         verdict.violations.push(Violation {
             invariant: INVARIANT.name,
             call: divergence.call,
@@ -72,6 +63,33 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             place: None,
         });
     }
+}
+
+/// What is wrong with a completion, in a few words; `None` if it is something else that is wrong.
+fn wrong_completion(about: &Disagreement) -> Option<String> {
+    Some(match *about {
+        Disagreement::Completions { what: CompletionFault::Missing { submitted } } => {
+            format!("the buffer of call {submitted} did not complete")
+        }
+        Disagreement::Completions { what: CompletionFault::Unexpected } => {
+            "a completion came that was not due".to_owned()
+        }
+        Disagreement::Completions { what: CompletionFault::Different { submitted, code } } => {
+            format!("the buffer of call {submitted} completed as {code}, or in another place")
+        }
+        Disagreement::Plaintext { submitted, instead: Some(Instead::Bytes { of }), .. } => {
+            if of == submitted {
+                format!(
+                    "the buffer of call {submitted} completed with its bytes in the wrong places"
+                )
+            } else {
+                format!(
+                    "the buffer of call {submitted} completed with bytes of the buffer of call {of}"
+                )
+            }
+        }
+        _ => return None,
+    })
 }
 
 /// The first call after which the driver holds another amount of memory than it can account for.
@@ -213,6 +231,27 @@ mod tests {
         let first = trace.calls[5].completions.start as usize;
         trace.completions[first].code = Hresult::D3DDDIERR_DEVICEREMOVED;
         assert_eq!(rings(&trace), ["lost-work"]);
+    }
+
+    #[test]
+    fn bytes_of_another_buffer_or_of_another_place_ring_and_are_named() {
+        let happened = |calls: &str, from: usize, at: usize| {
+            let mut trace = trace_of(calls);
+            let submitted = trace.buffer_of(&trace.calls[3]).to_vec();
+            let read = trace.buffer_of(&trace.calls[from])[at..at + 16].to_vec();
+            let start = trace.calls.last().unwrap().buffer.start as usize;
+            // The plaintext of the first block, with one ciphertext in place of the other.
+            for (index, (own, read)) in submitted.iter().zip(read).enumerate() {
+                trace.bytes[start + index] ^= own ^ read;
+            }
+            assert_eq!(rings(&trace), ["lost-work"]);
+            super::super::testing::violations(&trace)[0].happened.clone()
+        };
+        let text = "the buffer of call 3 completed with bytes of the buffer of call 4";
+        assert_eq!(happened(CALLS, 4, 0), text);
+        let one_buffer = CALLS.replace("iv=1 count=0 len=16", "iv=1 count=0 len=48");
+        let text = "the buffer of call 3 completed with its bytes in the wrong places";
+        assert_eq!(happened(&one_buffer, 3, 32), text);
     }
 
     #[test]

@@ -101,10 +101,10 @@ pub enum Disagreement {
     },
 }
 
-/// What a buffer was processed under, if it was no key that ever was in force.
+/// What explains a buffer that was processed under no key that ever was in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Instead {
-    /// Nothing: it came back as it was submitted.
+    /// Nothing, or the right key twice: it came back as it was submitted.
     Nothing,
     /// Sixteen bytes of zero.
     Zeros,
@@ -114,6 +114,11 @@ pub enum Instead {
         key: KeyName,
         /// Whose random number it was XORed with.
         random_of: u16,
+    },
+    /// The right key, and bytes that are not the buffer's, or not from that place of it.
+    Bytes {
+        /// The call that submitted them.
+        of: usize,
     },
 }
 

@@ -2,8 +2,8 @@
 
 use rekeylab_ddi::Completion;
 
-use super::{Instead, KeyName, Model};
-use crate::observation::{Phase, Trace};
+use super::{Instead, KeyName, Model, ModelCommand};
+use crate::observation::{Observation, Phase, Trace};
 use crate::sequence::Call;
 
 /// A buffer that completed with bytes.
@@ -92,6 +92,38 @@ impl Model {
     }
 }
 
+/// The call that submitted the bytes which a driver processed in place of a buffer's own, if they were the
+/// bytes of any: the key and the counter are taken to be the right ones, and the first block that came
+/// out wrong is sought for among all that was accepted before.
+pub(super) fn whose_bytes(
+    trace: &Trace,
+    retired: usize,
+    surface: &[u8],
+    command: &ModelCommand,
+) -> Option<usize> {
+    let own = trace.buffer_of(trace.calls.get(command.submitted)?);
+    let blocks = surface.as_chunks::<16>().0.iter().zip(own.as_chunks::<16>().0);
+    let read = (0..).zip(blocks).find_map(|(number, (came, own))| {
+        let mut read = [counter_block(command.iv, command.count.wrapping_add(number))];
+        rekeylab_cipher::encrypt_blocks(&command.key, &mut read);
+        read[0].iter_mut().zip(came).for_each(|(byte, came)| *byte ^= came);
+        (read[0] != *own).then_some(read[0])
+    })?;
+    let accepted = trace
+        .calls
+        .get(..retired)?
+        .iter()
+        .enumerate()
+        .filter(|(_, seen)| matches!(seen.call, Call::SubmitBuffer { .. }) && seen.is_ok());
+    let has_read = |seen: &Observation| trace.buffer_of(seen).windows(16).any(|at| at == read);
+    accepted.filter(|(_, seen)| has_read(seen)).map(|(call, _)| call).next_back()
+}
+
+/// `IV || Count`, both big-endian.
+fn counter_block(iv: u64, count: u64) -> [u8; 16] {
+    (u128::from(iv) << 64 | u128::from(count)).to_be_bytes()
+}
+
 /// Whether `plaintext` is what AES-128-CTR under `key` makes of `ciphertext`.
 ///
 /// The naive second opinion: counter blocks as 16 bytes, `IV || Count`, both big-endian,
@@ -111,8 +143,7 @@ pub(super) fn is_plaintext_of(
         let mut blocks = [[0; 16]; BATCH];
         let block_count = plain.len().div_ceil(16);
         for block in &mut blocks[..block_count] {
-            block[..8].copy_from_slice(&iv.to_be_bytes());
-            block[8..].copy_from_slice(&count.to_be_bytes());
+            *block = counter_block(iv, count);
             count = count.wrapping_add(1);
         }
         rekeylab_cipher::encrypt_blocks(key, &mut blocks[..block_count]);

@@ -3,7 +3,7 @@
 use rekeylab_ddi::{Completion, Hresult, SessionStatus};
 
 use super::predict::{DrawResult, last_count};
-use super::processed::is_plaintext_of;
+use super::processed::{is_plaintext_of, whose_bytes};
 use super::state::{KeyName, ModelCommand, ModelDevice, ModelSession, Place};
 use super::{Answer, CompletionFault, Disagreement, Divergence, Effect, Instead, Model};
 use crate::observation::{Observation, Phase, RetireRoom, Trace, UNTOUCHED};
@@ -354,7 +354,9 @@ impl Model {
         let instead = match used {
             Some(_) => None,
             None if surface == ciphertext => Some(Instead::Nothing),
-            None => self.explained_otherwise(&keys, explains),
+            None => self.explained_otherwise(&keys, explains).or_else(|| {
+                whose_bytes(trace, index, surface, command).map(|of| Instead::Bytes { of })
+            }),
         };
         let answer = Answer {
             code: Hresult::S_OK,
