@@ -313,9 +313,11 @@ fn coverage_stays_on_the_crates_that_are_named_and_on_no_other() {
 #[cfg(feature = "faults")]
 mod with_faults {
     use rekeylab::campaign::Archive;
+    use rekeylab::campaign::OwnProcess;
     use rekeylab::campaign::findings::Findings;
     use rekeylab::corpus::{Forms, pack};
     use rekeylab::executor::core_with;
+    use rekeylab::sequence::CallSequence;
     use rekeylab::sequence::SequenceText;
     use rekeylab_faults::Fault;
 
@@ -454,5 +456,36 @@ mv \"$REKEYLAB_FOUND/part\" \"$REKEYLAB_FOUND/crash-a-1\"
         let outcome = bench.run();
         assert_eq!(outcome.findings.len(), 1);
         assert!(!left.join("crash-9").exists());
+    }
+
+    #[test]
+    fn what_holds_in_a_process_of_its_own_is_told_as_that_and_not_with_a_command_that_shows_nothing()
+     {
+        let fault = Fault::FinishWithoutStart;
+        let directory = tempfile::tempdir().unwrap();
+        let found = |violations: &str| {
+            let says = directory.path().join(format!("says-{}", violations.len()));
+            let report =
+                format!("{{\"files\":[{{\"report\":{{\"violations\":[{violations}]}}}}]}}");
+            write_executable(&says, &format!("#!/bin/sh\ncat > /dev/null\necho '{report}'\n"));
+            let dut = core_with(Some(fault));
+            let mut findings = Findings::new(directory.path().join("findings"), &dut, None);
+            findings.own_process = Some(OwnProcess::new(says, None, None));
+            let text = "# rekeylab sequence 1\ncreate-device\ncreate-session d0\nexchange-key s0\n\
+                    finish-refresh s0\n";
+            findings.take(&CallSequence::from_bytes(text.as_bytes()));
+            findings
+        };
+        let holds = found("");
+        assert!(holds.found.is_empty());
+        let [raw] = &holds.raw[..] else { panic!("{:?}", holds.raw) };
+        assert!(
+            raw.why.starts_with("it broke double-finish behind other sequences"),
+            "{}",
+            raw.why
+        );
+        assert!(raw.path.is_file());
+        let breaks = found("{}");
+        assert_eq!((breaks.found.len(), breaks.raw.len()), (1, 0));
     }
 }
