@@ -1,0 +1,453 @@
+//! A device of a driver: its table, checked, and each entry as a call.
+
+use core::cell::{Cell, RefCell};
+use core::ffi::c_void;
+use core::ptr::{self, NonNull};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rekeylab_ddi::{CtrIv, Guid, Hresult};
+
+use super::arguments::argument;
+use super::{Adapter, LibraryError, canary};
+use crate::opening::{CreateDevice, Entry, INTERFACE_D3D9};
+use crate::resource::{
+    CreateResource, CreateResource2, FLAG_RESTRICTED_CONTENT, FORMAT_L8, LOCK_READ_ONLY, Lock,
+    POOL_SYSTEM_MEMORY, POOL_VIDEO_MEMORY, SurfaceInfo, Unlock,
+};
+use crate::runtime::Runtime;
+use crate::session::{
+    AlignedGuid, CreateCryptoSession, CryptoSessionKeyExchange, DecryptionBlt,
+    DestroyCryptoSession, EncryptionBlt, FinishSessionKeyRefresh, StartSessionKeyRefresh,
+};
+use crate::table::{DeviceFuncs, ENTRY_COUNT, NAMES, index, promised};
+use crate::{Handle, session};
+
+/// How many entries a driver has room for: some drivers write more than their version promises.
+const ROOM: usize = 256;
+
+/// A device; it ends when it is dropped.
+///
+/// Each call answers the driver's code, or `None` where the driver does not offer the entry.
+pub struct Device {
+    adapter: Adapter,
+    handle: Handle,
+    entries: [Entry; ENTRY_COUNT],
+    runtime: Arc<Runtime>,
+    /// What the driver has, by its handles, until it is told that it has it no longer.
+    memories: RefCell<BTreeMap<DriverHandle, Rc<Memory>>>,
+    /// What stands in the padding of the next argument structure.
+    padding: Cell<u8>,
+}
+
+/// A handle as a client keeps it: a number that means something to the driver alone.
+///
+/// Most drivers take it for the address of an object. So a number that the driver has not written, or whose
+/// object has ended, may be given to those only that check what they are given.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DriverHandle(pub u64);
+
+/// Memory of the client that is a resource of the driver as well.
+#[derive(Debug)]
+pub struct SystemMemory {
+    /// The driver's handle.
+    pub resource: DriverHandle,
+    memory: Rc<Memory>,
+}
+
+/// Bytes that are only ever touched through their pointer, because the driver has it, too.
+struct Memory(NonNull<[u8]>);
+
+impl Device {
+    pub(super) fn create(adapter: &Adapter) -> Result<Self, LibraryError> {
+        let opened = &adapter.0;
+        let runtime = Runtime::open();
+        let mut table = vec![NonNull::new(canary::<c_void>()); ROOM];
+        argument!(args: CreateDevice, 0xC5, {
+            device: runtime.handle(),
+            interface: INTERFACE_D3D9,
+            version: opened.version,
+            callbacks: &raw const *opened.device_callbacks,
+            command_buffer: ptr::null_mut(),
+            command_buffer_size: 0,
+            allocation_list: ptr::null_mut(),
+            allocation_list_size: 0,
+            patch_location_list: ptr::null_mut(),
+            patch_location_list_size: 0,
+            device_funcs: table.as_mut_ptr().cast::<DeviceFuncs>(),
+            flags: 0,
+            command_buffer_address: 0,
+        });
+        let (convention, refused) = (opened.library.convention(), |code| {
+            runtime.close();
+            Err(LibraryError::Refused { what: "CreateDevice", code })
+        });
+        let Some(create) = opened.funcs.create_device else { return refused(Hresult::E_NOTIMPL) };
+        // SAFETY: the driver put this function there when it was opened; the arguments live through the
+        // call, and the table has more room than any version needs.
+        let code = unsafe {
+            call!(convention, create => (Handle, *mut CreateDevice)(opened.handle, args))
+        };
+        let code = Hresult(code.cast_unsigned());
+        if !code.is_ok() {
+            return refused(code);
+        }
+        // SAFETY: the structure is still there, and the member is a pointer.
+        let handle = unsafe { (*args).device };
+        let promised = promised(opened.version);
+        let mut entries = [None; ENTRY_COUNT];
+        // What stands behind what the version promises means nothing, whoever wrote it.
+        entries[..promised].copy_from_slice(&table[..promised]);
+        let unwritten = NonNull::new(canary());
+        if let Some(missing) = entries.iter().position(|&entry| entry == unwritten) {
+            runtime.close();
+            return Err(LibraryError::NotFilled { what: "CreateDevice", entry: NAMES[missing] });
+        }
+        Ok(Self {
+            adapter: adapter.clone(),
+            handle,
+            entries,
+            runtime,
+            memories: RefCell::default(),
+            padding: Cell::new(0),
+        })
+    }
+
+    /// Whether the driver has a function at this index of the table; see [`index`](crate::table::index).
+    #[must_use]
+    pub fn has_entry(&self, index: usize) -> bool {
+        self.entries.get(index).is_some_and(Option::is_some)
+    }
+
+    /// What the driver called, and how to lose the device.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// `CreateCryptoSession`: the code, and the handle that the driver wrote; `None` for none.
+    pub fn create_crypto_session(
+        &self,
+        crypto_type: Guid,
+        decode_profile: Guid,
+    ) -> Option<(Hresult, Option<DriverHandle>)> {
+        argument!(args: CreateCryptoSession, self.padding(), {
+            crypto_type: AlignedGuid(crypto_type),
+            decode_profile: AlignedGuid(decode_profile),
+            session: canary(),
+        });
+        let code = self.call(index::CREATE_CRYPTO_SESSION, args)?;
+        // SAFETY: the structure is still there, and the member is a pointer.
+        let session = unsafe { (*args).session };
+        Some((code, (session != canary()).then(|| DriverHandle::of(session))))
+    }
+
+    /// `CryptoSessionKeyExchange`, with a wrapped key of this claimed length.
+    pub fn key_exchange(
+        &self,
+        session: DriverHandle,
+        wrapped: Option<&mut [u8]>,
+        data_size: u32,
+    ) -> Option<Hresult> {
+        argument!(args: CryptoSessionKeyExchange, self.padding(), {
+            session: session.as_handle(),
+            data_size: data_size,
+            data: start_of(wrapped),
+        });
+        self.call(index::CRYPTO_SESSION_KEY_EXCHANGE, args)
+    }
+
+    /// `StartSessionKeyRefresh`, into a buffer of this claimed size.
+    pub fn start_session_key_refresh(
+        &self,
+        session: DriverHandle,
+        random_number: Option<&mut [u8]>,
+        random_number_size: u32,
+    ) -> Option<Hresult> {
+        argument!(args: StartSessionKeyRefresh, self.padding(), {
+            session: session.as_handle(),
+            random_number: start_of(random_number),
+            random_number_size: random_number_size,
+        });
+        self.call(index::START_SESSION_KEY_REFRESH, args)
+    }
+
+    /// `FinishSessionKeyRefresh`.
+    pub fn finish_session_key_refresh(&self, session: DriverHandle) -> Option<Hresult> {
+        argument!(args: FinishSessionKeyRefresh, self.padding(), { session: session.as_handle() });
+        self.call(index::FINISH_SESSION_KEY_REFRESH, args)
+    }
+
+    /// `DestroyCryptoSession`.
+    pub fn destroy_crypto_session(&self, session: DriverHandle) -> Option<Hresult> {
+        argument!(args: DestroyCryptoSession, self.padding(), { session: session.as_handle() });
+        self.call(index::DESTROY_CRYPTO_SESSION, args)
+    }
+
+    /// `DecryptionBlt` of the first bytes of `source`, encrypted as a whole under the session key.
+    pub fn decryption_blt(
+        &self,
+        session: DriverHandle,
+        source: &SystemMemory,
+        surface: DriverHandle,
+        len: u32,
+        counter: Option<CtrIv>,
+    ) -> Option<Hresult> {
+        let mut counter = counter.map(|CtrIv { iv, count }| session::CtrIv { iv, count });
+        let iv = counter.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
+        argument!(args: DecryptionBlt, self.padding(), {
+            session: session.as_handle(),
+            src_resource: source.resource.as_handle(),
+            src_sub_resource_index: 0,
+            dst_resource: surface.as_handle(),
+            dst_sub_resource_index: 0,
+            src_resource_size: len,
+            encrypted_block_info: ptr::null_mut(),
+            content_key: ptr::null_mut(),
+            iv: iv.cast(),
+        });
+        self.call(index::DECRYPTION_BLT, args)
+    }
+
+    /// `EncryptionBlt` of a surface into `target`: the code, and the counter that the driver wrote.
+    pub fn encryption_blt(
+        &self,
+        session: DriverHandle,
+        surface: DriverHandle,
+        target: &SystemMemory,
+    ) -> Option<(Hresult, CtrIv)> {
+        let mut counter = session::CtrIv { iv: [0; 8], count: [0; 8] };
+        argument!(args: EncryptionBlt, self.padding(), {
+            session: session.as_handle(),
+            src_resource: surface.as_handle(),
+            src_sub_resource_index: 0,
+            dst_resource: target.resource.as_handle(),
+            dst_sub_resource_index: 0,
+            dst_resource_size: u32::try_from(target.memory.0.len()).unwrap_or(u32::MAX),
+            iv: (&raw mut counter).cast(),
+        });
+        let code = self.call(index::ENCRYPTION_BLT, args)?;
+        Some((code, CtrIv { iv: counter.iv, count: counter.count }))
+    }
+
+    /// `CreateResource`, or `CreateResource2` where only that is offered: memory of `len` bytes that the
+    /// client has as well.
+    pub fn create_system_memory(&self, len: u32) -> Option<(Hresult, Option<SystemMemory>)> {
+        let memory = Rc::new(Memory::new(len as usize));
+        let start = memory.0.as_ptr().cast::<c_void>().cast_const();
+        let (code, resource) = self.create_resource(POOL_SYSTEM_MEMORY, 0, start, len)?;
+        let resource = resource.filter(|_| code.is_ok());
+        let made = resource.map(|resource| {
+            self.memories.borrow_mut().insert(resource, Rc::clone(&memory));
+            SystemMemory { resource, memory }
+        });
+        Some((code, made))
+    }
+
+    /// The same for a surface of `len` bytes that only the driver has, with restricted content.
+    pub fn create_surface(&self, len: u32) -> Option<(Hresult, Option<DriverHandle>)> {
+        self.create_resource(POOL_VIDEO_MEMORY, FLAG_RESTRICTED_CONTENT, ptr::null(), len)
+    }
+
+    fn create_resource(
+        &self,
+        pool: u32,
+        flags: u32,
+        memory: *const c_void,
+        len: u32,
+    ) -> Option<(Hresult, Option<DriverHandle>)> {
+        argument!(surface: SurfaceInfo, self.padding(), {
+            width: len,
+            height: 1,
+            depth: 1,
+            sys_mem: memory,
+            sys_mem_pitch: if memory.is_null() { 0 } else { len },
+            sys_mem_slice_pitch: 0,
+        });
+        argument!(args: CreateResource2, self.padding(), { flags2: 0 });
+        let first = CreateResource {
+            format: FORMAT_L8,
+            pool,
+            multisample_type: 0,
+            multisample_quality: 0,
+            surf_list: surface,
+            surf_count: 1,
+            mip_levels: 1,
+            fvf: 0,
+            vid_pn_source_id: 0,
+            refresh_rate: [0; 2],
+            resource: self.runtime.handle(),
+            flags,
+            rotation: 0,
+        };
+        // SAFETY: the member is a part of the structure, which has no padding of its own.
+        unsafe { (&raw mut (*args).first).write(first) };
+        let which = match self.has_entry(index::CREATE_RESOURCE) {
+            true => index::CREATE_RESOURCE,
+            false => index::CREATE_RESOURCE2,
+        };
+        let code = self.call(which, args)?;
+        // SAFETY: the structure is still there, and the member is a pointer.
+        let resource = unsafe { (*args).first.resource };
+        Some((code, (resource != self.runtime.handle()).then(|| DriverHandle::of(resource))))
+    }
+
+    /// `DestroyResource`.
+    pub fn destroy_resource(&self, resource: DriverHandle) -> Option<Hresult> {
+        let code = self.call_with(index::DESTROY_RESOURCE, resource.as_handle())?;
+        if code.is_ok() {
+            self.memories.borrow_mut().remove(&resource);
+        }
+        Some(code)
+    }
+
+    /// `Flush`, or `Flush1` where only that is offered: all that was accepted happens.
+    pub fn flush(&self) -> Option<Hresult> {
+        let convention = self.adapter.0.library.convention();
+        if let Some(flush) = self.entries[index::FLUSH] {
+            // SAFETY: the driver put this function there when the device was made.
+            let code = unsafe { call!(convention, flush => (Handle)(self.handle)) };
+            return Some(Hresult(code.cast_unsigned()));
+        }
+        let flush = self.entries[index::FLUSH1]?;
+        // SAFETY: the driver put this function there when the device was made.
+        let code = unsafe { call!(convention, flush => (Handle, u32)(self.handle, 0)) };
+        Some(Hresult(code.cast_unsigned()))
+    }
+
+    /// `Lock`, a copy of the first `len` bytes, and `Unlock`: the code of the lock and, where it is
+    /// `S_OK` and a place was written, the bytes.
+    pub fn read_surface(
+        &self,
+        surface: DriverHandle,
+        len: usize,
+    ) -> Option<(Hresult, Option<Vec<u8>>)> {
+        argument!(args: Lock, self.padding(), {
+            resource: surface.as_handle(),
+            sub_resource_index: 0,
+            region: [0; 6],
+            surf_data: ptr::null_mut(),
+            pitch: 0,
+            slice_pitch: 0,
+            flags: LOCK_READ_ONLY,
+        });
+        let code = self.call(index::LOCK, args)?;
+        // SAFETY: the structure is still there, and the member is a pointer.
+        let data = NonNull::new(unsafe { (*args).surf_data }.cast::<u8>());
+        let bytes = data.filter(|_| code.is_ok()).map(|data| {
+            let mut bytes = vec![0; len];
+            // SAFETY: the driver says that the surface, which has so many bytes, is there while it is
+            // locked.
+            unsafe { data.as_ptr().copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
+            bytes
+        });
+        if code.is_ok() {
+            argument!(unlock: Unlock, self.padding(), {
+                resource: surface.as_handle(),
+                sub_resource_index: 0,
+                flags: 0,
+            });
+            self.call(index::UNLOCK, unlock);
+        }
+        Some((code, bytes))
+    }
+
+    /// Calls an entry that takes a pointer to its arguments.
+    fn call<T>(&self, index: usize, args: *mut T) -> Option<Hresult> {
+        self.call_with(index, args.cast())
+    }
+
+    /// Calls an entry that takes something of a pointer's size.
+    fn call_with(&self, index: usize, argument: *mut c_void) -> Option<Hresult> {
+        let (entry, convention) = (self.entries[index]?, self.adapter.0.library.convention());
+        // SAFETY: the driver put this function there when the device was made. Pointers to whatever type,
+        // and handles, travel alike; what is pointed to lives until its maker reads it again.
+        let code =
+            unsafe { call!(convention, entry => (Handle, *mut c_void)(self.handle, argument)) };
+        Some(Hresult(code.cast_unsigned()))
+    }
+
+    /// Another value each time, the same in every run.
+    fn padding(&self) -> u8 {
+        self.padding.set(self.padding.get().wrapping_mul(5).wrapping_add(0x71));
+        self.padding.get()
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        if let Some(destroy) = self.entries[index::DESTROY_DEVICE] {
+            let convention = self.adapter.0.library.convention();
+            // SAFETY: the driver put this function there when the device was made, and nothing calls the
+            // device after this.
+            let _ = unsafe { call!(convention, destroy => (Handle)(self.handle)) };
+        }
+        self.runtime.close();
+    }
+}
+
+impl SystemMemory {
+    /// Puts bytes at its beginning, as many as fit.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let len = bytes.len().min(self.memory.0.len());
+        // SAFETY: the memory has so many bytes, and there is never a reference to it.
+        unsafe { self.memory.start().copy_from_nonoverlapping(bytes.as_ptr(), len) };
+    }
+
+    /// A copy of it.
+    #[must_use]
+    pub fn read(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.memory.0.len()];
+        // SAFETY: the memory has so many bytes, and there is never a reference to it.
+        unsafe { self.memory.start().copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
+        bytes
+    }
+}
+
+impl Memory {
+    fn new(len: usize) -> Self {
+        Self(NonNull::from(Box::leak(vec![0_u8; len].into_boxed_slice())))
+    }
+
+    fn start(&self) -> *mut u8 {
+        self.0.as_ptr().cast()
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: it was a box. The driver has been told that the resource ends, or the device is gone.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+impl DriverHandle {
+    fn of(handle: Handle) -> Self {
+        Self(handle.expose_provenance() as u64)
+    }
+
+    fn as_handle(self) -> Handle {
+        // On 32-bit machines the upper half of a forged number is lost, as it would be on its way.
+        #[expect(clippy::cast_possible_truncation, reason = "handles are as wide as addresses")]
+        ptr::with_exposed_provenance_mut(self.0 as usize)
+    }
+}
+
+fn start_of(bytes: Option<&mut [u8]>) -> *mut c_void {
+    bytes.map_or(ptr::null_mut(), |bytes| bytes.as_mut_ptr().cast())
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device").field("called", &self.runtime.called()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is in it may be content.
+        write!(f, "{} bytes", self.0.len())
+    }
+}

@@ -1,0 +1,72 @@
+//! Why a library cannot be driven, and what to do about it.
+
+use std::path::PathBuf;
+
+use rekeylab_ddi::Hresult;
+
+/// Why a library cannot be driven.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The system does not load it.
+    #[error("cannot load {}: {reason}", path.display())]
+    Load {
+        /// The library.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// It has no `OpenAdapter`.
+    #[error("{} does not export OpenAdapter", path.display())]
+    NoExport {
+        /// The library.
+        path: PathBuf,
+    },
+    /// It does not open.
+    #[error("{what} answered {code}")]
+    Refused {
+        /// What was called.
+        what: &'static str,
+        /// Its answer.
+        code: Hresult,
+    },
+    /// It was made for an interface that has no crypto sessions.
+    #[error(
+        "the driver answers interface version {version:#06x}; crypto sessions need 0x2003 (Windows 7) or later"
+    )]
+    TooOld {
+        /// Its DriverVersion.
+        version: u32,
+    },
+    /// A table that was not filled.
+    #[error("{what} answered S_OK and wrote no {entry} into its table")]
+    NotFilled {
+        /// What was called.
+        what: &'static str,
+        /// The entry.
+        entry: &'static str,
+    },
+}
+
+impl LibraryError {
+    /// What to try.
+    #[must_use]
+    pub fn way_out(&self) -> &'static str {
+        match self {
+            Self::Load { .. } => {
+                "build it for this machine, and name it with its folder; `ldd` says which libraries it misses"
+            }
+            Self::NoExport { .. } => {
+                "export it undecorated, with visibility \"default\" and, in C++, as extern \"C\"; `nm -D` shows what there is"
+            }
+            Self::Refused { .. } => {
+                "look whether its calling convention is the one that was chosen, and what it needs from its environment"
+            }
+            Self::TooOld { .. } => {
+                "answer DriverVersion with the version of the headers that it was compiled with"
+            }
+            Self::NotFilled { .. } => {
+                "fill the whole table, with NULL or a stub that answers E_NOTIMPL for what is not offered"
+            }
+        }
+    }
+}

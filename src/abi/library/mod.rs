@@ -1,0 +1,92 @@
+//! A driver in a shared library, opened and called as the runtime does.
+
+mod adapter;
+mod arguments;
+mod device;
+mod error;
+
+use core::ffi::c_void;
+use core::fmt;
+use core::ptr::NonNull;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::Convention;
+
+pub use adapter::Adapter;
+pub use device::{Device, DriverHandle, SystemMemory};
+pub use error::LibraryError;
+
+/// A library that exports `OpenAdapter`.
+///
+/// Its code runs in this process, with all that this process may do, from the moment it is loaded: name a
+/// library only if you would run it as a program. Nothing here can undo what it does to memory that is not
+/// its own, so whoever expects that of it drives it in a process that may die.
+#[derive(Clone)]
+pub struct Library(Arc<Loaded>);
+
+struct Loaded {
+    open_adapter: NonNull<c_void>,
+    convention: Convention,
+    // Loaded as long as anything of it can be called.
+    _library: libloading::Library,
+}
+
+// SAFETY: the address is only ever called, and code does not move.
+unsafe impl Send for Loaded {}
+// SAFETY: as above; whether the code may be called from two threads at once is the driver's promise.
+unsafe impl Sync for Loaded {}
+
+impl Library {
+    /// Loads a library that wants to be called by this convention.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not load it, or it does not export `OpenAdapter`.
+    pub fn load(path: &Path, convention: Convention) -> Result<Self, LibraryError> {
+        // SAFETY: the code that runs while it is loaded is the library's own, which whoever named it
+        // trusts like a program.
+        let library = unsafe { libloading::Library::new(path) }.map_err(|error| {
+            let reason = error.to_string();
+            LibraryError::Load { path: path.to_owned(), reason }
+        })?;
+        // SAFETY: only its address is taken, which stays right as long as the library is loaded.
+        let address = unsafe {
+            let symbol = library.get::<*mut c_void>(c"OpenAdapter").ok();
+            symbol.and_then(|symbol| NonNull::new(symbol.try_as_raw_ptr()?))
+        };
+        let open_adapter =
+            address.ok_or_else(|| LibraryError::NoExport { path: path.to_owned() })?;
+        Ok(Self(Arc::new(Loaded { open_adapter, convention, _library: library })))
+    }
+
+    /// Opens its adapter.
+    ///
+    /// # Errors
+    ///
+    /// When it refuses, is too old, or leaves its table empty.
+    pub fn open_adapter(&self) -> Result<Adapter, LibraryError> {
+        Adapter::open(self)
+    }
+
+    fn convention(&self) -> Convention {
+        self.0.convention
+    }
+}
+
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // No addresses: they differ from run to run.
+        f.debug_struct("Library").field("convention", &self.0.convention).finish_non_exhaustive()
+    }
+}
+
+/// An address at which no code can be, and which says that a driver has not written an entry.
+fn canary<T>() -> *mut T {
+    // Not canonical on x86-64, and beyond what programs get elsewhere.
+    #[cfg(target_pointer_width = "64")]
+    const CANARY: usize = 0x7EEE_DEAD_0000_0000;
+    #[cfg(not(target_pointer_width = "64"))]
+    const CANARY: usize = 0xFFFF_F000;
+    core::ptr::without_provenance_mut(CANARY)
+}
