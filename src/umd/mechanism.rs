@@ -1,0 +1,30 @@
+//! How the session key is wrapped: not at all.
+
+use rekeylab_ddi::Guid;
+use rekeylab_driver::{KeyUnwrap, UnwrapError};
+
+/// The type of the mechanism, as the capabilities name it.
+pub const KEY_EXCHANGE_TYPE: Guid = Guid::new(0x9F2C_41D6, 0x6B1E, 0x4D0F, 0x8A37_52E4_C09B_1D68);
+
+/// Length of a wrapped key, in bytes.
+pub const BLOB_LEN: usize = 32;
+
+/// What a wrapped key begins with; the sixteen bytes of the key follow.
+pub const BLOB_TAG: &[u8; 16] = b"plain test key: ";
+
+/// A key exchange for tests only, which protects nothing. It stands where RSAES-OAEP stands in a product
+///
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainKey;
+
+impl KeyUnwrap for PlainKey {
+    fn blob_len(&self) -> usize {
+        BLOB_LEN
+    }
+
+    fn unwrap_key(&mut self, blob: &[u8], key: &mut [u8; 16]) -> Result<(), UnwrapError> {
+        let wrapped = blob.strip_prefix(BLOB_TAG).ok_or(UnwrapError)?;
+        key.copy_from_slice(wrapped.first_chunk::<16>().ok_or(UnwrapError)?);
+        Ok(())
+    }
+}
