@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rekeylab_abi::Handle;
 use rekeylab_abi::callbacks::DeviceCallbacks;
 use rekeylab_ddi::{
-    Completion, CreateDevice, CryptoSessionDdi, CtrIv, DeviceHandle, Hresult, Retire,
-    SessionHandle, SubmitBuffer,
+    CheckCryptoSessionStatus, Completion, CreateDevice, CryptoSessionDdi, CtrIv, DeviceHandle,
+    Hresult, Retire, SessionHandle, SessionStatus, SubmitBuffer,
 };
-use rekeylab_driver::{Adapter, Bounds, OsEntropy, QUEUE_COMMANDS_MAX, SoftwareEngine};
+use rekeylab_driver::{Adapter, Bounds, OsEntropy, SoftwareEngine};
 use zeroize::Zeroizing;
 
 use crate::mechanism::PlainKey;
@@ -81,7 +81,7 @@ impl Driver {
     /// An adapter without devices.
     pub(crate) fn open_adapter(&mut self) -> Handle {
         let handle = self.next_handle();
-        let core = Adapter::new(OsEntropy, SoftwareEngine, PlainKey, Bounds::default());
+        let core = Adapter::new(OsEntropy, SoftwareEngine, PlainKey, bounds());
         let adapter = OpenAdapter { core: Core(core), targets: BTreeMap::new() };
         self.adapters.insert(handle, adapter);
         to_handle(handle)
@@ -185,8 +185,7 @@ impl Driver {
         }
     }
 
-    /// Queues the first `len` bytes of the client's memory for a surface. Where the queue is full, what is in
-    /// it happens first.
+    /// Queues the first `len` bytes of the client's memory for a surface.
     pub(crate) fn upload(
         &mut self,
         device: Handle,
@@ -195,6 +194,10 @@ impl Driver {
         len: u32,
         iv: Option<CtrIv>,
     ) -> Result<(), Hresult> {
+        // Whose session it is comes before everything else, as in the core.
+        let mut status = CheckCryptoSessionStatus { session, status: SessionStatus::OK };
+        let (core, open) = self.core_of(device)?;
+        succeed(core.check_crypto_session_status(open, &mut status))?;
         if self.surface_of(device, surface)?.len() < len as usize {
             return Err(Hresult::E_INVALIDARG);
         }
@@ -207,13 +210,7 @@ impl Driver {
         let mut args =
             SubmitBuffer { session, iv: iv.as_ref(), data: Some(&data), data_len: len, fence: 0 };
         let (core, open) = self.core_of(device)?;
-        let mut code = core.submit_buffer(open, &mut args);
-        if code == Hresult::D3DDDIERR_WASSTILLDRAWING {
-            self.finish_work(device)?;
-            let (core, open) = self.core_of(device)?;
-            code = core.submit_buffer(open, &mut args);
-        }
-        succeed(code)?;
+        succeed(core.submit_buffer(open, &mut args))?;
         let target = Target { device: device.addr(), surface: surface.addr() };
         let fence = args.fence;
         let adapter = self.adapter_of(device)?;
@@ -221,40 +218,60 @@ impl Driver {
         Ok(())
     }
 
-    /// Time passes: all that was accepted happens, on every device of the adapter.
+    /// Time passes until all that was accepted has happened, on every device of the adapter.
     pub(crate) fn finish_work(&mut self, device: Handle) -> Result<(), Hresult> {
-        loop {
-            let adapter = self.adapter_of(device)?;
-            if adapter.targets.is_empty() {
-                return Ok(());
-            }
-            // Content, which is not left behind in freed memory.
-            let mut surface = Zeroizing::new(vec![0; Bounds::default().queue_len_max as usize]);
-            let mut completions = [Completion::EMPTY; QUEUE_COMMANDS_MAX];
-            let mut args = Retire {
-                count: u32::MAX,
-                completions: &mut completions,
-                completed_count: 0,
-                surface: &mut surface,
-                surface_len: 0,
-            };
-            succeed(adapter.core.0.retire(&mut args))?;
-            let count = args.completed_count as usize;
-            if count == 0 {
-                return Ok(());
-            }
-            for completion in &completions[..count] {
-                let target = self.adapter_of(device)?.targets.remove(&completion.fence);
-                let bytes = &surface[completion.offset as usize..][..completion.len as usize];
-                // A surface that is gone meanwhile wants nothing.
-                if let Some(Target { device, surface }) = target
-                    && let Ok(place) = self.surface_of(to_handle(device), to_handle(surface))
-                    && let Some(place) = place.get_mut(..bytes.len())
-                {
-                    place.copy_from_slice(bytes);
-                }
+        while self.finish_one(device)? {}
+        Ok(())
+    }
+
+    /// Time passes until all that was accepted for a surface has happened, and whatever was accepted before
+    /// that.
+    pub(crate) fn finish_work_for(
+        &mut self,
+        device: Handle,
+        surface: Handle,
+    ) -> Result<(), Hresult> {
+        let waits = |target: &Target| target.surface == surface.addr();
+        while self.adapter_of(device)?.targets.values().any(waits) {
+            if !self.finish_one(device)? {
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// The buffer that was accepted first happens; false if there is none.
+    fn finish_one(&mut self, device: Handle) -> Result<bool, Hresult> {
+        let adapter = self.adapter_of(device)?;
+        if adapter.targets.is_empty() {
+            return Ok(false);
+        }
+        let len = adapter.core.0.limits().buffer_len_max as usize;
+        // Content, which is not left behind in freed memory.
+        let mut surface = Zeroizing::new(vec![0; len]);
+        let mut completions = [Completion::EMPTY];
+        let mut args = Retire {
+            count: 1,
+            completions: &mut completions,
+            completed_count: 0,
+            surface: &mut surface,
+            surface_len: 0,
+        };
+        succeed(adapter.core.0.retire(&mut args))?;
+        if args.completed_count == 0 {
+            return Ok(false);
+        }
+        let [completion] = completions;
+        let target = adapter.targets.remove(&completion.fence);
+        // A surface that is gone meanwhile wants nothing.
+        if let Some(Target { device, surface: target }) = target
+            && let Ok(place) = self.surface_of(to_handle(device), to_handle(target))
+            && let (Some(place), Some(bytes)) =
+                (place.get_mut(..completion.len as usize), surface.get(..completion.len as usize))
+        {
+            place.copy_from_slice(bytes);
+        }
+        Ok(true)
     }
 
     fn adapter_of(&mut self, device: Handle) -> Result<&mut OpenAdapter, Hresult> {
@@ -262,6 +279,20 @@ impl Driver {
         let open = open.and_then(|open| self.adapters.get_mut(&open.adapter));
         open.ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)
     }
+}
+
+/// The bounds of adapters to come: those of a product, unless the environment says others.
+fn bounds() -> Bounds {
+    let text = std::env::var("REKEYLAB_UMD_BOUNDS").unwrap_or_default();
+    bounds_of(&text).unwrap_or_default()
+}
+
+/// `GENERATIONS,BUFFER,QUEUE`: handles a slot, bytes of a buffer, bytes of the queue.
+fn bounds_of(text: &str) -> Option<Bounds> {
+    let numbers: Vec<u32> =
+        text.split(',').map(|number| number.parse().ok()).collect::<Option<_>>()?;
+    let [generations_max, buffer_len_max, queue_len_max] = numbers[..] else { return None };
+    Some(Bounds { generations_max, buffer_len_max, queue_len_max })
 }
 
 /// `Ok` for `S_OK`.
@@ -272,4 +303,19 @@ pub(crate) fn succeed(code: Hresult) -> Result<(), Hresult> {
 /// A number as a handle; nothing is at that address.
 pub(crate) fn to_handle(number: usize) -> Handle {
     core::ptr::without_provenance_mut(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bounds_of;
+
+    #[test]
+    fn bounds_are_three_numbers_or_those_of_a_product() {
+        let bounds = bounds_of("3,1024,4096").unwrap();
+        let numbers = (bounds.generations_max, bounds.buffer_len_max, bounds.queue_len_max);
+        assert_eq!(numbers, (3, 1024, 4096));
+        for text in ["", "3", "3,1024", "3,1024,4096,1", "a,b,c", "-1,2,3"] {
+            assert!(bounds_of(text).is_none(), "{text:?}");
+        }
+    }
 }

@@ -283,8 +283,9 @@ extern "C" fn lock_surface(device: Handle, args: *mut Lock) -> i32 {
     answer((|| {
         // SAFETY: what the interface promises of the runtime.
         let args = unsafe { passed_mut(args) }?;
-        let_time_pass(device)?;
+        submit_to_runtime(device)?;
         let mut driver = lock();
+        driver.finish_work_for(device, args.resource)?;
         let bytes = driver.surface_of(device, args.resource)?;
         args.surf_data = bytes.as_mut_ptr().cast();
         args.pitch = u32::try_from(bytes.len()).map_err(|_| Hresult::E_FAIL)?;
@@ -302,22 +303,22 @@ extern "C" fn unlock_surface(device: Handle, args: *const Unlock) -> i32 {
 }
 
 extern "C" fn flush(device: Handle) -> i32 {
-    answer(let_time_pass(device))
+    answer(submit_to_runtime(device).and_then(|()| lock().finish_work(device)))
 }
 
-/// Submits to the runtime, which says whether there is still a device; then all that was accepted happens.
-fn let_time_pass(device: Handle) -> Result<(), Hresult> {
+/// Submits to the runtime, which says whether there is still a device; one that is gone takes all keys along.
+fn submit_to_runtime(device: Handle) -> Result<(), Hresult> {
     let runtime = lock().runtime_of(device)?;
     // The runtime may do anything in here, call this driver too.
     let code = render(&runtime);
-    let mut driver = lock();
     if code == Hresult::D3DDDIERR_DEVICEREMOVED {
+        let mut driver = lock();
         let (core, _) = driver.core_of(device)?;
         succeed(core.reset_engine())?;
         driver.finish_work(device)?;
         return Err(code);
     }
-    driver.finish_work(device)
+    Ok(())
 }
 
 fn render(runtime: &Runtime) -> Hresult {

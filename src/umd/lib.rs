@@ -2,7 +2,8 @@
 //!
 //! It is the open driver behind the same door as any other, so that whatever drives foreign drivers can be
 //! tried on one that is known. Only what crypto sessions need is offered: sessions and their refresh,
-//! resources of one surface, uploads by `DecryptionBlt`. Every other entry answers `E_NOTIMPL`.
+//! resources of one surface, uploads by `DecryptionBlt`. Every other entry answers `E_NOTIMPL`. The
+//! environment may say `REKEYLAB_UMD_BOUNDS=GENERATIONS,BUFFER,QUEUE`, so that short sequences reach the bounds.
 //!
 //! ```text
 //! OpenAdapter ─► table entries ─► Driver: handles, resources ─► the core's Adapter
