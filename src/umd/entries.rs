@@ -315,7 +315,6 @@ fn submit_to_runtime(device: Handle) -> Result<(), Hresult> {
         let mut driver = lock();
         let (core, _) = driver.core_of(device)?;
         succeed(core.reset_engine())?;
-        driver.finish_work(device)?;
         return Err(code);
     }
     Ok(())

@@ -36,6 +36,8 @@ pub mod executor;
 pub mod exhaust;
 #[cfg(feature = "command")]
 pub mod exit;
+#[cfg(feature = "command")]
+pub mod foreign;
 pub mod fuzzing;
 #[cfg(feature = "command")]
 pub mod gate;

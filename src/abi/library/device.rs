@@ -238,7 +238,6 @@ impl Device {
         let memory = Rc::new(Memory::new(len as usize));
         let start = memory.0.as_ptr().cast::<c_void>().cast_const();
         let (code, resource) = self.create_resource(POOL_SYSTEM_MEMORY, 0, start, len)?;
-        let resource = resource.filter(|_| code.is_ok());
         let made = resource.map(|resource| {
             self.memories.borrow_mut().insert(resource, Rc::clone(&memory));
             SystemMemory { resource, memory }
@@ -291,7 +290,8 @@ impl Device {
         let code = self.call(which, args)?;
         // SAFETY: the structure is still there, and the member is a pointer.
         let resource = unsafe { (*args).first.resource };
-        Some((code, (resource != self.runtime.handle()).then(|| DriverHandle::of(resource))))
+        // A driver that wrote nothing cannot be told from one whose handle is the runtime's number.
+        Some((code, code.is_ok().then(|| DriverHandle::of(resource))))
     }
 
     /// `DestroyResource`.

@@ -1,26 +1,19 @@
 //! Why a library cannot be driven, and what to do about it.
 
-use std::path::PathBuf;
-
 use rekeylab_ddi::Hresult;
 
 /// Why a library cannot be driven.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// The system does not load it.
-    #[error("cannot load {}: {reason}", path.display())]
+    #[error("cannot be loaded: {reason}")]
     Load {
-        /// The library.
-        path: PathBuf,
         /// What the system says.
         reason: String,
     },
     /// It has no `OpenAdapter`.
-    #[error("{} does not export OpenAdapter", path.display())]
-    NoExport {
-        /// The library.
-        path: PathBuf,
-    },
+    #[error("does not export OpenAdapter")]
+    NoExport,
     /// It does not open.
     #[error("{what} answered {code}")]
     Refused {
@@ -55,7 +48,7 @@ impl LibraryError {
             Self::Load { .. } => {
                 "build it for this machine, and name it with its folder; `ldd` says which libraries it misses"
             }
-            Self::NoExport { .. } => {
+            Self::NoExport => {
                 "export it undecorated, with visibility \"default\" and, in C++, as extern \"C\"; `nm -D` shows what there is"
             }
             Self::Refused { .. } => {

@@ -46,17 +46,14 @@ impl Library {
     pub fn load(path: &Path, convention: Convention) -> Result<Self, LibraryError> {
         // SAFETY: the code that runs while it is loaded is the library's own, which whoever named it
         // trusts like a program.
-        let library = unsafe { libloading::Library::new(path) }.map_err(|error| {
-            let reason = error.to_string();
-            LibraryError::Load { path: path.to_owned(), reason }
-        })?;
+        let library = unsafe { libloading::Library::new(path) }
+            .map_err(|error| LibraryError::Load { reason: error.to_string() })?;
         // SAFETY: only its address is taken, which stays right as long as the library is loaded.
         let address = unsafe {
             let symbol = library.get::<*mut c_void>(c"OpenAdapter").ok();
             symbol.and_then(|symbol| NonNull::new(symbol.try_as_raw_ptr()?))
         };
-        let open_adapter =
-            address.ok_or_else(|| LibraryError::NoExport { path: path.to_owned() })?;
+        let open_adapter = address.ok_or(LibraryError::NoExport)?;
         Ok(Self(Arc::new(Loaded { open_adapter, convention, _library: library })))
     }
 

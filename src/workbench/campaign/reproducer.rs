@@ -83,8 +83,14 @@ pub fn replay_command(path: &Path, fault: Option<&str>) -> String {
     }
 }
 
+/// The same for a driver that this option chooses.
+#[must_use]
+pub fn replay_command_with(path: &Path, option: &str) -> String {
+    format!("cargo run --release -- run {option} {}", quoted(&path.display().to_string()))
+}
+
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
@@ -102,6 +108,8 @@ mod tests {
         let command = |path: &str| replay_command(Path::new(path), None);
         assert_eq!(command("a/b.seq"), "cargo run --release -- run a/b.seq");
         assert_eq!(command("it's here.seq"), "cargo run --release -- run 'it'\\''s here.seq'");
+        let chosen = replay_command_with(Path::new("a b"), "--driver x.toml");
+        assert_eq!(chosen, "cargo run --release -- run --driver x.toml 'a b'");
         assert!(replay_command(Path::new("x"), Some("f")).contains("--features faults"));
     }
 }

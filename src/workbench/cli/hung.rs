@@ -65,7 +65,7 @@ pub(super) fn told(
     fault: Option<&'static str>,
     format: Format,
 ) -> String {
-    let replay = path.and_then(|path| replay_command(path, fault));
+    let replay = path.and_then(|path| replay_command(path, fault, workbench.dut()));
     let subject = Subject {
         sequence: &hang.sequence,
         trace: workbench.trace(),

@@ -159,7 +159,7 @@ fn describe(
         path.display().to_string()
     };
     let is_clean = is_clean && mismatches.is_empty();
-    let replay = replay_command(path, wanted.fault);
+    let replay = replay_command(path, wanted.fault, workbench.dut());
     let aftermath = workbench.aftermath(sequence);
     let subject = Subject {
         sequence,
@@ -207,11 +207,14 @@ fn answer(code: rekeylab_ddi::Hresult) -> String {
 }
 
 /// The command that shows it again, or `None` when it came from standard input.
-pub(super) fn replay_command(path: &Path, fault: Option<&str>) -> Option<String> {
+pub(super) fn replay_command(path: &Path, fault: Option<&str>, dut: &AnyDut) -> Option<String> {
     if path == Path::new(STDIN) {
         return None;
     }
-    Some(crate::campaign::replay_command(path, fault))
+    Some(match dut.option() {
+        Some(option) => crate::campaign::replay_command_with(path, &option),
+        None => crate::campaign::replay_command(path, fault),
+    })
 }
 
 /// What a machine reads of many files.

@@ -14,6 +14,7 @@ use crate::watchdog::{Hang, attempt};
 
 use super::Format;
 use super::console::Console;
+use super::driver::DriverOption;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
@@ -43,6 +44,8 @@ pub(super) struct Options {
     /// Plants this fault first; see `rekeylab list faults`
     #[arg(long, value_name = "NAME")]
     fault: Option<String>,
+    #[command(flatten)]
+    driver: DriverOption,
 }
 
 /// Cuts a log until it is a sequence and says how; `None` if it breaks nothing.
@@ -100,7 +103,7 @@ struct Minimized {
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "minimize FILE")?;
     let stored = read_log(&options.file)?;
-    let dut = fault::core_with(fault);
+    let dut = options.driver.dut(fault)?;
     let clean = |console: &mut Console<'_>| {
         let message = "breaks no invariant: there is nothing to minimize";
         let failure = Failure::usage(format!("{} {message}", options.file.display())).way_out(

@@ -6,6 +6,7 @@ mod canary;
 mod console;
 mod continuous;
 mod display;
+mod driver;
 mod exhaust;
 mod failure;
 mod fault;

@@ -13,6 +13,7 @@ use crate::observation::Layers;
 
 use super::Format;
 use super::console::Console;
+use super::driver::DriverOption;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
@@ -36,6 +37,8 @@ pub(super) struct Options {
     /// Plants this fault first; see `rekeylab list faults`
     #[arg(long, value_name = "NAME")]
     fault: Option<String>,
+    #[command(flatten)]
+    driver: DriverOption,
     /// How many threads [default: one a core]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
@@ -45,7 +48,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let fault = fault::by_name(options.fault.as_deref(), "replay")?;
     let started = Instant::now();
     let found = find(&paths_or(&options.paths, "corpus"));
-    let dut = fault::core_with(fault);
+    let dut = options.driver.dut(fault)?;
     let layers = Workbench::on(dut.clone()).layers();
     let wanted = Wanted {
         json: false,

@@ -9,6 +9,7 @@ use crate::observation::Layers;
 
 use super::Format;
 use super::console::Console;
+use super::driver::DriverOption;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
@@ -33,11 +34,13 @@ pub(super) struct Options {
     /// Plants this fault first; see `rekeylab list faults`
     #[arg(long, value_name = "NAME")]
     fault: Option<String>,
+    #[command(flatten)]
+    driver: DriverOption,
 }
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let fault = fault::by_name(options.fault.as_deref(), "run FILE")?;
-    let dut = fault::core_with(fault);
+    let dut = options.driver.dut(fault)?;
     let layers = Workbench::on(dut.clone()).layers();
     let mut exit = console.exit_without(Layers::ALL, layers);
     let wanted = Wanted {

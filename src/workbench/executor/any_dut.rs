@@ -25,6 +25,12 @@ impl AnyDut {
         self.0.name()
     }
 
+    /// The option by which a command is told to drive it; see [`Dut::option`].
+    #[must_use]
+    pub fn option(&self) -> Option<String> {
+        self.0.option()
+    }
+
     /// The bounds that it keeps.
     #[must_use]
     pub fn limits(&self) -> Limits {
@@ -124,6 +130,7 @@ impl fmt::Debug for AnyDut {
 /// is chosen once a run, and not once a call.
 trait Erased: fmt::Debug + Send + Sync {
     fn name(&self) -> String;
+    fn option(&self) -> Option<String>;
     fn limits(&self) -> Limits;
     fn limits_at(&self, bounds: BoundsChoice) -> Limits;
     fn declares_state(&self) -> bool;
@@ -159,6 +166,10 @@ trait Erased: fmt::Debug + Send + Sync {
 impl<D: Dut> Erased for D {
     fn name(&self) -> String {
         Dut::name(self)
+    }
+
+    fn option(&self) -> Option<String> {
+        Dut::option(self)
     }
 
     fn limits(&self) -> Limits {

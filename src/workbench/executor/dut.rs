@@ -23,6 +23,12 @@ pub trait Dut: fmt::Debug + Send + Sync + 'static {
     /// What it is called in reports.
     fn name(&self) -> String;
 
+    /// The option by which a command is told to drive it, as it is typed; `None` for one that is chosen in
+    /// another way.
+    fn option(&self) -> Option<String> {
+        None
+    }
+
     /// The bounds that every driver which it opens keeps. Sequences are made to reach them, and
     /// answers are judged by them.
     fn limits(&self) -> Limits;
@@ -71,6 +77,11 @@ pub trait Dut: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Layers that cannot be looked into however it is driven: its memory may not be this program's own.
+    fn out_of_reach(&self) -> Layers {
+        Layers::NONE
+    }
+
     /// Whether `Debug` of the driver is text of its own, which may end up in a log.
     fn declares_text(&self) -> bool {
         false
@@ -98,7 +109,7 @@ pub enum DeclaredHome {
 
 /// The layers that this driver leaves no way to look into.
 pub(super) fn missing_layers<D: Dut>(dut: &D) -> Layers {
-    let mut missing = Layers::NONE;
+    let mut missing = dut.out_of_reach();
     if dut.statics().is_none() {
         missing = missing.with(Layer::Statics);
     }

@@ -170,7 +170,7 @@ impl Executor {
         layers: Layers,
         trace: &mut Trace,
     ) {
-        let mut layers = layers.and(self.layers);
+        let mut layers = layers.and(self.layers).except(dut.out_of_reach());
         // Asked only where it matters: the fast lane looks into nothing that a driver declares.
         if layers != Layers::FAST {
             layers = layers.except(dut::missing_layers(dut));

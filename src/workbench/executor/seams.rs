@@ -247,6 +247,12 @@ impl Seams {
         self.entropy.borrow_mut().draws.push(draw);
     }
 
+    /// Notes the random number that a driver handed out which draws from a source of its own: that is its
+    /// draw.
+    pub fn note_number(&self, random: &[u8; 16]) {
+        self.note_draw(Ok(()), random);
+    }
+
     /// Whether the last draw of this call answered these bytes.
     pub(super) fn has_answered(&self, random: &[u8; 16]) -> bool {
         self.entropy.borrow().draws.last() == Some(&Draw::Answered(*random))
@@ -412,6 +418,12 @@ pub struct PlainTestMechanism;
 impl PlainTestMechanism {
     /// Length of a blob, in bytes.
     pub const BLOB_LEN: usize = BLOB_LEN;
+
+    /// Whether a wrapped key begins as it has to.
+    #[must_use]
+    pub fn is_tagged(blob: &[u8]) -> bool {
+        blob.starts_with(BLOB_TAG)
+    }
 
     /// Unwraps `blob` into `key`; says whether it did. Bytes may be left in `key` also when it did
     /// not, and must not be used.

@@ -1,0 +1,441 @@
+//! The calls of a sequence as entries of a driver's table.
+
+use core::fmt;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use rekeylab_abi::{Adapter, Device, DriverHandle, Library, LibraryError, SystemMemory};
+use rekeylab_ddi::{
+    CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
+    CryptoSessionKeyExchange, DeviceHandle, Hresult, RANDOM_NUMBER_LEN, Retire, SessionHandle,
+    SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+};
+use zeroize::Zeroizing;
+
+use super::sheet::{Handles, KeyExchange, Sheet};
+use crate::executor::{PlainTestMechanism, Seams};
+
+/// A driver that is reached through its device table.
+///
+/// Its handles are known here alone: the client has numbers that are never used twice.
+pub struct TableDriver {
+    adapter: Result<Adapter, LibraryError>,
+    handles: Handles,
+    key_exchange: KeyExchange,
+    block_len: u32,
+    seams: Rc<Seams>,
+    /// In the order of their making; `None` for one that was destroyed.
+    devices: Vec<Option<Device>>,
+    /// In the order of their making.
+    sessions: Vec<Session>,
+    /// What was accepted and not yet told as done, in order.
+    uploads: VecDeque<Upload>,
+    last_fence: u64,
+}
+
+/// A session as the client knows it.
+struct Session {
+    device: usize,
+    handle: DriverHandle,
+    is_alive: bool,
+    status: SessionStatus,
+}
+
+/// A buffer that the driver has accepted.
+struct Upload {
+    fence: u64,
+    session: usize,
+    len: usize,
+    /// Whether the device was gone before: then it has no content.
+    is_lost: bool,
+    state: State,
+}
+
+/// What will become of an upload.
+enum State {
+    /// The bytes are in a surface, once the driver has come so far.
+    Waits { device: usize, source: SystemMemory, surface: DriverHandle },
+    /// They were taken out of the surface before its device was destroyed.
+    Read(Result<Vec<u8>, Hresult>),
+}
+
+impl TableDriver {
+    /// Opens an adapter. If that fails, every call answers what it failed with.
+    pub(super) fn open(library: &Library, sheet: &Sheet, seams: &Rc<Seams>) -> Self {
+        Self {
+            adapter: library.open_adapter(),
+            handles: sheet.handles,
+            key_exchange: sheet.key_exchange.clone(),
+            block_len: sheet.limits.block_bytes,
+            seams: Rc::clone(seams),
+            devices: Vec::new(),
+            sessions: Vec::new(),
+            uploads: VecDeque::new(),
+            last_fence: 0,
+        }
+    }
+
+    fn device(&self, device: DeviceHandle) -> Result<(usize, &Device), Hresult> {
+        let index = index_of(DEVICES, device.0).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?;
+        let open = self.devices.get(index).and_then(Option::as_ref);
+        open.map(|open| (index, open)).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)
+    }
+
+    /// The driver's handle of a session, also of a dead or a foreign one if the driver checks for itself.
+    fn session(&self, device: usize, session: SessionHandle) -> Result<DriverHandle, Hresult> {
+        let known = index_of(SESSIONS, session.0).and_then(|index| self.sessions.get(index));
+        let is_usual = known.is_some_and(|known| known.is_alive && known.device == device);
+        match (known, self.handles) {
+            (Some(known), _) if is_usual => Ok(known.handle),
+            (_, Handles::RuntimeChecks) => Err(Hresult::D3DDDIERR_INVALIDHANDLE),
+            (Some(known), Handles::Checked) => Ok(known.handle),
+            (None, Handles::Checked) => Ok(DriverHandle(session.0)),
+        }
+    }
+
+    /// The session of that device with this driver's handle, if there is one.
+    fn known(&mut self, device: usize, session: SessionHandle) -> Option<&mut Session> {
+        let known = self.sessions.get_mut(index_of(SESSIONS, session.0)?)?;
+        (known.is_alive && known.device == device).then_some(known)
+    }
+
+    /// Takes the bytes of a surface, and gives the surface back.
+    fn read(&self, upload: Upload) -> Result<Vec<u8>, Hresult> {
+        let read = self.read_anyway(upload.len, upload.state);
+        if upload.is_lost { Err(Hresult::D3DDDIERR_DEVICEREMOVED) } else { read }
+    }
+
+    fn read_anyway(&self, len: usize, state: State) -> Result<Vec<u8>, Hresult> {
+        match state {
+            State::Read(read) => read,
+            State::Waits { device, source, surface } => {
+                let device = self.devices[device].as_ref();
+                let device = device.ok_or(Hresult::D3DDDIERR_DEVICEREMOVED)?;
+                let read = device.read_surface(surface, len);
+                device.destroy_resource(surface);
+                device.destroy_resource(source.resource);
+                match read {
+                    None => Err(Hresult::E_NOTIMPL),
+                    Some((code, _)) if !code.is_ok() => Err(code),
+                    Some((_, None)) => Err(Hresult::E_POINTER),
+                    Some((_, Some(bytes))) => Ok(bytes),
+                }
+            }
+        }
+    }
+
+    /// Makes the resources of an upload and has the driver accept it.
+    fn upload(
+        &self,
+        device: &Device,
+        session: DriverHandle,
+        args: &SubmitBuffer<'_>,
+    ) -> Result<(SystemMemory, DriverHandle), Hresult> {
+        let data = args.data.ok_or(Hresult::E_INVALIDARG)?;
+        let owned_len = u32::try_from(data.len()).unwrap_or(u32::MAX).max(self.block_len);
+        let (code, source) = device.create_system_memory(owned_len).ok_or(Hresult::E_NOTIMPL)?;
+        let mut source = source.ok_or(code)?;
+        source.write(data);
+        let (code, surface) = device.create_surface(owned_len).ok_or(Hresult::E_NOTIMPL)?;
+        let accepted = match surface {
+            None => Err(code),
+            Some(surface) => {
+                let counter = args.iv.copied();
+                let code = device.decryption_blt(session, &source, surface, args.data_len, counter);
+                match code.unwrap_or(Hresult::E_NOTIMPL) {
+                    code if code.is_ok() => Ok(surface),
+                    code => {
+                        device.destroy_resource(surface);
+                        Err(code)
+                    }
+                }
+            }
+        };
+        match accepted {
+            Ok(surface) => Ok((source, surface)),
+            Err(code) => {
+                device.destroy_resource(source.resource);
+                Err(code)
+            }
+        }
+    }
+}
+
+impl CryptoSessionDdi for TableDriver {
+    fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
+        let made = match &self.adapter {
+            Ok(adapter) => adapter.create_device().map_err(|error| code_of(&error)),
+            Err(error) => Err(code_of(error)),
+        };
+        let code = made.as_ref().err().copied().unwrap_or(Hresult::S_OK);
+        // A device that was not made has a number, too, as it has one at the client.
+        let device = made.ok();
+        args.device = DeviceHandle::NULL;
+        if device.is_some() {
+            self.devices.push(device);
+            args.device = DeviceHandle(number_of(DEVICES, self.devices.len()));
+        }
+        code
+    }
+
+    fn destroy_device(&mut self, device: DeviceHandle) -> Hresult {
+        let Ok((index, _)) = self.device(device) else { return Hresult::D3DDDIERR_INVALIDHANDLE };
+        // Surfaces go with their device, so what was accepted is taken out of them first.
+        let uploads = core::mem::take(&mut self.uploads);
+        for upload in uploads {
+            let upload = match upload.state {
+                State::Waits { device, .. } if device == index => {
+                    let read = self.read_anyway(upload.len, upload.state);
+                    Upload { state: State::Read(read), ..upload }
+                }
+                _ => upload,
+            };
+            self.uploads.push_back(upload);
+        }
+        self.devices[index] = None;
+        let its = self.sessions.iter_mut().filter(|session| session.device == index);
+        its.for_each(|session| session.is_alive = false);
+        Hresult::S_OK
+    }
+
+    fn create_crypto_session(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut CreateCryptoSession,
+    ) -> Hresult {
+        let created = self.device(device).map(|(index, device)| {
+            (index, device.create_crypto_session(args.crypto_type, args.decode_profile))
+        });
+        let (index, code, handle) = match created {
+            Err(code) => {
+                args.session = SessionHandle::NULL;
+                return code;
+            }
+            Ok((_, None)) => return Hresult::E_NOTIMPL,
+            Ok((index, Some((code, handle)))) => (index, code, handle),
+        };
+        match handle {
+            Some(handle) if code.is_ok() => {
+                let status = SessionStatus::OK;
+                self.sessions.push(Session { device: index, handle, is_alive: true, status });
+                args.session = SessionHandle(number_of(SESSIONS, self.sessions.len()));
+            }
+            Some(DriverHandle(0)) => args.session = SessionHandle::NULL,
+            _ => {}
+        }
+        code
+    }
+
+    fn crypto_session_key_exchange(
+        &mut self,
+        device: DeviceHandle,
+        args: &CryptoSessionKeyExchange<'_>,
+    ) -> Hresult {
+        answer((|| {
+            let (index, device) = self.device(device)?;
+            let session = self.session(index, args.session)?;
+            // The client's bytes around the key become the driver's, and what was wrong with them, too.
+            let whole = Zeroizing::new(self.key_exchange.wrap(&[0; 16]));
+            let len =
+                |client: usize| (whole.len() + client).saturating_sub(PlainTestMechanism::BLOB_LEN);
+            let wrapped = args.blob.map(|blob| {
+                let key = blob.get(16..).unwrap_or_default();
+                let mut bytes =
+                    Zeroizing::new(self.key_exchange.wrap(key.get(..16).unwrap_or(&[0; 16])));
+                if !blob.is_empty() && !PlainTestMechanism::is_tagged(blob) {
+                    bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+                }
+                bytes.resize(if blob.is_empty() { 0 } else { len(blob.len()) }, 0);
+                bytes
+            });
+            let claimed = match args.blob_len {
+                0 | u32::MAX => args.blob_len,
+                client => u32::try_from(len(client as usize)).unwrap_or(u32::MAX),
+            };
+            let owned = wrapped.as_ref().map_or(0, |bytes| bytes.len());
+            if self.handles == Handles::RuntimeChecks && (claimed as usize > owned || owned == 0) {
+                return Err(Hresult::E_INVALIDARG);
+            }
+            let mut wrapped = wrapped;
+            let bytes = wrapped.as_mut().map(|bytes| &mut bytes[..]);
+            device.key_exchange(session, bytes, claimed).ok_or(Hresult::E_NOTIMPL)
+        })())
+    }
+
+    fn start_session_key_refresh(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut StartSessionKeyRefresh<'_>,
+    ) -> Hresult {
+        let mut has_entered = false;
+        let code = answer((|| {
+            let (index, device) = self.device(device)?;
+            let session = self.session(index, args.session)?;
+            let owned = args.random_number.as_ref().map_or(0, |bytes| bytes.len());
+            let size = args.random_number_len;
+            // The real runtime passes no buffer that is shorter than it says.
+            if self.handles == Handles::RuntimeChecks && size as usize > owned {
+                return Err(Hresult::E_INVALIDARG);
+            }
+            has_entered = true;
+            let buffer = args.random_number.as_deref_mut();
+            let code = device.start_session_key_refresh(session, buffer, size);
+            let code = code.ok_or(Hresult::E_NOTIMPL)?;
+            // Nobody but the driver knew the number before.
+            let drawn = args.random_number.as_deref().and_then(|bytes| bytes.first_chunk());
+            if let (true, Some(random)) = (code.is_ok(), drawn) {
+                self.seams.note_number(random);
+            }
+            Ok(code)
+        })());
+        // What is refused here is refused as the core refuses (S-48).
+        if let (false, RANDOM_NUMBER_LEN, Some(buffer)) =
+            (has_entered, args.random_number_len as usize, args.random_number.as_deref_mut())
+        {
+            buffer.iter_mut().take(RANDOM_NUMBER_LEN).for_each(|byte| *byte = 0);
+        }
+        code
+    }
+
+    fn finish_session_key_refresh(
+        &mut self,
+        device: DeviceHandle,
+        session: SessionHandle,
+    ) -> Hresult {
+        answer((|| {
+            let (index, device) = self.device(device)?;
+            let session = self.session(index, session)?;
+            device.finish_session_key_refresh(session).ok_or(Hresult::E_NOTIMPL)
+        })())
+    }
+
+    fn submit_buffer(&mut self, device: DeviceHandle, args: &mut SubmitBuffer<'_>) -> Hresult {
+        let accepted = self.device(device).and_then(|(index, device)| {
+            let session = self.session(index, args.session)?;
+            let (source, surface) = self.upload(device, session, args)?;
+            Ok(State::Waits { device: index, source, surface })
+        });
+        args.fence = 0;
+        match accepted {
+            Err(code) => code,
+            Ok(state) => {
+                self.last_fence += 1;
+                args.fence = self.last_fence;
+                self.uploads.push_back(Upload {
+                    fence: args.fence,
+                    session: index_of(SESSIONS, args.session.0).unwrap_or(usize::MAX),
+                    len: args.data_len as usize,
+                    is_lost: false,
+                    state,
+                });
+                Hresult::S_OK
+            }
+        }
+    }
+
+    /// The table has no entry for it: this is what the client has seen of the device.
+    fn check_crypto_session_status(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut CheckCryptoSessionStatus,
+    ) -> Hresult {
+        let index = self.device(device).map(|(index, _)| index);
+        let known = index.ok().and_then(|index| self.known(index, args.session));
+        args.status =
+            known.as_ref().map_or(SessionStatus::KEY_AND_CONTENT_LOST, |known| known.status);
+        if known.is_some() { Hresult::S_OK } else { Hresult::D3DDDIERR_INVALIDHANDLE }
+    }
+
+    fn destroy_crypto_session(&mut self, device: DeviceHandle, session: SessionHandle) -> Hresult {
+        answer((|| {
+            let (index, device) = self.device(device)?;
+            let handle = self.session(index, session)?;
+            let code = device.destroy_crypto_session(handle).ok_or(Hresult::E_NOTIMPL)?;
+            if let (true, Some(known)) = (code.is_ok(), self.known(index, session)) {
+                known.is_alive = false;
+            }
+            Ok(code)
+        })())
+    }
+
+    fn retire(&mut self, args: &mut Retire<'_>) -> Hresult {
+        let (mut done, mut offset) = (0, 0);
+        while done < args.count as usize && done < args.completions.len() {
+            let Some(front) = self.uploads.front() else { break };
+            if !front.is_lost && args.surface.len() - offset < front.len {
+                break;
+            }
+            let Some(upload) = self.uploads.pop_front() else { break };
+            let fence = upload.fence;
+            let (code, bytes) = match self.read(upload) {
+                Ok(bytes) => (Hresult::S_OK, bytes),
+                Err(code) => (code, Vec::new()),
+            };
+            args.surface[offset..offset + bytes.len()].copy_from_slice(&bytes);
+            let place = if bytes.is_empty() { 0 } else { offset };
+            let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            args.completions[done] =
+                Completion { fence, code, offset: number(place), len: number(bytes.len()) };
+            offset += bytes.len();
+            done += 1;
+        }
+        args.completed_count = u32::try_from(done).unwrap_or(u32::MAX);
+        args.surface_len = u32::try_from(offset).unwrap_or(u32::MAX);
+        Hresult::S_OK
+    }
+
+    fn reset_engine(&mut self) -> Hresult {
+        for device in self.devices.iter().flatten() {
+            device.runtime().lose(true);
+            // What it answers is the runtime's own answer.
+            device.flush();
+            device.runtime().lose(false);
+        }
+        for session in self.sessions.iter_mut().filter(|session| session.is_alive) {
+            session.status = session.status.max(SessionStatus::KEY_LOST);
+        }
+        for upload in self.uploads.iter_mut().filter(|upload| !upload.is_lost) {
+            upload.is_lost = true;
+            if let Some(session) = self.sessions.get_mut(upload.session) {
+                session.status = SessionStatus::KEY_AND_CONTENT_LOST;
+            }
+        }
+        Hresult::S_OK
+    }
+}
+
+/// The code of an answer, whoever gave it.
+fn answer(result: Result<Hresult, Hresult>) -> Hresult {
+    result.unwrap_or_else(|code| code)
+}
+
+/// What a client's number is of, in its upper half, so that the one is never taken for the other, nor for an
+/// address.
+const DEVICES: u64 = 0x0DE5_0000_0000_0000;
+const SESSIONS: u64 = 0x5E55_0000_0000_0000;
+
+/// The number of the object that was made as the so-manieth, from 1: none is NULL.
+fn number_of(kind: u64, count: usize) -> u64 {
+    kind | (count as u64) << 16
+}
+
+fn index_of(kind: u64, number: u64) -> Option<usize> {
+    let count = number ^ kind;
+    let is_one = count & 0xFFFF == 0 && count >> 48 == 0;
+    usize::try_from(count >> 16).ok()?.checked_sub(1).filter(|_| is_one)
+}
+
+fn code_of(error: &LibraryError) -> Hresult {
+    match error {
+        LibraryError::Refused { code, .. } => *code,
+        _ => Hresult::E_FAIL,
+    }
+}
+
+impl fmt::Debug for TableDriver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("TableDriver");
+        out.field("devices", &self.devices.len()).field("sessions", &self.sessions.len());
+        out.finish_non_exhaustive()
+    }
+}
