@@ -7,7 +7,7 @@ use keysan::statics::Statics;
 use rekeylab_ddi::{CryptoSessionDdi, Limits, SessionHandle};
 
 use super::seams::Seams;
-use crate::observation::{Layer, Layers};
+use crate::observation::{Choices, Layer, Layers};
 use crate::sequence::BoundsChoice;
 
 /// A driver under test: opens drivers on the workbench's seams, says what their limits are, and
@@ -75,6 +75,11 @@ pub trait Dut: fmt::Debug + Send + Sync + 'static {
     /// [`Statics::of_symbols`].
     fn statics(&self) -> Option<&'static Statics> {
         None
+    }
+
+    /// What it chooses otherwise than the driver core, where the documents are silent.
+    fn choices(&self) -> Choices {
+        Choices::default()
     }
 
     /// Layers that cannot be looked into however it is driven: its memory may not be this program's own.

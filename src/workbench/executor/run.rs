@@ -53,6 +53,7 @@ impl<D: Dut> Run<'_, D> {
         self.aside(|driver| *driver = Some(dut.open_at(bounds, &seams)));
         self.look_at_aside(0);
         self.trace.limits = Some(self.limits);
+        self.trace.choices = dut.choices();
         let mut is_closed = false;
         let calls_max = self.executor.calls_max;
         for &call in &sequence.calls[..sequence.calls.len().min(calls_max)] {

@@ -21,10 +21,12 @@ use rekeylab_ddi::Limits;
 
 use crate::campaign::quoted;
 use crate::executor::{Dut, Seams};
-use crate::observation::{Layer, Layers};
+use crate::observation::{Choices, Layer, Layers};
 
 pub use driver::TableDriver;
-pub use sheet::{ConventionName, Handles, KeyExchange, Sheet, SheetError, SheetLimits};
+pub use sheet::{
+    ConventionName, Handles, KeyExchange, Refusals, Sheet, SheetChoices, SheetError, SheetLimits,
+};
 
 /// A driver under test behind its device table.
 #[derive(Clone, Debug)]
@@ -70,6 +72,10 @@ impl Dut for TableDut {
 
     fn open(&self, seams: &Rc<Seams>) -> TableDriver {
         TableDriver::open(&self.library, &self.sheet, seams)
+    }
+
+    fn choices(&self) -> Choices {
+        (&self.sheet.choices).into()
     }
 
     /// Only what comes out through the table: its memory is its own.

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use rekeylab_abi::Convention;
 use rekeylab_ddi::Limits;
 use serde::Deserialize;
+use zeroize::Zeroize as _;
 
 use crate::executor::PlainTestMechanism;
+use crate::observation::{Choices, silent_point};
 
 /// A data sheet.
 ///
@@ -25,6 +27,11 @@ use crate::executor::PlainTestMechanism;
 /// before = "VKX1"
 /// before-hex = "10000000"                 # behind that
 /// after-hex = ""
+/// checksum = "fnv1a-32"                   # or "sum-32": over all bytes before it, little-endian
+///
+/// [choices]                               # where the documents are silent
+/// refusals = "any-failure"                # or "as-the-core"
+/// otherwise = ["S-01", "S-48"]            # `rekeylab list rules` prints what the core does
 ///
 /// [limits]                                # whatever is left out has none
 /// sessions = 8
@@ -49,6 +56,9 @@ pub struct Sheet {
     /// Variables of the process that drives it.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// What it chooses where the documents are silent.
+    #[serde(default)]
+    pub choices: SheetChoices,
     /// How keys are wrapped.
     pub key_exchange: KeyExchange,
     /// Its bounds.
@@ -92,6 +102,64 @@ pub struct KeyExchange {
     /// Bytes behind the key, in hexadecimal digits.
     #[serde(default, deserialize_with = "hex")]
     after_hex: Vec<u8>,
+    /// What follows at the end.
+    checksum: Option<Checksum>,
+}
+
+/// A checksum over all the bytes before it, little-endian.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Checksum {
+    /// FNV-1a of 32 bits.
+    #[serde(rename = "fnv1a-32")]
+    Fnv1a32,
+    /// The sum of all bytes in 32 bits.
+    #[serde(rename = "sum-32")]
+    Sum32,
+}
+
+/// What a driver chooses where the documents are silent.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SheetChoices {
+    /// Which code a refusal has.
+    #[serde(default)]
+    pub refusals: Refusals,
+    /// The silent points at which it chooses otherwise than the driver core, as `S-01`.
+    #[serde(default, deserialize_with = "points")]
+    pub otherwise: Choices,
+}
+
+/// Which code a refusal has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusals {
+    /// Any of failure.
+    #[default]
+    AnyFailure,
+    /// That of the driver core.
+    AsTheCore,
+}
+
+impl From<&SheetChoices> for Choices {
+    fn from(choices: &SheetChoices) -> Self {
+        let mut all = choices.otherwise;
+        all.any_failure = choices.refusals == Refusals::AnyFailure;
+        all
+    }
+}
+
+fn points<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Choices, D::Error> {
+    let ids = Vec::<String>::deserialize(deserializer)?;
+    ids.iter().try_fold(Choices::default(), |choices, id| {
+        let chosen = silent_point(id).and_then(|point| choices.with(point));
+        chosen.ok_or_else(|| {
+            let never = Choices::NEVER.map(|point| format!("S-{point:02}")).join(", ");
+            serde::de::Error::custom(format!(
+                "{id:?} is no silent point, or one at which there is nothing to choose: {never}"
+            ))
+        })
+    })
 }
 
 /// Bounds; what a driver does not say has none.
@@ -209,7 +277,27 @@ impl Sheet {
 impl KeyExchange {
     /// Wraps a key; whoever has it wipes it.
     pub(super) fn wrap(&self, key: &[u8]) -> Vec<u8> {
-        [self.before.as_bytes(), &self.before_hex, key, &self.after_hex].concat()
+        let mut bytes = [self.before.as_bytes(), &self.before_hex, key, &self.after_hex].concat();
+        if let Some(checksum) = self.checksum {
+            let sum = checksum.of(&bytes).to_le_bytes();
+            let mut whole = Vec::with_capacity(bytes.len() + sum.len());
+            whole.extend_from_slice(&bytes);
+            whole.extend_from_slice(&sum);
+            bytes.zeroize();
+            return whole;
+        }
+        bytes
+    }
+}
+
+impl Checksum {
+    fn of(self, bytes: &[u8]) -> u32 {
+        let fnv = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+        let add = |sum: u32, byte: &u8| sum.wrapping_add((*byte).into());
+        match self {
+            Self::Fnv1a32 => bytes.iter().fold(0x811C_9DC5, fnv),
+            Self::Sum32 => bytes.iter().fold(0, add),
+        }
     }
 }
 
@@ -229,7 +317,7 @@ mod tests {
     use super::*;
 
     const SHEET: &str = "name = \"a\"\nlibrary = \"lib/a.so\"\n[key-exchange]\nbefore = \"V1\"\n\
-                         before-hex = \"0aFF\"\n[limits]\nsessions = 8\n";
+                         before-hex = \"0aFF\"\n[limits]\nsessions = 8\n[choices]\notherwise = []\n";
 
     #[test]
     fn a_sheet_says_little_and_the_rest_is_usual() {
@@ -244,11 +332,25 @@ mod tests {
     }
 
     #[test]
+    fn a_checksum_follows_all_the_rest() {
+        let text = SHEET.replace("before-hex", "checksum = \"fnv1a-32\"\nbefore-hex");
+        let sheet = Sheet::parse("sheet.toml".as_ref(), &text).unwrap();
+        let whole = sheet.key_exchange.wrap(b"k");
+        // FNV-1a of nothing and of "a", as its authors publish them.
+        assert_eq!(Checksum::Fnv1a32.of(b""), 0x811C_9DC5);
+        assert_eq!(Checksum::Fnv1a32.of(b"a"), 0xE40C_292C);
+        assert_eq!(whole[..5], *b"V1\x0a\xffk");
+        assert_eq!(whole[5..], Checksum::Fnv1a32.of(&whole[..5]).to_le_bytes());
+    }
+
+    #[test]
     fn a_mistake_is_told_with_its_line_and_column() {
         for (wrong, right, line, told) in [
             ("seasons = 8", "sessions = 8", 7, "unknown field `seasons`"),
             ("sessions = -1", "sessions = 8", 7, "-1"),
             ("before-hex = \"0aF\"", "before-hex = \"0aFF\"", 5, "hexadecimal"),
+            ("otherwise = [\"S-02\"]", "otherwise = []", 9, "nothing to choose"),
+            ("otherwise = [\"R-01\"]", "otherwise = []", 9, "no silent point"),
             ("library = 1", "library = \"lib/a.so\"", 2, "invalid type"),
         ] {
             let text = SHEET.replace(right, wrong);

@@ -3,7 +3,7 @@
 use super::{
     Case, Disagreement, Divergence, Invariant, Model, Verdict, Violation, abort_function, nothing,
 };
-use crate::observation::{Observation, UNTOUCHED};
+use crate::observation::{Choices, Observation, UNTOUCHED};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -62,6 +62,9 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
 
 /// What the output of a refused call should be, if it is not.
 fn unzeroed_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> {
+    if case.trace.choices.has(Choices::OUTPUTS_LEFT) {
+        return written_output(case, seen);
+    }
     match seen.call {
         Call::StartRefresh { size, null, .. } => {
             let buffer = case.trace.buffer_of(seen);
@@ -81,6 +84,20 @@ fn unzeroed_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> 
             .then_some("KEY_AND_CONTENT_LOST, so that an ignored code fails closed"),
         _ => None,
     }
+}
+
+/// The same of a driver that leaves the outputs of refused calls as they were: it may zero them, too.
+fn written_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> {
+    let is_untouched = match seen.call {
+        Call::StartRefresh { .. } => {
+            case.trace.buffer_of(seen).iter().all(|&byte| byte == 0 || byte == UNTOUCHED)
+        }
+        Call::CreateDevice | Call::CreateSession { .. } | Call::SubmitBuffer { .. } => {
+            seen.scalar == 0 || seen.scalar == u64::from_ne_bytes([UNTOUCHED; 8])
+        }
+        _ => true,
+    };
+    (!is_untouched).then_some("what was there before, or zeros")
 }
 
 /// The latest refused call on the same session whose success would explain the symptom.

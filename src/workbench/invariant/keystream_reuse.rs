@@ -4,7 +4,7 @@ use rekeylab_ddi::Hresult;
 
 use super::remembered::Remembered;
 use super::{Case, Invariant, Verdict, Violation, abort_function};
-use crate::observation::{Observation, StateHash};
+use crate::observation::{Choices, Observation, StateHash};
 use crate::sequence::Call;
 
 pub(super) const INVARIANT: Invariant = Invariant {
@@ -25,7 +25,9 @@ abort_function!(keystream_reused);
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
     let counters = &mut *case.model.scratch.counters.borrow_mut();
     counters.highest.clear();
+    let restarts = case.trace.choices.has(Choices::COUNTERS_RESTART);
     for (index, seen) in case.trace.calls.iter().enumerate() {
+        counters.follow_key(seen, restarts);
         let Call::SubmitBuffer { iv, count, .. } = seen.call else { continue };
         let Some(((used_iv, used_count), user)) = counters.follow(index, seen) else { continue };
         if !verdict.claims(index) {
@@ -69,6 +71,16 @@ pub(super) struct Counters {
 }
 
 impl Counters {
+    /// Forgets what was used under an earlier key, of a driver whose counters restart with each (S-26).
+    #[inline(always)]
+    fn follow_key(&mut self, seen: &Observation, restarts: bool) {
+        let is_new_key = matches!(seen.call, Call::FinishRefresh { .. } | Call::ExchangeKey { .. });
+        if restarts && is_new_key && seen.is_ok() {
+            let slot = seen.session_slot.map_or(0, |slot| usize::from(slot) + 1);
+            self.highest.get_mut(slot).into_iter().for_each(|highest| *highest = None);
+        }
+    }
+
     /// Takes over a call. When it was let in with a counter that does not rise, says what had been
     /// used before, and by which call.
     #[inline(always)]

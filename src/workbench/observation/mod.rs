@@ -3,6 +3,7 @@
 //! A trace holds everything needed to judge it, now or later, by people or by newer invariants,
 //! without a driver. It contains random numbers and plaintext, so it is never printed whole.
 
+mod choices;
 mod layer;
 mod lifetime;
 mod sighting;
@@ -14,6 +15,7 @@ use core::ops::Range;
 
 use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};
 
+pub use choices::{Choices, number_of as silent_point};
 pub use layer::{Layer, Layers};
 pub use lifetime::{Cause, Lifetime};
 pub use sighting::{
@@ -36,6 +38,8 @@ pub const MARGIN_LEN: usize = 32;
 pub struct Trace {
     /// The bounds that the driver published.
     pub limits: Option<Limits>,
+    /// What it chooses where the documents are silent.
+    pub choices: Choices,
     /// One entry a call: those of the sequence, then the epilogue's.
     pub calls: Vec<Observation>,
     /// The completions that retire calls delivered; entries refer to ranges of it.
@@ -235,6 +239,7 @@ impl Trace {
         // A new field does not compile until somebody has decided what becomes of it.
         let Self {
             limits,
+            choices,
             calls,
             completions,
             draws,
@@ -269,6 +274,7 @@ impl Trace {
         stray_writes.clear();
         leaks.clear();
         (*limits, *panic, *hang, *void) = (None, None, None, None);
+        *choices = Choices::default();
         (*reserved_len, *sequence_len, *layers) = (0, 0, Layers::NONE);
     }
 

@@ -218,7 +218,12 @@ impl Model {
         if seen.reservations.is_refused {
             return refuse(Hresult::E_OUTOFMEMORY, "an allocation was refused", "INV-04");
         }
-        ok("the session has a key and the counters rise", "R-18")
+        // Whether the Count alone may rise is a silent point.
+        let rules = match session.highest {
+            Some((highest, _)) if highest == iv => "R-18 S-30",
+            _ => "R-18",
+        };
+        ok("the session has a key and the counters rise", rules)
     }
 
     /// The index of the open device that the call goes through.

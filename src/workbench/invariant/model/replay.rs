@@ -6,7 +6,7 @@ use super::predict::{DrawResult, last_count};
 use super::processed::{is_plaintext_of, whose_bytes};
 use super::state::{KeyName, ModelCommand, ModelDevice, ModelSession, Place};
 use super::{Answer, CompletionFault, Disagreement, Divergence, Effect, Instead, Model};
-use crate::observation::{Observation, Phase, RetireRoom, Trace, UNTOUCHED};
+use crate::observation::{Choices, Observation, Phase, RetireRoom, Trace, UNTOUCHED};
 use crate::sequence::expand::World;
 use crate::sequence::{Call, expand};
 
@@ -27,6 +27,10 @@ impl Model {
         if is_judged {
             let answer = self.predict(trace, seen);
             if answer.code != code {
+                if is_chosen(trace, &answer, code) {
+                    self.follow_choice(trace, index, seen, code);
+                    return;
+                }
                 self.diverge(index, seen, answer, Disagreement::Code);
             } else if code.is_ok()
                 && let Some(about) = self.compare_outputs(trace, seen)
@@ -36,7 +40,24 @@ impl Model {
         }
         if code.is_ok() || effect == Effect::Forced {
             self.follow(trace, index, seen, is_judged && code.is_ok());
-        } else if matches!(seen.call, Call::CreateDevice) {
+        } else {
+            self.follow_refusal(index, seen);
+        }
+    }
+
+    /// Follows a driver that chose otherwise than the core: what it served has its effect, and is judged by
+    /// that from here on.
+    fn follow_choice(&mut self, trace: &Trace, index: usize, seen: &Observation, code: Hresult) {
+        if code.is_ok() {
+            self.follow(trace, index, seen, true);
+        } else {
+            self.follow_refusal(index, seen);
+        }
+    }
+
+    /// A create that was refused has a slot at the client all the same.
+    fn follow_refusal(&mut self, index: usize, seen: &Observation) {
+        if matches!(seen.call, Call::CreateDevice) {
             self.devices.push(ModelDevice::default());
         } else if matches!(seen.call, Call::CreateSession { .. }) {
             self.sessions.push(ModelSession::new(None, Phase::Never, index, 0));
@@ -108,7 +129,9 @@ impl Model {
             Call::ExchangeKey { key, shape, .. } => {
                 let mut grown = [0; 16];
                 self.key_ring.session_key(World::default(), key, shape, &mut grown);
+                let restarts = trace.choices.has(Choices::COUNTERS_RESTART);
                 if let (Some(slot), Some(session)) = (seen.session_slot, self.session_of(seen)) {
+                    session.highest = session.highest.filter(|_| !restarts);
                     session.key = grown;
                     session.phase = Phase::Keyed;
                     let name = KeyName { session: slot, epoch: session.epoch };
@@ -124,7 +147,9 @@ impl Model {
                 }
             }
             Call::FinishRefresh { .. } => {
+                let restarts = trace.choices.has(Choices::COUNTERS_RESTART);
                 if let (Some(slot), Some(session)) = (seen.session_slot, self.session_of(seen)) {
+                    session.highest = session.highest.filter(|_| !restarts);
                     for (key, random) in session.key.iter_mut().zip(session.random) {
                         *key ^= random;
                     }
@@ -371,6 +396,13 @@ impl Model {
         };
         self.diverge(index, seen, answer, about);
     }
+}
+
+/// Whether the driver is free to answer this way.
+fn is_chosen(trace: &Trace, answer: &Answer, code: Hresult) -> bool {
+    let Choices { any_failure, .. } = trace.choices;
+    let is_refused_either_way = !answer.code.is_ok() && !code.is_ok();
+    any_failure && is_refused_either_way || trace.choices.has_one_of(answer.rules)
 }
 
 impl ModelSession {
