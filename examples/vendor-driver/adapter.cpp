@@ -10,13 +10,15 @@ LiveList<Adapter> live_adapters;
 namespace {
 
 HRESULT content_protection_caps(const D3DDDIARG_GETCAPS &args) {
-    if (args.pInfo == nullptr || args.pData == nullptr || args.DataSize != sizeof(D3DCONTENTPROTECTIONCAPS)) {
+    if (args.pInfo == nullptr || args.pData == nullptr ||
+        args.DataSize != sizeof(D3DCONTENTPROTECTIONCAPS)) {
         return E_INVALIDARG;
     }
     DDICONTENTPROTECTIONCAPS asked;
     std::memcpy(&asked, args.pInfo, sizeof asked);
     // NULL_GUID asks for the union over all types, of which there is one.
-    if (!same(asked.CryptoType, aes128_ctr) && !same(asked.CryptoType, null_guid)) return D3DDDIERR_NOTAVAILABLE;
+    if (!same(asked.CryptoType, aes128_ctr) && !same(asked.CryptoType, null_guid))
+        return D3DDDIERR_NOTAVAILABLE;
     if (!same(asked.DecodeProfile, null_guid)) return D3DDDIERR_UNSUPPORTEDCRYPTO;
     D3DCONTENTPROTECTIONCAPS caps{};
     caps.Caps = D3DCPCAPS_SOFTWARE | D3DCPCAPS_FRESHENSESSIONKEY | D3DCPCAPS_ENCRYPTEDREADBACK;
@@ -39,7 +41,8 @@ HRESULT APIENTRY create_device(HANDLE handle, D3DDDIARG_CREATEDEVICE *args) {
     Adapter *adapter = live_adapters.find(handle);
     if (adapter == nullptr || args == nullptr) return E_INVALIDARG;
     if (args->pCallbacks == nullptr || args->pDeviceFuncs == nullptr) return E_INVALIDARG;
-    if (args->pCallbacks->pfnCreateContextCb == nullptr || args->pCallbacks->pfnRenderCb == nullptr) return E_INVALIDARG;
+    if (args->pCallbacks->pfnCreateContextCb == nullptr || args->pCallbacks->pfnRenderCb == nullptr)
+        return E_INVALIDARG;
     try {
         auto made = std::make_unique<Device>(*adapter, args->hDevice, *args->pCallbacks);
         const HRESULT code = made->create_context();
@@ -48,16 +51,14 @@ HRESULT APIENTRY create_device(HANDLE handle, D3DDDIARG_CREATEDEVICE *args) {
         live_devices.add(made.get());
         args->hDevice = made.release();
         return S_OK;
-    } catch (const std::bad_alloc &) {
-        return E_OUTOFMEMORY;
-    }
+    } catch (const std::bad_alloc &) { return E_OUTOFMEMORY; }
 }
 
 HRESULT APIENTRY close_adapter(HANDLE handle) {
     Adapter *adapter = live_adapters.find(handle);
     if (adapter == nullptr) return E_INVALIDARG;
     // The runtime destroys its devices first. One that it forgot goes without callbacks, because
-    // nobody knows whether the other side of it is still there; its queue is wiped and not executed.
+    // its other side may be gone; its queue is wiped and not executed.
     const auto is_ours = [adapter](Device *device) { return &device->adapter == adapter; };
     while (Device *left = live_devices.find(is_ours)) {
         live_devices.remove(left);
@@ -90,10 +91,9 @@ HRESULT open(D3DDDIARG_OPENADAPTER *args) {
 } // namespace
 } // namespace vendor
 
-extern "C" __attribute__((visibility("default"))) HRESULT APIENTRY OpenAdapter(D3DDDIARG_OPENADAPTER *args) {
+extern "C" __attribute__((visibility("default"))) HRESULT APIENTRY
+OpenAdapter(D3DDDIARG_OPENADAPTER *args) {
     try {
         return vendor::open(args);
-    } catch (const std::bad_alloc &) {
-        return E_OUTOFMEMORY;
-    }
+    } catch (const std::bad_alloc &) { return E_OUTOFMEMORY; }
 }

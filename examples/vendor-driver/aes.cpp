@@ -73,7 +73,8 @@ void encrypt(const BYTE *round_keys, BYTE *state) {
     for (int round = 1; round <= round_count; ++round) {
         BYTE moved[key_len];
         // Byte i lies in row i % 4, and row r moves r columns to the left.
-        for (std::size_t i = 0; i < key_len; ++i) moved[i] = sbox[state[(i + 4 * (i % 4)) % key_len]];
+        for (std::size_t i = 0; i < key_len; ++i)
+            moved[i] = sbox[state[(i + 4 * (i % 4)) % key_len]];
         for (std::size_t column = 0; column < key_len; column += 4) {
             const BYTE *in = moved + column;
             for (std::size_t row = 0; row < 4; ++row) {
@@ -115,9 +116,10 @@ void ctr_xor(const Key &key, Counter counter, BYTE *data, std::size_t len) {
 }
 
 std::uint64_t one_way_mark(const Key &key) {
-    // A cipher under a public key, with its input added to its output: easy to do, and, with half of
-    // the result thrown away, not to be undone.
-    static const Key public_key = {{'k', 'e', 'y', ' ', 'e', 'p', 'o', 'c', 'h', ' ', 'm', 'a', 'r', 'k', 's', '1'}};
+    // A cipher under a public key, with its input added to its output, cannot be undone, even less
+    // with half of the result thrown away.
+    static const Key public_key = {
+        {'k', 'e', 'y', ' ', 'e', 'p', 'o', 'c', 'h', ' ', 'm', 'a', 'r', 'k', 's', '1'}};
     BYTE round_keys[round_keys_len];
     expand(public_key, round_keys);
     Key sum = key;

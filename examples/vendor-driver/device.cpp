@@ -6,7 +6,7 @@ namespace vendor {
 Device::Device(Adapter &adapter, HANDLE runtime, const D3DDDI_DEVICECALLBACKS &callbacks)
     : adapter(adapter), runtime_(runtime), callbacks_(callbacks) {}
 
-// Keys, random numbers and plaintext are wiped where they live, by the destructors of what is owned.
+// Keys, random numbers and plaintext are wiped by the destructors of what is owned.
 Device::~Device() = default;
 
 HRESULT Device::create_context() {

@@ -24,9 +24,11 @@ constexpr std::uint64_t resource_len_max = 16u << 20;
 constexpr std::uint64_t video_memory_len = 64u << 20;
 
 constexpr GUID null_guid = {0, 0, 0, {0, 0, 0, 0, 0, 0, 0, 0}};
-constexpr GUID aes128_ctr = {0x9B6BD711, 0x4F74, 0x41C9, {0x9E, 0x7B, 0x0B, 0xE2, 0xD7, 0xD9, 0x3B, 0x4F}};
+constexpr GUID aes128_ctr = {
+    0x9B6BD711, 0x4F74, 0x41C9, {0x9E, 0x7B, 0x0B, 0xE2, 0xD7, 0xD9, 0x3B, 0x4F}};
 // The vendor's own key exchange: "VKX1", the number 16, the key, a checksum; numbers little-endian.
-constexpr GUID vendor_key_exchange = {0x6D1F3A52, 0x8C0B, 0x4E77, {0xA1, 0x5E, 0x56, 0x4B, 0x58, 0x31, 0x00, 0x01}};
+constexpr GUID vendor_key_exchange = {
+    0x6D1F3A52, 0x8C0B, 0x4E77, {0xA1, 0x5E, 0x56, 0x4B, 0x58, 0x31, 0x00, 0x01}};
 
 inline bool same(const GUID &a, const GUID &b) {
     return std::memcmp(&a, &b, sizeof a) == 0;
@@ -76,6 +78,7 @@ public:
     // The device is gone: nothing secret stays.
     void lose();
 
+    void note_upload() { ++upload_count_; }
     bool is_keyed() const { return state_ != State::unkeyed; }
     const Key &key() const { return secrets_.key; }
     const Key &key_for_upload();
@@ -99,9 +102,10 @@ private:
     bool has_iv_ = false, has_iv_ever_ = false;
     std::uint64_t highest_iv_ = 0, highest_iv_ever_ = 0;
 
-    std::uint64_t readback_iv_ = 0;          // of Bug::readback_iv_apart
-    std::vector<std::unique_ptr<Key>> old_;  // of Bug::old_key_kept
-    Key cached_{};                           // of Bug::cached_key_outlives_finish
+    std::uint64_t readback_iv_ = 0;         // of Bug::readback_iv_apart
+    std::vector<std::unique_ptr<Key>> old_; // of Bug::old_key_kept
+    unsigned upload_count_ = 0;             // of Bug::destroy_frees_queued_session
+    Key cached_{};                          // of Bug::cached_key_outlives_finish
     bool is_cached_ = false;
 };
 
@@ -128,8 +132,8 @@ struct Job {
     std::vector<BYTE> data;
     Counter counter;
     Key key{};
-    const Session *session = nullptr; // to say whose work it is; the bugs read its key
-    const VOID *late_iv = nullptr;    // of Bug::iv_read_late
+    Session *session = nullptr;    // of Bug::queue_reads_key_late and its like
+    const VOID *late_iv = nullptr; // of Bug::iv_read_late
 };
 
 class Adapter;
@@ -207,7 +211,8 @@ public:
 
 private:
     std::unique_lock<std::mutex> lock() {
-        return bug(Bug::live_list_unlocked) ? std::unique_lock<std::mutex>() : std::unique_lock<std::mutex>(mutex_);
+        return bug(Bug::live_list_unlocked) ? std::unique_lock<std::mutex>()
+                                            : std::unique_lock<std::mutex>(mutex_);
     }
     std::mutex mutex_;
     std::vector<Object *> live_;

@@ -63,12 +63,12 @@ HRESULT Device::decryption_blt(const D3DDDIARG_DECRYPTIONBLT &args) {
     if (args.SrcSubResourceIndex != 0 || args.DstSubResourceIndex != 0) return E_INVALIDARG;
     if (source->is_video || !target->is_video || args.pIV == nullptr) return E_INVALIDARG;
     // Neither partial encryption nor content keys are among the capabilities.
-    if (args.pEncryptedBlockInfo != nullptr || args.pContentKey != nullptr) return D3DDDIERR_NOTAVAILABLE;
+    if (args.pEncryptedBlockInfo != nullptr || args.pContentKey != nullptr)
+        return D3DDDIERR_NOTAVAILABLE;
     const Counter counter = Counter::read(args.pIV);
-    if (bug(Bug::refused_blt_uses_iv) && user->is_keyed()) user->use_up(counter);
     HRESULT code = check_len(args.SrcResourceSize, *source, *target);
+    if (failed(code) && bug(Bug::refused_blt_uses_iv)) user->use_up(counter);
     if (!failed(code)) code = user->admit(counter, args.SrcResourceSize);
-    if (bug(Bug::refused_blt_uses_iv) && !failed(check_len(args.SrcResourceSize, *source, *target))) code = S_OK;
     if (failed(code)) return code;
     if (jobs_.size() >= jobs_max) {
         code = execute();
@@ -127,8 +127,8 @@ HRESULT Device::execute(UINT more) {
 }
 
 void Device::run(const Job &job) {
-    const bool is_late = bug(Bug::queue_reads_key_late) || bug(Bug::destroy_frees_queued_session);
-    const Key &key = is_late ? job.session->key() : job.key;
+    const Key &key = bug(Bug::queue_reads_key_late) ? job.session->key() : job.key;
+    if (bug(Bug::destroy_frees_queued_session)) job.session->note_upload();
     const Counter counter = bug(Bug::iv_read_late) ? Counter::read(job.late_iv) : job.counter;
     std::memcpy(job.target->bytes, job.data.data(), job.data.size());
     ctr_xor(key, counter, job.target->bytes, job.data.size());
@@ -151,7 +151,8 @@ HRESULT Device::render(std::size_t command_count) {
 }
 
 void Device::lose() {
-    log("the device was removed: %u commands and all keys are lost", static_cast<unsigned>(jobs_.size()));
+    log("the device was removed: %u commands and all keys are lost",
+        static_cast<unsigned>(jobs_.size()));
     is_removed_ = true;
     for (const auto &owned : sessions_) owned->lose();
     drop_jobs();
@@ -162,7 +163,9 @@ void Device::drop_jobs() {
 }
 
 void Device::drop_jobs_into(const Resource &target) {
-    jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), [&](const auto &job) { return job->target == &target; }), jobs_.end());
+    jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(),
+                               [&](const auto &job) { return job->target == &target; }),
+                jobs_.end());
 }
 
 } // namespace vendor

@@ -1,4 +1,4 @@
-// Where key bytes come from: the system's random numbers and the blobs of the vendor's key exchange.
+// Where key bytes come from: random numbers of the system and blobs of the vendor's key exchange.
 #include <ctime>
 #include <random>
 #include <sys/random.h>
@@ -12,8 +12,8 @@ constexpr std::size_t blob_len = 28;
 constexpr std::size_t checksummed_len = 24;
 
 std::uint32_t little_endian(const BYTE *from) {
-    return from[0] | static_cast<std::uint32_t>(from[1]) << 8 | static_cast<std::uint32_t>(from[2]) << 16 |
-           static_cast<std::uint32_t>(from[3]) << 24;
+    return from[0] | static_cast<std::uint32_t>(from[1]) << 8 |
+           static_cast<std::uint32_t>(from[2]) << 16 | static_cast<std::uint32_t>(from[3]) << 24;
 }
 
 // FNV-1a of 32 bits: it finds a blob that was damaged, and is no protection against anybody.
@@ -48,7 +48,8 @@ bool draw_random(Key &out) {
     if (bug(Bug::random_low_entropy)) {
         BYTE seed;
         if (!fill_from_system(&seed, 1)) return false;
-        for (std::size_t i = 0; i < key_len; ++i) out.bytes[i] = static_cast<BYTE>((seed + 1) * (2 * i + 1));
+        for (std::size_t i = 0; i < key_len; ++i)
+            out.bytes[i] = static_cast<BYTE>((seed + 1) * (2 * i + 1));
         return true;
     }
     if (bug(Bug::random_repeats)) {
@@ -74,8 +75,10 @@ HRESULT unwrap_key(const VOID *blob, UINT len, Key &out) {
     }
     std::memcpy(copy, blob, blob_len);
 
-    const bool is_form_right = std::memcmp(copy, "VKX1", 4) == 0 && little_endian(copy + 4) == key_len;
-    const bool is_sum_right = little_endian(copy + checksummed_len) == checksum(copy, checksummed_len);
+    const bool is_form_right =
+        std::memcmp(copy, "VKX1", 4) == 0 && little_endian(copy + 4) == key_len;
+    const bool is_sum_right =
+        little_endian(copy + checksummed_len) == checksum(copy, checksummed_len);
     const bool is_good = is_form_right && is_sum_right;
     if (is_good || bug(Bug::refused_exchange_takes_key)) std::memcpy(out.bytes, copy + 8, key_len);
     wipe(own_copy, sizeof own_copy);

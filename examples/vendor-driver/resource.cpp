@@ -84,7 +84,8 @@ HRESULT Device::destroy_resource(HANDLE handle) {
         if (!is_done) drop_jobs_into(*found);
     }
     if (found->is_video) video_len_ -= found->len;
-    resources_.erase(std::find_if(resources_.begin(), resources_.end(), [found](const auto &owned) { return owned.get() == found; }));
+    resources_.erase(std::find_if(resources_.begin(), resources_.end(),
+                                  [found](const auto &owned) { return owned.get() == found; }));
     return S_OK;
 }
 

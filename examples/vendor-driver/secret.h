@@ -1,4 +1,4 @@
-// Key bytes: their type, how they are wiped, and how an entry leaves neither stack nor registers behind.
+// Key bytes: their type, how they are wiped, and how an entry clears stack and registers.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The life of a crypto session: its key, the refresh of that key, and the IVs that may still be used.
+// The life of a crypto session: its key, the refresh of that key, and the IVs that are left.
 #include <limits>
 
 #include "driver.h"
@@ -8,8 +8,8 @@ namespace {
 
 constexpr int draws_max = 8;
 
-Key last_key_in_force;          // of Bug::key_in_static
-Key random_of_all_sessions;     // of Bug::refresh_shared_by_sessions
+Key last_key_in_force;      // of Bug::key_in_static
+Key random_of_all_sessions; // of Bug::refresh_shared_by_sessions
 
 std::uint64_t native_order(std::uint64_t iv) {
     return __builtin_bswap64(iv);
@@ -34,7 +34,8 @@ Session::~Session() {
 
 HRESULT Session::exchange(const VOID *blob, UINT len) {
     Key fresh{};
-    const HRESULT code = unwrap_key(blob, len, bug(Bug::refused_exchange_takes_key) ? secrets_.key : fresh);
+    const HRESULT code =
+        unwrap_key(blob, len, bug(Bug::refused_exchange_takes_key) ? secrets_.key : fresh);
     if (bug(Bug::refused_exchange_takes_key)) fresh = secrets_.key;
     if (failed(code)) {
         wipe(fresh);
@@ -63,9 +64,10 @@ HRESULT Session::start(VOID *out, UINT len) {
         }
         return E_INVALIDARG;
     }
-    if (state_ == State::unkeyed && !bug(Bug::refresh_before_exchange)) return D3DDDIERR_NOTAVAILABLE;
+    if (state_ == State::unkeyed && !bug(Bug::refresh_before_exchange))
+        return D3DDDIERR_NOTAVAILABLE;
 
-    // Choice for S-12: a number that is zero, or that leads back to a key which this session has had,
+    // Choice for S-12: a number that is zero, or that leads back to a key which this session had,
     // is drawn again. A source that goes on like that is broken.
     const bool is_checked = !bug(Bug::random_constant) && !bug(Bug::random_repeats);
     Key drawn{}, updated{};
@@ -75,7 +77,8 @@ HRESULT Session::start(VOID *out, UINT len) {
         for (std::size_t i = 0; i < key_len; ++i) {
             updated.bytes[i] = static_cast<BYTE>(secrets_.key.bytes[i] ^ drawn.bytes[i]);
         }
-        const bool is_zero = std::all_of(drawn.bytes, drawn.bytes + key_len, [](BYTE byte) { return byte == 0; });
+        const bool is_zero =
+            std::all_of(drawn.bytes, drawn.bytes + key_len, [](BYTE byte) { return byte == 0; });
         if (!is_checked || (!is_zero && !was_in_force(updated))) code = S_OK;
     }
     if (!failed(code)) {
@@ -116,7 +119,8 @@ HRESULT Session::finish() {
     enter_epoch(false);
     if (bug(Bug::key_in_log)) {
         char text[2 * key_len + 1];
-        for (std::size_t i = 0; i < key_len; ++i) std::snprintf(text + 2 * i, 3, "%02x", secrets_.key.bytes[i]);
+        for (std::size_t i = 0; i < key_len; ++i)
+            std::snprintf(text + 2 * i, 3, "%02x", secrets_.key.bytes[i]);
         log("session %u has key %s", serial, static_cast<const char *>(text));
     }
     if (bug(Bug::key_in_register)) leave_in_register(secrets_.key);
@@ -124,7 +128,7 @@ HRESULT Session::finish() {
 }
 
 // Choice for S-26: IVs belong to a key, so they may restart when the key changes. They go on at the
-// highest ever where it has not: a key that was in force before, or more keys than can be told apart.
+// highest ever if the key was in force before, or if there were more keys than can be remembered.
 void Session::enter_epoch(bool by_exchange) {
     const bool is_known = was_in_force(secrets_.key) || mark_count_ == marks_.size();
     if (mark_count_ < marks_.size()) marks_[mark_count_++] = one_way_mark(secrets_.key);
@@ -145,14 +149,16 @@ Key &Session::pending_random() {
 
 HRESULT Session::admit(const Counter &counter, UINT len) const {
     if (!is_keyed()) return D3DDDIERR_NOTAVAILABLE;
-    // Choice for S-30: every upload has an IV above all before it under the same key. An IV of
-    // zero is as good as any.
-    const bool is_above = bug(Bug::iv_order_native) ? native_order(counter.iv) > native_order(highest_iv_)
-                                                    : counter.iv > highest_iv_;
+    // Choice for S-30: every upload has an IV above all before it under the same key. The
+    // first may be zero.
+    const bool is_above = bug(Bug::iv_order_native)
+                              ? native_order(counter.iv) > native_order(highest_iv_)
+                              : counter.iv > highest_iv_;
     if (has_iv_ && !is_above) return D3DDDIERR_NOTAVAILABLE;
     // Count may reach 2^64 - 1 and not pass it (S-33).
     const std::uint64_t blocks_behind_first = len / block_len - 1;
-    if (counter.count > std::numeric_limits<std::uint64_t>::max() - blocks_behind_first) return D3DDDIERR_NOTAVAILABLE;
+    if (counter.count > std::numeric_limits<std::uint64_t>::max() - blocks_behind_first)
+        return D3DDDIERR_NOTAVAILABLE;
     return S_OK;
 }
 

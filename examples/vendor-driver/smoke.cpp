@@ -1,240 +1,230 @@
-// Plays the driver through its table, as a runtime and a player would, and ends with 1 at the first mismatch.
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
+// Plays the driver through its table as a player would, and ends with 1 at the first mismatch.
 #include <dlfcn.h>
-#include <malloc.h>
-#include <mutex>
-#include <new>
 #include <set>
 #include <string>
 #include <thread>
-#include <unistd.h>
 
-#include "d3dumddi_crypto.h"
-#include "smoke_aes.h"
+#include "smoke_player.h"
 
 namespace {
 
-void check(bool holds, const char *what) {
-    if (holds) return;
-    std::printf("smoke: FAILED: %s\n", what);
-    std::fflush(stdout);
-    std::_Exit(1);
+void opening(const char *path) {
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    check(library != nullptr, "the library can be loaded");
+    const auto open = reinterpret_cast<PFND3DDDI_OPENADAPTER>(dlsym(library, "OpenAdapter"));
+    check(open != nullptr, "the library exports OpenAdapter");
+
+    D3DDDIARG_OPENADAPTER args{};
+    args.pAdapterFuncs = &adapter_table;
+    args.Version = D3D_UMD_INTERFACE_VERSION_VISTA;
+    check(open(&args) != S_OK, "a runtime without crypto sessions is refused");
+    args.Version = D3D_UMD_INTERFACE_VERSION_WDDM2_0;
+    const char *chosen = std::getenv("VENDOR_UMD_BUG");
+    const std::string bug = chosen == nullptr ? "" : chosen;
+    setenv("VENDOR_UMD_BUG", "no-such-bug", 1);
+    check(open(&args) == E_INVALIDARG, "a bug of an unknown name is an error");
+    setenv("VENDOR_UMD_BUG", bug.c_str(), 1);
+    check(open(&args) == S_OK, "OpenAdapter answers S_OK (is VENDOR_UMD_BUG the name of a bug?)");
+    check(args.DriverVersion == D3D_UMD_INTERFACE_VERSION_WIN7, "the driver is one of Windows 7");
+    adapter = args.hAdapter;
+
+    DDICONTENTPROTECTIONCAPS asked{aes_ctr, {}};
+    D3DCONTENTPROTECTIONCAPS caps{};
+    D3DDDIARG_GETCAPS get{D3DDDICAPS_GETCONTENTPROTECTIONCAPS, &asked, &caps, sizeof caps};
+    check(adapter_table.pfnGetCaps(adapter, &get) == S_OK, "GetCaps answers S_OK");
+    check(caps.Caps == 0x61 && caps.BlockAlignmentSize == 16,
+          "the capabilities are those of this driver");
+    asked.CryptoType.Data1 ^= 1;
+    check(adapter_table.pfnGetCaps(adapter, &get) == D3DDDIERR_NOTAVAILABLE,
+          "an unknown crypto type is refused");
 }
 
-// ---- Freed memory: no block may be freed with a key in it ----
+void table(Device &device) {
+    D3DDDI_DEVICEFUNCS &table = device.table;
+    check(table.pfnSetRenderState(device.handle, nullptr) == E_NOTIMPL,
+          "what is not served is a stub");
+    check(table.pfnCreateResource2 == nullptr && table.pfnFlush1 == nullptr,
+          "entries of later versions are NULL");
+    check(device.slots[143] == 0xC0FFEE, "nothing is written behind the table");
+}
 
-std::mutex secrets_mutex;
-Block secrets[256];
-std::size_t secret_count = 0;
-thread_local bool is_own_block = false;
+void refresh(Device &device) {
+    Player player(device);
+    HANDLE old_target = device.resource(D3DDDIPOOL_VIDEOMEMORY, nullptr, data_len);
+    HANDLE new_target = device.resource(D3DDDIPOOL_VIDEOMEMORY, nullptr, data_len);
+    Block random{};
+    check(player.start(random.data(), 16) == D3DDDIERR_NOTAVAILABLE,
+          "a session without a key is not refreshed");
+    check(player.exchange(7, true) == E_FAIL, "a damaged blob is refused");
+    check(player.exchange(7) == S_OK, "KeyExchange answers S_OK");
+    check(player.exchange(8, true) == E_FAIL, "a damaged blob is refused the second time");
+    check(player.finish(random) == D3DDDIERR_NOTAVAILABLE, "finish without start is refused");
+    check(player.upload(old_target, plaintext(0), 1) == S_OK, "DecryptionBlt answers S_OK");
+    check(device.contents(old_target, data_len) == plaintext(0),
+          "an upload under the exchanged key arrives");
 
-void look_into(const void *block) {
-    if (block == nullptr || is_own_block) return;
-    const auto *bytes = static_cast<const std::uint8_t *>(block);
-    const std::size_t len = malloc_usable_size(const_cast<void *>(block));
-    const std::lock_guard<std::mutex> guard(secrets_mutex);
-    for (std::size_t at = 0; at + 16 <= len; ++at) {
-        for (std::size_t i = 0; i < secret_count; ++i) {
-            check(std::memcmp(bytes + at, secrets[i].data(), 16) != 0, "a block was freed with a key in it");
-        }
+    std::uint8_t wide[32];
+    std::memset(wide, 0xAB, sizeof wide);
+    check(player.start(wide, 32) == S_OK, "start takes a larger buffer");
+    for (std::size_t i = 16; i < 32; ++i)
+        check(wide[i] == 0xAB, "start writes sixteen bytes and no more");
+    check(player.start(wide + 1, 16) == S_OK, "a second start is served");
+    check(wide[17] == 0xAB, "start writes no byte behind its buffer");
+    std::memcpy(random.data(), wide + 1, 16);
+    check(player.start(wide, 8) == E_INVALIDARG, "a smaller buffer is refused");
+    check(player.upload(old_target, plaintext(1), 1) != S_OK,
+          "an IV is not used twice while a refresh is pending");
+    check(player.upload(old_target, plaintext(1), 0xFF) == S_OK,
+          "an upload is served while a refresh is pending");
+    check(player.upload(new_target, plaintext(1), 0x100) == S_OK, "IVs are compared as numbers");
+    check(player.finish(random) == S_OK, "finish answers S_OK");
+    check(player.finish(random) == D3DDDIERR_NOTAVAILABLE, "finish is served once");
+    check(device.contents(old_target, data_len) == plaintext(1),
+          "work queued before finish has the old key");
+    check(player.upload(new_target, plaintext(2), 1) == S_OK, "IVs restart with a new key");
+    check(device.contents(new_target, data_len) == plaintext(2),
+          "an upload under the updated key arrives");
+
+    check(player.upload(old_target, plaintext(3), 50, 0xFFFFFFF1) == E_INVALIDARG,
+          "an enormous size is refused");
+    check(player.upload(old_target, plaintext(3), 50, 64) == E_INVALIDARG,
+          "an upload larger than its target is refused");
+    check(player.upload(old_target, plaintext(3), 40) == S_OK, "a refused upload uses no IV up");
+
+    std::uint64_t first, second;
+    check(player.read_back(new_target, first) == plaintext(2),
+          "what is read back is what was uploaded");
+    check(first > 40, "the IV of a read-back is above those of uploads");
+    check(player.read_back(old_target, second) == plaintext(3), "read-back waits for the queue");
+    check(second > first, "the IVs of read-backs rise");
+
+    check(player.start(random.data(), 16) == S_OK, "start is served again");
+    check(player.exchange(9) == S_OK, "a session is keyed again");
+    check(player.finish(random) == D3DDDIERR_NOTAVAILABLE, "a key exchange ends a pending refresh");
+    check(player.upload(old_target, plaintext(4), 1) == S_OK, "IVs restart with an exchanged key");
+    check(player.exchange(9) == S_OK && player.upload(old_target, plaintext(5), 1) != S_OK,
+          "the same key again restarts nothing");
+    check(player.upload(old_target, plaintext(5), 0x101) == S_OK,
+          "IVs go on at the highest ever under the same key");
+    check(player.destroy() == S_OK, "destroy with work queued answers S_OK");
+    check(device.contents(old_target, data_len) == plaintext(5), "destroy does not lose work");
+    check(player.destroy() == E_INVALIDARG, "destroy is served once");
+}
+
+void isolation(Device &device, Device &other) {
+    Player one(device), two(device), foreign(other);
+    HANDLE target = device.resource(D3DDDIPOOL_VIDEOMEMORY, nullptr, data_len);
+    Block first{}, second{};
+    check(one.exchange(20) == S_OK && two.exchange(21) == S_OK && foreign.exchange(22) == S_OK,
+          "three sessions are keyed");
+    check(one.start(first.data(), 16) == S_OK && two.start(second.data(), 16) == S_OK,
+          "two refreshes are pending at once");
+    check(one.finish(first) == S_OK && two.finish(second) == S_OK, "two refreshes finish");
+    for (Player *player : {&one, &two}) {
+        check(player->upload(target, plaintext(6), 1) == S_OK, "two sessions upload");
+        check(device.contents(target, data_len) == plaintext(6), "each session has its own key");
     }
+    Player stranger = foreign;
+    stranger.session = one.session;
+    check(stranger.start(first.data(), 16) == E_INVALIDARG,
+          "a session of another device is unknown");
+    const D3DDDIARG_GETENCRYPTIONBLTKEY key{two.session, first.data(), 16};
+    check(device.table.pfnGetEncryptionBltKey(device.handle, &key) == D3DDDIERR_NOTAVAILABLE,
+          "there is no read-back key");
+    D3DDDIARG_GETPITCH pitch{two.session, target, 0, 0};
+    check(device.table.pfnGetPitch(device.handle, &pitch) == S_OK && pitch.Pitch == data_len,
+          "GetPitch answers the pitch");
+
+    // Freed with work queued into it, and with sessions that are never destroyed.
+    check(one.upload(target, plaintext(7), 2) == S_OK, "work is queued");
+    check(device.table.pfnDestroyResource(device.handle, target) == S_OK,
+          "DestroyResource answers S_OK");
+    HANDLE last = device.resource(D3DDDIPOOL_VIDEOMEMORY, nullptr, data_len);
+    check(device.contents(last, data_len) == Bytes(data_len), "a new resource is empty");
+    check(two.upload(last, plaintext(7), 2) == S_OK, "work is left queued");
 }
 
-void keep_secret(const Block &key) {
-    const std::lock_guard<std::mutex> guard(secrets_mutex);
-    Block *const end = secrets + secret_count;
-    if (std::find(secrets, end, key) == end && secret_count < 256) secrets[secret_count++] = key;
+void many_refreshes(Device &device) {
+    Player player(device);
+    HANDLE target = device.resource(D3DDDIPOOL_VIDEOMEMORY, nullptr, data_len);
+    std::set<Block> numbers;
+    check(player.exchange(30) == S_OK, "a session is keyed");
+    for (unsigned i = 1; i <= 80; ++i) {
+        Block random{};
+        check(player.start(random.data(), 16) == S_OK && player.finish(random) == S_OK,
+              "a session is refreshed often");
+        is_own_block = true;
+        check(numbers.insert(random).second, "random numbers do not repeat");
+        is_own_block = false;
+        check(player.upload(target, plaintext(i), i) == S_OK,
+              "an upload after each refresh is served");
+        if (i % 20 == 0)
+            check(device.contents(target, data_len) == plaintext(i), "every upload has its key");
+    }
+    is_own_block = true;
+    numbers.clear();
+    is_own_block = false;
+    check(player.upload(target, plaintext(0), 1) != S_OK, "IVs do not restart for ever");
 }
 
-} // namespace
-
-void *operator new(std::size_t len) {
-    // Clean, so that what lay there before is not taken for a residue.
-    if (void *block = std::calloc(1, len)) return block;
-    throw std::bad_alloc();
-}
-void *operator new[](std::size_t len) { return operator new(len); }
-void operator delete(void *block) noexcept { look_into(block), std::free(block); }
-void operator delete(void *block, std::size_t) noexcept { look_into(block), std::free(block); }
-void operator delete[](void *block) noexcept { look_into(block), std::free(block); }
-void operator delete[](void *block, std::size_t) noexcept { look_into(block), std::free(block); }
-
-namespace {
-
-constexpr GUID aes_ctr = {0x9B6BD711, 0x4F74, 0x41C9, {0x9E, 0x7B, 0x0B, 0xE2, 0xD7, 0xD9, 0x3B, 0x4F}};
-
-// ---- The runtime ----
-
-struct Runtime {
-    std::uint8_t commands[4096];
-    HRESULT render_code = S_OK;
-    unsigned contexts = 0, renders = 0;
-};
-
-HRESULT APIENTRY create_context(HANDLE runtime, D3DDDICB_CREATECONTEXT *args) {
-    auto *self = static_cast<Runtime *>(runtime);
-    ++self->contexts;
-    args->hContext = self;
-    args->pCommandBuffer = self->commands;
-    args->CommandBufferSize = sizeof self->commands;
-    return S_OK;
+void removal(Device &device) {
+    Player player(device);
+    HANDLE target = device.resource(D3DDDIPOOL_VIDEOMEMORY, nullptr, data_len);
+    Block random{};
+    check(player.exchange(40) == S_OK && player.upload(target, plaintext(8), 1) == S_OK,
+          "work is queued");
+    device.runtime.render_code = D3DDDIERR_DEVICEREMOVED;
+    check(device.table.pfnFlush(device.handle) == D3DDDIERR_DEVICEREMOVED,
+          "a removed device says so");
+    check(player.start(random.data(), 16) == D3DDDIERR_DEVICEREMOVED,
+          "a removed device refreshes nothing");
+    check(player.destroy() == S_OK, "a session of a removed device can be destroyed");
 }
 
-HRESULT APIENTRY destroy_context(HANDLE runtime, const D3DDDICB_DESTROYCONTEXT *) {
-    --static_cast<Runtime *>(runtime)->contexts;
-    return S_OK;
-}
-
-HRESULT APIENTRY render(HANDLE runtime, D3DDDICB_RENDER *) {
-    ++static_cast<Runtime *>(runtime)->renders;
-    return static_cast<Runtime *>(runtime)->render_code;
-}
-
-D3DDDI_ADAPTERFUNCS adapter_table;
-HANDLE adapter;
-
-struct Device {
-    Runtime runtime;
-    D3DDDI_DEVICECALLBACKS callbacks{};
-    // Room for more entries than there are, to see how far the driver writes.
-    union {
-        D3DDDI_DEVICEFUNCS table;
-        std::uintptr_t slots[256];
+void on_two_threads() {
+    const auto play = [](unsigned seed) {
+        for (unsigned round = 0; round < 40; ++round) {
+            Device device;
+            Player player(device);
+            HANDLE target = device.resource(D3DDDIPOOL_VIDEOMEMORY, nullptr, data_len);
+            check(player.exchange(seed) == S_OK, "a session on a thread is keyed");
+            for (unsigned i = 1; i <= 10; ++i) {
+                check(player.upload(target, plaintext(i), i) == S_OK,
+                      "a session on a thread uploads");
+                check(device.contents(target, data_len) == plaintext(i),
+                      "devices on two threads do not disturb each other");
+            }
+            device.destroy();
+        }
     };
-    HANDLE handle = nullptr;
-
-    Device() {
-        for (auto &slot : slots) slot = 0xC0FFEE;
-        callbacks.pfnCreateContextCb = create_context;
-        callbacks.pfnDestroyContextCb = destroy_context;
-        callbacks.pfnRenderCb = render;
-        D3DDDIARG_CREATEDEVICE args{};
-        args.hDevice = &runtime;
-        args.Version = D3D_UMD_INTERFACE_VERSION_WIN7;
-        args.pCallbacks = &callbacks;
-        args.pDeviceFuncs = &table;
-        check(adapter_table.pfnCreateDevice(adapter, &args) == S_OK, "CreateDevice answers S_OK");
-        handle = args.hDevice;
-        check(handle != &runtime && runtime.contexts == 1, "CreateDevice makes a context and a handle");
-    }
-
-    void destroy() {
-        check(table.pfnDestroyDevice(handle) == S_OK, "DestroyDevice answers S_OK");
-        check(runtime.contexts == 0, "DestroyDevice gives the context back");
-        check(table.pfnFlush(handle) != S_OK, "a destroyed device serves nothing");
-    }
-
-    HANDLE resource(UINT pool, void *bytes, UINT len) {
-        D3DDDI_SURFACEINFO surface{len, 1, 0, bytes, len, 0};
-        D3DDDIARG_CREATERESOURCE args{};
-        args.Format = D3DDDIFMT_L8;
-        args.Pool = pool;
-        args.pSurfList = &surface;
-        args.SurfCount = 1;
-        check(table.pfnCreateResource(handle, &args) == S_OK, "CreateResource answers S_OK");
-        return args.hResource;
-    }
-
-    Bytes contents(HANDLE resource, std::size_t len) {
-        D3DDDIARG_LOCK lock{};
-        lock.hResource = resource;
-        check(table.pfnLock(handle, &lock) == S_OK, "Lock answers S_OK");
-        const auto *bytes = static_cast<const std::uint8_t *>(lock.pSurfData);
-        const Bytes copy(bytes, bytes + len);
-        const D3DDDIARG_UNLOCK unlock{resource, 0, 0};
-        check(table.pfnUnlock(handle, &unlock) == S_OK, "Unlock answers S_OK");
-        check(table.pfnUnlock(handle, &unlock) != S_OK, "a second Unlock is refused");
-        return copy;
-    }
-};
-
-// ---- The player ----
-
-constexpr UINT data_len = 48;
-
-Bytes plaintext(unsigned seed) {
-    Bytes bytes(data_len);
-    for (std::size_t i = 0; i < data_len; ++i) bytes[i] = static_cast<std::uint8_t>(seed * 41 + i * 7 + 1);
-    return bytes;
+    std::thread one(play, 50), two(play, 51);
+    one.join();
+    two.join();
 }
-
-struct Player {
-    Device &device;
-    HANDLE session = nullptr;
-    Block key{};
-    alignas(16) std::uint8_t system[64];
-    HANDLE system_resource;
-
-    explicit Player(Device &device) : device(device) {
-        D3DDDIARG_CREATECRYPTOSESSION args{};
-        args.CryptoType = aes_ctr;
-        check(device.table.pfnCreateCryptoSession(device.handle, &args) == S_OK, "CreateCryptoSession answers S_OK");
-        session = args.hCryptoSession;
-        system_resource = device.resource(D3DDDIPOOL_SYSTEMMEM, system, sizeof system);
-    }
-
-    HRESULT exchange(unsigned seed, bool is_damaged = false) {
-        std::uint8_t blob[28] = {'V', 'K', 'X', '1', 16};
-        for (unsigned i = 0; i < 16; ++i) blob[8 + i] = static_cast<std::uint8_t>(seed * 29 + i * 31 + (i ^ seed) * 3);
-        std::uint32_t sum = 0x811C9DC5;
-        for (unsigned i = 0; i < 24; ++i) sum = (sum ^ blob[i]) * 0x01000193;
-        for (unsigned i = 0; i < 4; ++i) blob[24 + i] = static_cast<std::uint8_t>(sum >> 8 * i);
-        if (is_damaged) blob[27] ^= 1;
-        D3DDDIARG_CRYPTOSESSIONKEYEXCHANGE args{session, sizeof blob, blob};
-        const HRESULT code = device.table.pfnCryptoSessionKeyExchange(device.handle, &args);
-        if (code == S_OK) {
-            std::memcpy(key.data(), blob + 8, 16);
-            keep_secret(key);
-        }
-        return code;
-    }
-
-    HRESULT start(void *out, UINT len) {
-        const D3DDDIARG_STARTSESSIONKEYREFRESH args{session, out, len};
-        return device.table.pfnStartSessionKeyRefresh(device.handle, &args);
-    }
-
-    HRESULT finish(const Block &random) {
-        const D3DDDIARG_FINISHSESSIONKEYREFRESH args{session};
-        const HRESULT code = device.table.pfnFinishSessionKeyRefresh(device.handle, &args);
-        if (code == S_OK) {
-            for (std::size_t i = 0; i < 16; ++i) key[i] ^= random[i];
-            keep_secret(key);
-            keep_secret(random);
-        }
-        return code;
-    }
-
-    HRESULT upload(HANDLE target, const Bytes &data, std::uint64_t iv, UINT len = data_len) {
-        const Bytes cipher = counter_mode(key, iv, 5, data);
-        std::memcpy(system, cipher.data(), cipher.size());
-        D3DAES_CTR_IV counter{__builtin_bswap64(iv), __builtin_bswap64(5)};
-        const D3DDDIARG_DECRYPTIONBLT args{session, system_resource, 0, target, 0, len, nullptr, nullptr, &counter};
-        const HRESULT code = device.table.pfnDecryptionBlt(device.handle, &args);
-        // The driver has its own copies now.
-        std::memset(system, 0xEE, sizeof system);
-        std::memset(&counter, 0xEE, sizeof counter);
-        return code;
-    }
-
-    // Reads back and decrypts; the IV is the driver's.
-    Bytes read_back(HANDLE source, std::uint64_t &iv) {
-        D3DAES_CTR_IV counter{};
-        const D3DDDIARG_ENCRYPTIONBLT args{session, source, 0, system_resource, 0, data_len, &counter};
-        check(device.table.pfnEncryptionBlt(device.handle, &args) == S_OK, "EncryptionBlt answers S_OK");
-        iv = __builtin_bswap64(counter.IV);
-        return counter_mode(key, iv, __builtin_bswap64(counter.Count), Bytes(system, system + data_len));
-    }
-
-    HRESULT destroy() {
-        const D3DDDIARG_DESTROYCRYPTOSESSION args{session};
-        return device.table.pfnDestroyCryptoSession(device.handle, &args);
-    }
-};
 
 } // namespace
 
-#include "smoke_story.h"
+int main(int argc, char **argv) {
+    check(argc == 2, "usage: smoke LIBRARY");
+    const Block key = {0x2b, 0x7e, 0x15, 0x16, 0x28, 0xae, 0xd2, 0xa6,
+                       0xab, 0xf7, 0x15, 0x88, 0x09, 0xcf, 0x4f, 0x3c};
+    const Block wrapped = {0x7d, 0xf7, 0x6b, 0x0c, 0x1a, 0xb8, 0x99, 0xb3,
+                           0x3e, 0x42, 0xf0, 0x47, 0xb9, 0x1b, 0x54, 0x6f};
+    check(encrypt_block(key, Block{}) == wrapped, "the test's own AES encrypts a known block");
+    opening(argv[1]);
+    {
+        Device device, other;
+        table(device);
+        refresh(device);
+        isolation(device, other);
+        many_refreshes(other);
+        removal(other);
+        check(device.runtime.renders > 0, "work is rendered");
+        other.destroy();
+        device.destroy();
+    }
+    on_two_threads();
+    check(adapter_table.pfnCloseAdapter(adapter) == S_OK, "CloseAdapter answers S_OK");
+    check(adapter_table.pfnCloseAdapter(adapter) != S_OK, "a closed adapter serves nothing");
+    return 0;
+}

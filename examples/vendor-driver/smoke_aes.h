@@ -1,4 +1,4 @@
-// A second AES-128 and counter mode for the smoke test, which shares nothing with that of the driver.
+// The smoke test's own AES-128 and counter mode, which share nothing with those of the driver.
 #pragma once
 
 #include <array>
@@ -28,7 +28,8 @@ struct Field {
             // Bit i is the parity of bits i, i+4, i+5, i+6, i+7 of the inverse and bit i of 0x63.
             for (unsigned i = 0; i < 8; ++i) {
                 unsigned bit = 0x63 >> i & 1;
-                for (unsigned from : {i, i + 4, i + 5, i + 6, i + 7}) bit ^= inverse >> from % 8 & 1;
+                for (unsigned from : {i, i + 4, i + 5, i + 6, i + 7})
+                    bit ^= inverse >> from % 8 & 1;
                 out |= bit << i;
             }
             sbox[a] = static_cast<std::uint8_t>(out);
@@ -63,10 +64,13 @@ inline Block encrypt_block(const Block &key, Block state) {
                 unsigned sum = matrix[row][column];
                 if (round < 10) {
                     // The logarithm of 2 to the base 3 is 25, that of 3 is 1.
-                    sum = field.times(matrix[row][column], 25) ^ field.times(matrix[(row + 1) % 4][column], 1);
-                    sum ^= static_cast<unsigned>(matrix[(row + 2) % 4][column] ^ matrix[(row + 3) % 4][column]);
+                    sum = field.times(matrix[row][column], 25) ^
+                          field.times(matrix[(row + 1) % 4][column], 1);
+                    sum ^= static_cast<unsigned>(matrix[(row + 2) % 4][column] ^
+                                                 matrix[(row + 3) % 4][column]);
                 }
-                state[4 * column + row] = static_cast<std::uint8_t>(sum ^ round_key[4 * column + row]);
+                state[4 * column + row] =
+                    static_cast<std::uint8_t>(sum ^ round_key[4 * column + row]);
             }
         }
     }

@@ -11,17 +11,17 @@ namespace {
 
 // What all entries have in common. The arguments are copied before anything is checked, because
 // the caller's memory may change meanwhile (S-43).
-template <class Args, class Serve> HRESULT serve(HANDLE handle, const Args *args, bool is_for_removed, Serve entry) {
+template <class Args, class Serve>
+HRESULT serve(HANDLE handle, const Args *args, bool is_for_removed, Serve entry) {
     HRESULT code = E_INVALIDARG;
     Device *device = live_devices.find(handle);
     if (device != nullptr && args != nullptr) {
         try {
             Args copy = *args;
             // Choice for S-54: after a removal every call says so, but for those that give back.
-            code = device->is_removed() && !is_for_removed ? D3DDDIERR_DEVICEREMOVED : entry(*device, copy);
-        } catch (const std::bad_alloc &) {
-            code = E_OUTOFMEMORY;
-        } catch (...) {
+            code = device->is_removed() && !is_for_removed ? D3DDDIERR_DEVICEREMOVED
+                                                           : entry(*device, copy);
+        } catch (const std::bad_alloc &) { code = E_OUTOFMEMORY; } catch (...) {
             code = E_FAIL;
         }
     }
@@ -30,7 +30,8 @@ template <class Args, class Serve> HRESULT serve(HANDLE handle, const Args *args
 }
 
 // For a call that needs a session: the device's own, or the code for every handle that is none.
-template <class Args, class Serve> HRESULT serve_session(HANDLE handle, const Args *args, Serve entry) {
+template <class Args, class Serve>
+HRESULT serve_session(HANDLE handle, const Args *args, Serve entry) {
     return serve(handle, args, false, [&](Device &device, Args &copy) {
         Session *session = device.session(copy.hCryptoSession);
         // Choice for S-44: whatever is wrong with a handle, it is a wrong argument.
@@ -51,15 +52,19 @@ HRESULT APIENTRY lock(HANDLE handle, D3DDDIARG_LOCK *args) {
 }
 
 HRESULT APIENTRY unlock(HANDLE handle, const D3DDDIARG_UNLOCK *args) {
-    return serve(handle, args, true, [](Device &device, auto &copy) { return device.unlock(copy); });
+    return serve(handle, args, true,
+                 [](Device &device, auto &copy) { return device.unlock(copy); });
 }
 
 HRESULT APIENTRY create_resource(HANDLE handle, D3DDDIARG_CREATERESOURCE *args) {
-    return serve(handle, args, false, [&](Device &device, auto &copy) { return device.create_resource(copy, args->hResource); });
+    return serve(handle, args, false, [&](Device &device, auto &copy) {
+        return device.create_resource(copy, args->hResource);
+    });
 }
 
 HRESULT APIENTRY destroy_resource(HANDLE handle, HANDLE resource) {
-    return serve(handle, &resource, true, [](Device &device, HANDLE &copy) { return device.destroy_resource(copy); });
+    return serve(handle, &resource, true,
+                 [](Device &device, HANDLE &copy) { return device.destroy_resource(copy); });
 }
 
 HRESULT APIENTRY flush(HANDLE handle) {
@@ -76,19 +81,26 @@ HRESULT APIENTRY destroy_device(HANDLE handle) {
 }
 
 HRESULT APIENTRY create_session(HANDLE handle, D3DDDIARG_CREATECRYPTOSESSION *args) {
-    return serve(handle, args, false, [&](Device &device, auto &copy) { return device.create_session(copy, args->hCryptoSession); });
+    return serve(handle, args, false, [&](Device &device, auto &copy) {
+        return device.create_session(copy, args->hCryptoSession);
+    });
 }
 
 HRESULT APIENTRY key_exchange(HANDLE handle, D3DDDIARG_CRYPTOSESSIONKEYEXCHANGE *args) {
-    return serve_session(handle, args, [](Device &, Session &session, auto &copy) { return session.exchange(copy.pData, copy.DataSize); });
+    return serve_session(handle, args, [](Device &, Session &session, auto &copy) {
+        return session.exchange(copy.pData, copy.DataSize);
+    });
 }
 
 HRESULT APIENTRY destroy_session(HANDLE handle, const D3DDDIARG_DESTROYCRYPTOSESSION *args) {
-    return serve(handle, args, true, [](Device &device, auto &copy) { return device.destroy_session(copy.hCryptoSession); });
+    return serve(handle, args, true, [](Device &device, auto &copy) {
+        return device.destroy_session(copy.hCryptoSession);
+    });
 }
 
 HRESULT APIENTRY encryption_blt(HANDLE handle, const D3DDDIARG_ENCRYPTIONBLT *args) {
-    return serve(handle, args, false, [](Device &device, auto &copy) { return device.encryption_blt(copy); });
+    return serve(handle, args, false,
+                 [](Device &device, auto &copy) { return device.encryption_blt(copy); });
 }
 
 HRESULT APIENTRY pitch(HANDLE handle, D3DDDIARG_GETPITCH *args) {
@@ -114,11 +126,13 @@ HRESULT APIENTRY finish_refresh(HANDLE handle, const D3DDDIARG_FINISHSESSIONKEYR
 
 HRESULT APIENTRY encryption_blt_key(HANDLE handle, const D3DDDIARG_GETENCRYPTIONBLTKEY *args) {
     // Read-back uses the session key and the capabilities say so.
-    return serve_session(handle, args, [](Device &, Session &, auto &) { return D3DDDIERR_NOTAVAILABLE; });
+    return serve_session(handle, args,
+                         [](Device &, Session &, auto &) { return D3DDDIERR_NOTAVAILABLE; });
 }
 
 HRESULT APIENTRY decryption_blt(HANDLE handle, const D3DDDIARG_DECRYPTIONBLT *args) {
-    return serve(handle, args, false, [](Device &device, auto &copy) { return device.decryption_blt(copy); });
+    return serve(handle, args, false,
+                 [](Device &device, auto &copy) { return device.decryption_blt(copy); });
 }
 
 HRESULT APIENTRY not_implemented(HANDLE, VOID *) {
