@@ -31,7 +31,7 @@ namespace vendor {
     BUG(freed_session_keeps_key, hygiene, "a session is freed with its key in it") \
     BUG(finished_work_keeps_key, hygiene, "work that is done is freed with its key in it") \
     BUG(key_on_stack, hygiene, "an upload leaves a copy of the key on the stack") \
-    BUG(key_in_register, hygiene, "finish returns with the updated key in a vector register") \
+    BUG(key_in_register, hygiene, "entries clear no registers; finish has the key in one") \
     BUG(key_in_static, hygiene, "the last key in force is remembered in a static variable") \
     BUG(key_in_log, hygiene, "finish logs the updated key, if there is a log") \
     BUG(random_kept_after_finish, hygiene, "the random number stays in the session after finish") \

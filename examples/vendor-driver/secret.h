@@ -1,6 +1,7 @@
 // Key bytes: their type, how they are wiped, and how an entry clears stack and registers.
 #pragma once
 
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -57,11 +58,14 @@ inline void leave_nothing() {
 
 // A line on stderr, if VENDOR_UMD_LOG=1. It names sessions by number; keys, random numbers and
 // addresses have no place in it.
-template <class... Values> void log(const char *format, Values... values) {
+__attribute__((format(printf, 1, 2))) inline void log(const char *format, ...) {
     const char *wanted = std::getenv("VENDOR_UMD_LOG");
     if (wanted == nullptr || std::strcmp(wanted, "1") != 0) return;
     char line[160];
-    std::snprintf(line, sizeof line, format, values...);
+    std::va_list values;
+    va_start(values, format);
+    std::vsnprintf(line, sizeof line, format, values);
+    va_end(values);
     std::fprintf(stderr, "vendor_umd: %s\n", line);
 }
 

@@ -135,7 +135,11 @@ void Session::enter_epoch(bool by_exchange) {
     has_iv_ = is_known && has_iv_ever_;
     highest_iv_ = highest_iv_ever_;
     if (bug(Bug::exchange_restarts_counters) && by_exchange) has_iv_ = false;
-    if (bug(Bug::key_in_static)) last_key_in_force = secrets_.key;
+    if (bug(Bug::key_in_static)) {
+        last_key_in_force = secrets_.key;
+        // Nobody reads it here, and the compiler is to keep it all the same.
+        __asm__ __volatile__("" : : "r"(&last_key_in_force) : "memory");
+    }
 }
 
 bool Session::was_in_force(const Key &key) const {
