@@ -45,10 +45,14 @@ HRESULT APIENTRY create_device(HANDLE handle, D3DDDIARG_CREATEDEVICE *args) {
         return E_INVALIDARG;
     try {
         auto made = std::make_unique<Device>(*adapter, args->hDevice, *args->pCallbacks);
-        const HRESULT code = made->create_context();
-        if (failed(code)) return code;
-        fill_table(*args->pDeviceFuncs);
+        // Listed first, because that may run out of memory and what follows cannot.
         live_devices.add(made.get());
+        const HRESULT code = made->create_context();
+        if (failed(code)) {
+            live_devices.remove(made.get());
+            return code;
+        }
+        fill_table(*args->pDeviceFuncs);
         args->hDevice = made.release();
         return S_OK;
     } catch (const std::bad_alloc &) { return E_OUTOFMEMORY; }

@@ -168,9 +168,17 @@ void many_refreshes(Device &device) {
 }
 
 void removal(Device &device) {
-    Player player(device);
+    Player player(device), passing(device);
     HANDLE target = device.resource(D3DDDIPOOL_VIDEOMEMORY, nullptr, data_len);
     Block random{};
+    check(passing.exchange(41) == S_OK && passing.upload(target, plaintext(9), 1) == S_OK,
+          "work is queued");
+    device.runtime.render_code = E_FAIL;
+    check(device.table.pfnFlush(device.handle) == E_FAIL, "a failure of the kernel is passed on");
+    check(passing.destroy() == S_OK, "destroy does not fail when the kernel does");
+    device.runtime.render_code = S_OK;
+    check(device.contents(target, data_len) == plaintext(9), "refused work is tried again");
+
     check(player.exchange(40) == S_OK && player.upload(target, plaintext(8), 1) == S_OK,
           "work is queued");
     device.runtime.render_code = D3DDDIERR_DEVICEREMOVED;
