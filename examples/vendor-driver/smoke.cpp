@@ -55,6 +55,9 @@ void refresh(Device &device) {
     Block random{};
     check(player.start(random.data(), 16) == D3DDDIERR_NOTAVAILABLE,
           "a session without a key is not refreshed");
+    check(random == Block{}, "a refused start leaves its buffer as it was");
+    check(player.upload(old_target, plaintext(0), 1) == D3DDDIERR_NOTAVAILABLE,
+          "a session without a key uploads nothing");
     check(player.exchange(7, true) == E_FAIL, "a damaged blob is refused");
     check(player.exchange(7) == S_OK, "KeyExchange answers S_OK");
     check(player.exchange(8, true) == E_FAIL, "a damaged blob is refused the second time");
@@ -62,6 +65,13 @@ void refresh(Device &device) {
     check(player.upload(old_target, plaintext(0), 1) == S_OK, "DecryptionBlt answers S_OK");
     check(device.contents(old_target, data_len) == plaintext(0),
           "an upload under the exchanged key arrives");
+
+    for (Source broken : {Source::zeros, Source::none}) {
+        source = broken;
+        const HRESULT code = player.start(random.data(), 16);
+        source = Source::system;
+        check(code == D3DDDIERR_NOTAVAILABLE, "a broken source of random numbers is noticed");
+    }
 
     std::uint8_t wide[32];
     std::memset(wide, 0xAB, sizeof wide);

@@ -1,6 +1,9 @@
 // The smoke test's runtime and player, who reach the driver through its table alone.
 #pragma once
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "d3dumddi_crypto.h"
 #include "smoke_heap.h"
 
@@ -8,6 +11,22 @@ namespace {
 
 constexpr GUID aes_ctr = {
     0x9B6BD711, 0x4F74, 0x41C9, {0x9E, 0x7B, 0x0B, 0xE2, 0xD7, 0xD9, 0x3B, 0x4F}};
+
+// ---- The system's random numbers, which can be made to be zeros or to fail ----
+
+enum class Source { system, zeros, none };
+Source source = Source::system;
+
+} // namespace
+
+extern "C" ssize_t getrandom(void *out, std::size_t len, unsigned flags) {
+    if (source == Source::none) return -1;
+    if (source == Source::system) return syscall(SYS_getrandom, out, len, flags);
+    std::memset(out, 0, len);
+    return static_cast<ssize_t>(len);
+}
+
+namespace {
 
 // ---- The runtime ----
 
