@@ -96,7 +96,7 @@ private:
     struct {
         Key random, key;
     } secrets_{};
-    // Marks of all keys that were ever in force, so that no key comes back with its IVs unused.
+    // Marks of the keys that were in force: a key that comes back has used its IVs before.
     std::array<std::uint64_t, epochs_max> marks_{};
     std::size_t mark_count_ = 0;
     bool has_iv_ = false, has_iv_ever_ = false;

@@ -21,7 +21,9 @@ HRESULT serve(HANDLE handle, const Args *args, bool is_for_removed, Serve entry)
             // Choice for S-54: after a removal every call says so, but for those that give back.
             code = device->is_removed() && !is_for_removed ? D3DDDIERR_DEVICEREMOVED
                                                            : entry(*device, copy);
-        } catch (const std::bad_alloc &) { code = E_OUTOFMEMORY; } catch (...) {
+        } catch (const std::bad_alloc &) {
+            code = E_OUTOFMEMORY;
+        } catch (...) {
             code = E_FAIL;
         }
     }
