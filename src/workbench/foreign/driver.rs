@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::sheet::{Handles, KeyExchange, Sheet};
 use crate::executor::{PlainTestMechanism, Seams};
+use crate::observation::Choices;
 
 /// A driver that is reached through its device table.
 ///
@@ -23,6 +24,8 @@ pub struct TableDriver {
     handles: Handles,
     key_exchange: KeyExchange,
     block_len: u32,
+    /// Whether the driver can be made to lose its keys.
+    can_reset: bool,
     seams: Rc<Seams>,
     /// In the order of their making; `None` for one that was destroyed.
     devices: Vec<Option<Device>>,
@@ -67,6 +70,7 @@ impl TableDriver {
             handles: sheet.handles,
             key_exchange: sheet.key_exchange.clone(),
             block_len: sheet.limits.block_bytes,
+            can_reset: !sheet.choices.otherwise.has(Choices::NO_RESET),
             seams: Rc::clone(seams),
             devices: Vec::new(),
             sessions: Vec::new(),
@@ -385,6 +389,9 @@ impl CryptoSessionDdi for TableDriver {
     }
 
     fn reset_engine(&mut self) -> Hresult {
+        if !self.can_reset {
+            return Hresult::E_NOTIMPL;
+        }
         for device in self.devices.iter().flatten() {
             device.runtime().lose(true);
             // What it answers is the runtime's own answer.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rekeylab_abi::Convention;
 use rekeylab_ddi::Limits;
+use rekeylab_driver::ENTROPY_DRAWS_MAX;
 use serde::Deserialize;
 use zeroize::Zeroize as _;
 
@@ -31,6 +32,7 @@ use crate::observation::{Choices, silent_point};
 ///
 /// [choices]                               # where the documents are silent
 /// refusals = "any-failure"                # or "as-the-core"
+/// decode = false                          # sessions go with no decode profile
 /// otherwise = ["S-01", "S-48"]            # `rekeylab list rules` prints what the core does
 ///
 /// [limits]                                # whatever is left out has none
@@ -119,12 +121,15 @@ enum Checksum {
 }
 
 /// What a driver chooses where the documents are silent.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SheetChoices {
     /// Which code a refusal has.
     #[serde(default)]
     pub refusals: Refusals,
+    /// Whether sessions can be used for decode, with the profile of H.264.
+    #[serde(default = "yes")]
+    pub decode: bool,
     /// The silent points at which it chooses otherwise than the driver core, as `S-01`.
     #[serde(default, deserialize_with = "points")]
     pub otherwise: Choices,
@@ -141,9 +146,20 @@ pub enum Refusals {
     AsTheCore,
 }
 
+impl Default for SheetChoices {
+    fn default() -> Self {
+        Self { refusals: Refusals::default(), decode: true, otherwise: Choices::default() }
+    }
+}
+
+const fn yes() -> bool {
+    true
+}
+
 impl From<&SheetChoices> for Choices {
     fn from(choices: &SheetChoices) -> Self {
         let mut all = choices.otherwise;
+        all.no_decode = !choices.decode;
         all.any_failure = choices.refusals == Refusals::AnyFailure;
         all
     }
@@ -213,7 +229,7 @@ impl From<SheetLimits> for Limits {
             block_alignment: limits.block_bytes,
             // The client's own, which becomes the driver's on its way.
             key_exchange_blob_len: BLOB_LEN,
-            entropy_draws_max: 1,
+            entropy_draws_max: ENTROPY_DRAWS_MAX,
         }
     }
 }

@@ -4,8 +4,8 @@ use rekeylab_ddi::Hresult;
 
 use super::remembered::Remembered;
 use super::{Case, Invariant, Verdict, Violation, abort_function};
-use crate::observation::{Choices, Observation, StateHash};
-use crate::sequence::Call;
+use crate::observation::{Choices, Observation, StateHash, Trace};
+use crate::sequence::{Call, Shape};
 
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "keystream-reuse",
@@ -25,9 +25,11 @@ abort_function!(keystream_reused);
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
     let counters = &mut *case.model.scratch.counters.borrow_mut();
     counters.highest.clear();
+    counters.keys.clear();
+    counters.earlier.clear();
     let restarts = case.trace.choices.has(Choices::COUNTERS_RESTART);
     for (index, seen) in case.trace.calls.iter().enumerate() {
-        counters.follow_key(seen, restarts);
+        counters.follow_key(case.trace, seen, restarts);
         let Call::SubmitBuffer { iv, count, .. } = seen.call else { continue };
         let Some(((used_iv, used_count), user)) = counters.follow(index, seen) else { continue };
         if !verdict.claims(index) {
@@ -55,7 +57,7 @@ fn remembers(Remembered { calls, .. }: &Remembered<'_>, hash: &mut StateHash) {
         counters.follow(index, seen);
     }
     // By which call a counter was used is for the story.
-    let Counters { highest } = counters;
+    let Counters { highest, keys: _, earlier: _ } = counters;
     hash.count(highest.len());
     for used in highest {
         let used = used.map(|(used, _)| used);
@@ -67,18 +69,70 @@ fn remembers(Remembered { calls, .. }: &Remembered<'_>, hash: &mut StateHash) {
 /// By session slot: the highest (IV, Count) used, and the call that used it.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    highest: Vec<Option<((u64, u64), usize)>>,
+    highest: Vec<Used>,
+    /// By session slot: the key in force, of drivers whose counters restart with it.
+    keys: Vec<Key>,
+    /// What was used under the keys before: the session slot, the key, and the highest counter.
+    earlier: Vec<(usize, KeyName, Used)>,
+}
+
+/// The highest (IV, Count), and the call that used it; `None` if nothing was used.
+type Used = Option<((u64, u64), usize)>;
+
+/// What a key is made of: the same makings are the same key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Key {
+    seed: u32,
+    shape: Shape,
+    /// All the random numbers since, XORed.
+    randoms: u128,
+    /// The one that the next finish applies.
+    pending: u128,
+}
+
+type KeyName = (u32, Shape, u128);
+
+impl Key {
+    fn name(self) -> KeyName {
+        (self.seed, self.shape, self.randoms)
+    }
 }
 
 impl Counters {
-    /// Forgets what was used under an earlier key, of a driver whose counters restart with each (S-26).
+    /// Of a driver whose counters restart with each new key (S-26): goes on with what was used under the key
+    /// that is in force from this call on.
     #[inline(always)]
-    fn follow_key(&mut self, seen: &Observation, restarts: bool) {
-        let is_new_key = matches!(seen.call, Call::FinishRefresh { .. } | Call::ExchangeKey { .. });
-        if restarts && is_new_key && seen.is_ok() {
-            let slot = seen.session_slot.map_or(0, |slot| usize::from(slot) + 1);
-            self.highest.get_mut(slot).into_iter().for_each(|highest| *highest = None);
+    fn follow_key(&mut self, trace: &Trace, seen: &Observation, restarts: bool) {
+        if restarts && seen.is_ok() {
+            self.follow_new_key(trace, seen);
         }
+    }
+
+    fn follow_new_key(&mut self, trace: &Trace, seen: &Observation) {
+        let slot = seen.session_slot.map_or(0, |slot| usize::from(slot) + 1);
+        if self.keys.len() <= slot {
+            self.keys.resize(slot + 1, Key::default());
+            self.highest.resize(self.highest.len().max(slot + 1), None);
+        }
+        let mut key = self.keys[slot];
+        match seen.call {
+            Call::ExchangeKey { key: seed, shape, .. } => {
+                (key.seed, key.shape, key.randoms) = (seed, shape, 0);
+            }
+            Call::StartRefresh { .. } => {
+                let random = trace.buffer_of(seen).first_chunk().copied().unwrap_or_default();
+                self.keys[slot].pending = u128::from_le_bytes(random);
+                return;
+            }
+            Call::FinishRefresh { .. } => key.randoms ^= key.pending,
+            _ => return,
+        }
+        let before = core::mem::replace(&mut self.keys[slot], key);
+        let used = self.highest[slot].take();
+        self.earlier.push((slot, before.name(), used));
+        let under_it = |(at, name, _): &&(usize, _, _)| *at == slot && *name == key.name();
+        self.highest[slot] =
+            self.earlier.iter().rev().find(under_it).and_then(|(_, _, used)| *used);
     }
 
     /// Takes over a call. When it was let in with a counter that does not rise, says what had been
@@ -110,7 +164,8 @@ impl Counters {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::check;
+    use super::super::testing::{check, rings, trace_of};
+    use super::Choices;
 
     const KEYED: &str = "d0 = create-device -> ok
         s0 = create-session d0 -> ok
@@ -123,6 +178,32 @@ mod tests {
             ),
             rings,
         );
+    }
+
+    #[test]
+    fn where_counters_restart_with_a_new_key_they_do_not_with_one_that_was_there() {
+        let rung = |between: &str| {
+            let used = "submit-buffer s0 iv=1 count=0 len=16 -> ok";
+            let mut trace = trace_of(&format!("{KEYED}{used}\n{between}{used}"));
+            trace.choices = Choices::default().with(Choices::COUNTERS_RESTART).unwrap();
+            trace.choices = trace.choices.with(7).unwrap();
+            rings(&trace)
+        };
+        let refresh = "start-refresh s0 -> ok\nfinish-refresh s0 -> ok\n";
+        assert_eq!(rung(refresh), [""; 0]);
+        assert_eq!(
+            rung("start-refresh s0 -> ok\n"),
+            ["keystream-reuse"],
+            "the old key is in force"
+        );
+        assert_eq!(rung("exchange-key s0 key=8 -> ok\n"), [""; 0]);
+        assert_eq!(
+            rung("exchange-key s0 key=7 -> ok\n"),
+            ["keystream-reuse"],
+            "it is the same key"
+        );
+        let and_back = "exchange-key s0 key=8 -> ok\nexchange-key s0 key=7 -> ok\n";
+        assert_eq!(rung(and_back), ["keystream-reuse"], "the key has come back");
     }
 
     #[test]

@@ -8,6 +8,8 @@
 pub struct Choices {
     /// Whether a refusal may have any code of failure, and not only that of the core (S-44 to S-46).
     pub any_failure: bool,
+    /// Whether sessions cannot be used for decode: no decode profile goes with any cipher.
+    pub no_decode: bool,
     /// The points, by number.
     points: u128,
 }
@@ -15,6 +17,8 @@ pub struct Choices {
 impl Choices {
     /// S-26: counters may restart with a key that is in force for the first time.
     pub const COUNTERS_RESTART: u8 = 26;
+    /// S-54: nothing that the client can do takes the keys of a device away.
+    pub const NO_RESET: u8 = 54;
     /// S-48: outputs of refused calls are left as they were.
     pub const OUTPUTS_LEFT: u8 = 48;
 
@@ -27,7 +31,7 @@ impl Choices {
     #[must_use]
     pub fn with(self, point: u8) -> Option<Self> {
         let is_free = point > 0 && point <= 99 && !Self::NEVER.contains(&point);
-        is_free.then_some(Self { points: self.points | 1 << point, ..self })
+        is_free.then(|| Self { points: self.points | 1 << point, ..self })
     }
 
     /// Whether the driver chooses otherwise than the core at this silent point.

@@ -4,7 +4,7 @@ use rekeylab_ddi::{Hresult, Limits};
 
 use super::state::ModelSession;
 use super::{Answer, Model};
-use crate::observation::{Draw, Observation, Phase, Trace};
+use crate::observation::{Choices, Draw, Observation, Phase, Trace};
 use crate::sequence::{Blob, Call, CryptoType, DecodeProfile, NullPointer};
 
 impl Model {
@@ -20,7 +20,7 @@ impl Model {
                 None => NO_DEVICE,
             },
             Call::CreateSession { crypto, profile, .. } => {
-                self.create_session(limits, seen, crypto, profile)
+                self.create_session(trace.choices, limits, seen, (crypto, profile))
             }
             Call::DestroySession { .. } => match self.live_session(seen) {
                 Ok(_) => ok("destroying a live session never fails", "S-49"),
@@ -61,10 +61,10 @@ impl Model {
 
     fn create_session(
         &self,
+        choices: Choices,
         limits: &Limits,
         seen: &Observation,
-        crypto: CryptoType,
-        profile: DecodeProfile,
+        (crypto, profile): (CryptoType, DecodeProfile),
     ) -> Answer {
         let Some(device) = self.open_device(seen) else { return NO_DEVICE };
         match crypto {
@@ -87,7 +87,12 @@ impl Model {
                 );
             }
         }
-        if !matches!(profile, DecodeProfile::None | DecodeProfile::H264) {
+        let is_offered = match profile {
+            DecodeProfile::None => true,
+            DecodeProfile::H264 => !choices.no_decode,
+            _ => false,
+        };
+        if !is_offered {
             return refuse(
                 Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO,
                 "the cipher is not offered for that profile",
@@ -218,9 +223,10 @@ impl Model {
         if seen.reservations.is_refused {
             return refuse(Hresult::E_OUTOFMEMORY, "an allocation was refused", "INV-04");
         }
-        // Whether the Count alone may rise is a silent point.
-        let rules = match session.highest {
-            Some((highest, _)) if highest == iv => "R-18 S-30",
+        // Whether the Count alone may rise is a silent point, and whether counters restart for every new key.
+        let rules = match (session.highest, session.highest_ever) {
+            (Some((highest, _)), _) if highest == iv => "R-18 S-30",
+            (_, Some(ever)) if (iv, count) <= ever => "R-18 S-26",
             _ => "R-18",
         };
         ok("the session has a key and the counters rise", rules)

@@ -231,6 +231,7 @@ impl Model {
         if let Some(session) = self.session_of(seen) {
             if let Some(last) = last_count(count, len.max(16)) {
                 session.highest = session.highest.max(Some((iv, last)));
+                session.highest_ever = session.highest_ever.max(session.highest);
             }
             key_name.epoch = session.epoch;
             key = session.key;
@@ -418,6 +419,7 @@ impl ModelSession {
             random: [0; 16],
             last_random: None,
             highest: None,
+            highest_ever: None,
             is_content_lost: false,
             is_given_up: false,
         }

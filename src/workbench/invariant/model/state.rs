@@ -54,6 +54,8 @@ pub struct ModelSession {
     pub(super) last_random: Option<[u8; 16]>,
     /// IV and Count of the highest block used.
     pub(super) highest: Option<(u64, u64)>,
+    /// The same, whatever key was in force.
+    pub(super) highest_ever: Option<(u64, u64)>,
     pub(super) is_content_lost: bool,
     pub(super) is_given_up: bool,
 }
@@ -72,6 +74,7 @@ impl ModelSession {
             random,
             last_random,
             highest,
+            highest_ever,
             is_content_lost,
             is_given_up,
         } = self;
@@ -84,6 +87,8 @@ impl ModelSession {
         hash.bytes(last_random.as_ref().map_or(&[], |random| &random[..]));
         hash.maybe(highest.map(|(iv, _)| iv));
         hash.maybe(highest.map(|(_, count)| count));
+        hash.maybe(highest_ever.map(|(iv, _)| iv));
+        hash.maybe(highest_ever.map(|(_, count)| count));
         hash.flag(*is_content_lost);
         hash.flag(*is_given_up);
     }
