@@ -5,7 +5,7 @@ use rekeylab::observation::Layer;
 use crate::harness::{CLEAN, Desk, Ran, WRONG};
 
 /// Address space, in KiB, that has no room for an arena.
-const NO_ARENA: u32 = 200_000;
+const NO_ARENA: u32 = 250_000;
 
 /// Address space that has room for one arena.
 const ONE_ARENA: u32 = 900_000;
