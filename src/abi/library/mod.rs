@@ -7,6 +7,7 @@ mod error;
 
 use core::ffi::c_void;
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,8 +29,8 @@ pub struct Library(Arc<Loaded>);
 struct Loaded {
     open_adapter: NonNull<c_void>,
     convention: Convention,
-    // Loaded as long as anything of it can be called.
-    _library: libloading::Library,
+    // Never unloaded: threads that are ending may still run destructors of the library's thread-locals.
+    _library: ManuallyDrop<libloading::Library>,
 }
 
 // SAFETY: the address is only ever called, and code does not move.
@@ -54,7 +55,11 @@ impl Library {
             symbol.and_then(|symbol| NonNull::new(symbol.try_as_raw_ptr()?))
         };
         let open_adapter = address.ok_or(LibraryError::NoExport)?;
-        Ok(Self(Arc::new(Loaded { open_adapter, convention, _library: library })))
+        Ok(Self(Arc::new(Loaded {
+            open_adapter,
+            convention,
+            _library: ManuallyDrop::new(library),
+        })))
     }
 
     /// Opens its adapter.

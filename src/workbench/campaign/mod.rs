@@ -44,7 +44,6 @@ pub use lane::{Lane, LaneOutcome};
 pub use own_process::OwnProcess;
 pub(crate) use progress::grouped;
 pub use progress::{Pulse, pulse_line};
-pub(crate) use reproducer::quoted;
 pub use reproducer::{Reproducer, replay_command, replay_command_with, reproducer};
 pub use target::{MAIN_JOB, TARGETS, Target};
 pub use working_set::{Archive, trim};

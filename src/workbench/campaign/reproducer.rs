@@ -8,7 +8,7 @@ use crate::Workbench;
 use crate::corpus::reproducer_name;
 use crate::invariant::{Disagreement, Model, NO_HANG, Violation};
 use crate::observation::Trace;
-use crate::report::{Aftermath, Fingerprint, Subject};
+use crate::report::{Aftermath, Fingerprint, Subject, shell_word};
 use crate::sequence::{CallSequence, SequenceText};
 
 /// A sequence that shows a bug, ready to be stored.
@@ -74,7 +74,7 @@ fn due_answers(trace: &Trace, violation: &Violation) -> Vec<Option<Hresult>> {
 /// The command that runs a file again.
 #[must_use]
 pub fn replay_command(path: &Path, fault: Option<&str>) -> String {
-    let file = quoted(&path.display().to_string());
+    let file = shell_word(&path.display().to_string());
     match fault {
         None => format!("cargo run --release -- run {file}"),
         Some(fault) => {
@@ -86,17 +86,7 @@ pub fn replay_command(path: &Path, fault: Option<&str>) -> String {
 /// The same for a driver that this option chooses.
 #[must_use]
 pub fn replay_command_with(path: &Path, option: &str) -> String {
-    format!("cargo run --release -- run {option} {}", quoted(&path.display().to_string()))
-}
-
-/// A word as a shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
+    format!("cargo run --release -- run {option} {}", shell_word(&path.display().to_string()))
 }
 
 #[cfg(test)]

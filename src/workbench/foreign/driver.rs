@@ -421,7 +421,7 @@ fn answer(result: Result<Hresult, Hresult>) -> Hresult {
 const DEVICES: u64 = 0x0DE5_0000_0000_0000;
 const SESSIONS: u64 = 0x5E55_0000_0000_0000;
 
-/// The number of the object that was made as the so-manieth, from 1: none is NULL.
+/// The number of the object that was made as that one of its kind, from 1, so that none is NULL.
 fn number_of(kind: u64, count: usize) -> u64 {
     kind | (count as u64) << 16
 }

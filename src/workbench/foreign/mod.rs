@@ -19,9 +19,9 @@ use std::rc::Rc;
 use rekeylab_abi::{Library, LibraryError};
 use rekeylab_ddi::Limits;
 
-use crate::campaign::quoted;
 use crate::executor::{Dut, Seams};
 use crate::observation::{Choices, Layer, Layers};
+use crate::report::shell_word;
 
 pub use driver::TableDriver;
 pub use sheet::{
@@ -63,7 +63,7 @@ impl Dut for TableDut {
     }
 
     fn option(&self) -> Option<String> {
-        Some(format!("--driver {}", quoted(&self.sheet.path.display().to_string())))
+        Some(format!("--driver {}", shell_word(&self.sheet.path.display().to_string())))
     }
 
     fn limits(&self) -> Limits {

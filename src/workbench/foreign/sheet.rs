@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use rekeylab_abi::Convention;
 use rekeylab_ddi::Limits;
-use rekeylab_driver::ENTROPY_DRAWS_MAX;
 use serde::Deserialize;
 use zeroize::Zeroize as _;
 
@@ -229,7 +228,8 @@ impl From<SheetLimits> for Limits {
             block_alignment: limits.block_bytes,
             // The client's own, which becomes the driver's on its way.
             key_exchange_blob_len: BLOB_LEN,
-            entropy_draws_max: ENTROPY_DRAWS_MAX,
+            // One number is seen of each start, which is the last that was drawn.
+            entropy_draws_max: 2,
         }
     }
 }

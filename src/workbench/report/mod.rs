@@ -17,6 +17,7 @@ pub mod results;
 mod sanitizer;
 #[cfg(feature = "command")]
 mod sarif;
+mod shell;
 
 use crate::invariant::{Verdict, Violation};
 use crate::observation::Trace;
@@ -36,6 +37,7 @@ pub use markdown::markdown;
 pub use sanitizer::{abort_with, sanitizer_line};
 #[cfg(feature = "command")]
 pub use sarif::sarif;
+pub use shell::shell_word;
 
 /// Everything a report is made of.
 #[derive(Clone, Copy, Debug)]

@@ -71,6 +71,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
+    ("foreign", &["observation", "executor", "report"]),
     ("gate", &["report", "corpus", "campaign", "exit"]),
     ("bisect", &[]),
     (
@@ -95,6 +96,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "gate",
             "store",
             "bisect",
+            "foreign",
         ],
     ),
 ];
