@@ -2,8 +2,7 @@
 
 use core::ffi::c_void;
 
-use crate::Handle;
-use crate::opening::Entry;
+use crate::{Entry, Handle};
 
 /// `D3DDDI_ADAPTERCALLBACKS`; the first argument of each is the runtime's hAdapter.
 #[derive(Clone, Copy, Debug)]

@@ -14,6 +14,9 @@ pub enum Convention {
     Windows,
 }
 
+/// The address of a function in a table, or NULL.
+pub type Entry = Option<core::ptr::NonNull<core::ffi::c_void>>;
+
 /// Calls a function at an address: `call!(convention, address => (Type, ...)(argument, ...))`; it answers
 /// an `HRESULT` as `i32`.
 ///

@@ -31,7 +31,7 @@ mod runtime;
 pub mod session;
 pub mod table;
 
-pub use convention::Convention;
+pub use convention::{Convention, Entry};
 pub use library::{Adapter, Device, DriverHandle, Library, LibraryError, SystemMemory};
 pub use runtime::{Callback, Runtime};
 

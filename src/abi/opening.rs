@@ -1,12 +1,11 @@
 //! Structures by which an adapter and a device are opened, and asked what they can.
 
 use core::ffi::c_void;
-use core::ptr::NonNull;
 
-use crate::Handle;
 use crate::callbacks::{AdapterCallbacks, DeviceCallbacks};
 use crate::session::AlignedGuid;
 use crate::table::DeviceFuncs;
+use crate::{Entry, Handle};
 
 /// `D3D_UMD_INTERFACE_VERSION_WIN7`: the oldest with crypto sessions.
 pub const VERSION_WIN7: u32 = 0x2003;
@@ -57,9 +56,6 @@ layout!(OpenAdapter: 40 / 24 {
     adapter @ 0, interface @ 8, version @ 12, adapter_callbacks @ 16, adapter_funcs @ 24,
     driver_version @ 32,
 });
-
-/// The address of a function, or NULL.
-pub type Entry = Option<NonNull<c_void>>;
 
 /// `D3DDDI_ADAPTERFUNCS`.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! The device table: 143 entries, each with its name, its place and the version that promises it.
 
-use crate::opening::Entry;
+use crate::Entry;
 
 /// How many entries are known.
 pub const ENTRY_COUNT: usize = 143;

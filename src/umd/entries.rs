@@ -3,13 +3,12 @@
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
-use rekeylab_abi::Handle;
 use rekeylab_abi::callbacks::{
     CREATE_CONTEXT, CreateContext, DESTROY_CONTEXT, DestroyContext, DeviceCallbacks, RENDER, Render,
 };
 use rekeylab_abi::opening::{
-    CAPS_CONTENT_PROTECTION, ContentProtectionCaps, ContentProtectionQuery, CreateDevice, Entry,
-    GetCaps, VERSION_WIN7, caps,
+    CAPS_CONTENT_PROTECTION, ContentProtectionCaps, ContentProtectionQuery, CreateDevice, GetCaps,
+    VERSION_WIN7, caps,
 };
 use rekeylab_abi::resource::{CreateResource, Lock, Unlock};
 use rekeylab_abi::session::{
@@ -17,6 +16,7 @@ use rekeylab_abi::session::{
     DestroyCryptoSession, FinishSessionKeyRefresh, StartSessionKeyRefresh,
 };
 use rekeylab_abi::table::{DeviceFuncs, index, promised};
+use rekeylab_abi::{Entry, Handle};
 use rekeylab_ddi::{CryptoSessionDdi as _, CtrIv, Guid, Hresult, SessionHandle};
 use rekeylab_driver::{BLOCK_ALIGNMENT, Bounds};
 

@@ -11,13 +11,13 @@ use super::arguments::argument;
 use super::{Device, Library, LibraryError, canary};
 use crate::callbacks::AdapterCallbacks;
 use crate::opening::{
-    AdapterFuncs, CAPS_CONTENT_PROTECTION, ContentProtectionCaps, ContentProtectionQuery, Entry,
-    GetCaps, INTERFACE_D3D9, OpenAdapter, VERSION_WIN7,
+    AdapterFuncs, CAPS_CONTENT_PROTECTION, ContentProtectionCaps, ContentProtectionQuery, GetCaps,
+    INTERFACE_D3D9, OpenAdapter, VERSION_WIN7,
 };
 use crate::runtime::{Runtime, tables};
 use crate::session::AlignedGuid;
 use crate::table::promised;
-use crate::{Handle, callbacks::DeviceCallbacks};
+use crate::{Entry, Handle, callbacks::DeviceCallbacks};
 
 /// An open adapter; closed when it and all its devices are dropped.
 #[derive(Clone)]

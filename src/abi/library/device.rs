@@ -11,19 +11,16 @@ use std::sync::Arc;
 use rekeylab_ddi::{CtrIv, Guid, Hresult};
 
 use super::arguments::argument;
+use super::resources::{Memory, SystemMemory};
 use super::{Adapter, LibraryError, canary};
-use crate::opening::{CreateDevice, Entry, INTERFACE_D3D9};
-use crate::resource::{
-    CreateResource, CreateResource2, FLAG_RESTRICTED_CONTENT, FORMAT_L8, LOCK_READ_ONLY, Lock,
-    POOL_SYSTEM_MEMORY, POOL_VIDEO_MEMORY, SurfaceInfo, Unlock,
-};
+use crate::opening::{CreateDevice, INTERFACE_D3D9};
 use crate::runtime::Runtime;
 use crate::session::{
     AlignedGuid, CreateCryptoSession, CryptoSessionKeyExchange, DecryptionBlt,
     DestroyCryptoSession, EncryptionBlt, FinishSessionKeyRefresh, StartSessionKeyRefresh,
 };
 use crate::table::{DeviceFuncs, ENTRY_COUNT, NAMES, index, promised};
-use crate::{Handle, session};
+use crate::{Entry, Handle, session};
 
 /// How many entries a driver has room for: some drivers write more than their version promises.
 const ROOM: usize = 256;
@@ -35,9 +32,9 @@ pub struct Device {
     adapter: Adapter,
     handle: Handle,
     entries: [Entry; ENTRY_COUNT],
-    runtime: Arc<Runtime>,
+    pub(super) runtime: Arc<Runtime>,
     /// What the driver has, by its handles, until it is told that it has it no longer.
-    memories: RefCell<BTreeMap<DriverHandle, Rc<Memory>>>,
+    pub(super) memories: RefCell<BTreeMap<DriverHandle, Rc<Memory>>>,
     /// What stands in the padding of the next argument structure.
     padding: Cell<u8>,
 }
@@ -48,17 +45,6 @@ pub struct Device {
 /// object has ended, may be given to those only that check what they are given.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct DriverHandle(pub u64);
-
-/// Memory of the client that is a resource of the driver as well.
-#[derive(Debug)]
-pub struct SystemMemory {
-    /// The driver's handle.
-    pub resource: DriverHandle,
-    memory: Rc<Memory>,
-}
-
-/// Bytes that are only ever touched through their pointer, because the driver has it, too.
-struct Memory(NonNull<[u8]>);
 
 impl Device {
     pub(super) fn create(adapter: &Adapter) -> Result<Self, LibraryError> {
@@ -232,77 +218,6 @@ impl Device {
         Some((code, CtrIv { iv: counter.iv, count: counter.count }))
     }
 
-    /// `CreateResource`, or `CreateResource2` where only that is offered: memory of `len` bytes that the
-    /// client has as well.
-    pub fn create_system_memory(&self, len: u32) -> Option<(Hresult, Option<SystemMemory>)> {
-        let memory = Rc::new(Memory::new(len as usize));
-        let start = memory.0.as_ptr().cast::<c_void>().cast_const();
-        let (code, resource) = self.create_resource(POOL_SYSTEM_MEMORY, 0, start, len)?;
-        let made = resource.map(|resource| {
-            self.memories.borrow_mut().insert(resource, Rc::clone(&memory));
-            SystemMemory { resource, memory }
-        });
-        Some((code, made))
-    }
-
-    /// The same for a surface of `len` bytes that only the driver has, with restricted content.
-    pub fn create_surface(&self, len: u32) -> Option<(Hresult, Option<DriverHandle>)> {
-        self.create_resource(POOL_VIDEO_MEMORY, FLAG_RESTRICTED_CONTENT, ptr::null(), len)
-    }
-
-    fn create_resource(
-        &self,
-        pool: u32,
-        flags: u32,
-        memory: *const c_void,
-        len: u32,
-    ) -> Option<(Hresult, Option<DriverHandle>)> {
-        argument!(surface: SurfaceInfo, self.padding(), {
-            width: len,
-            height: 1,
-            depth: 1,
-            sys_mem: memory,
-            sys_mem_pitch: if memory.is_null() { 0 } else { len },
-            sys_mem_slice_pitch: 0,
-        });
-        argument!(args: CreateResource2, self.padding(), { flags2: 0 });
-        let first = CreateResource {
-            format: FORMAT_L8,
-            pool,
-            multisample_type: 0,
-            multisample_quality: 0,
-            surf_list: surface,
-            surf_count: 1,
-            mip_levels: 1,
-            fvf: 0,
-            vid_pn_source_id: 0,
-            refresh_rate: [0; 2],
-            resource: self.runtime.handle(),
-            flags,
-            rotation: 0,
-        };
-        // SAFETY: the member is a part of the structure, which has no padding of its own.
-        unsafe { (&raw mut (*args).first).write(first) };
-        let which = match self.has_entry(index::CREATE_RESOURCE) {
-            true => index::CREATE_RESOURCE,
-            false => index::CREATE_RESOURCE2,
-        };
-        let code = self.call(which, args)?;
-        // SAFETY: the structure is still there, and the member is a pointer.
-        let resource = unsafe { (*args).first.resource };
-        // A driver that wrote nothing cannot be told from one whose handle is the runtime's number.
-        Some((code, code.is_ok().then(|| DriverHandle::of(resource))))
-    }
-
-    /// `DestroyResource`.
-    pub fn destroy_resource(&self, resource: DriverHandle) -> Option<Hresult> {
-        let code = self.call_with(index::DESTROY_RESOURCE, resource.as_handle())?;
-        if code.is_ok() {
-            self.memories.borrow_mut().remove(&resource);
-        }
-        Some(code)
-    }
-
     /// `Flush`, or `Flush1` where only that is offered: all that was accepted happens.
     pub fn flush(&self) -> Option<Hresult> {
         let convention = self.adapter.0.library.convention();
@@ -317,50 +232,13 @@ impl Device {
         Some(Hresult(code.cast_unsigned()))
     }
 
-    /// `Lock`, a copy of the first `len` bytes, and `Unlock`: the code of the lock and, where it is
-    /// `S_OK` and a place was written, the bytes.
-    pub fn read_surface(
-        &self,
-        surface: DriverHandle,
-        len: usize,
-    ) -> Option<(Hresult, Option<Vec<u8>>)> {
-        argument!(args: Lock, self.padding(), {
-            resource: surface.as_handle(),
-            sub_resource_index: 0,
-            region: [0; 6],
-            surf_data: ptr::null_mut(),
-            pitch: 0,
-            slice_pitch: 0,
-            flags: LOCK_READ_ONLY,
-        });
-        let code = self.call(index::LOCK, args)?;
-        // SAFETY: the structure is still there, and the member is a pointer.
-        let data = NonNull::new(unsafe { (*args).surf_data }.cast::<u8>());
-        let bytes = data.filter(|_| code.is_ok()).map(|data| {
-            let mut bytes = vec![0; len];
-            // SAFETY: the driver says that the surface, which has so many bytes, is there while it is
-            // locked.
-            unsafe { data.as_ptr().copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
-            bytes
-        });
-        if code.is_ok() {
-            argument!(unlock: Unlock, self.padding(), {
-                resource: surface.as_handle(),
-                sub_resource_index: 0,
-                flags: 0,
-            });
-            self.call(index::UNLOCK, unlock);
-        }
-        Some((code, bytes))
-    }
-
     /// Calls an entry that takes a pointer to its arguments.
-    fn call<T>(&self, index: usize, args: *mut T) -> Option<Hresult> {
+    pub(super) fn call<T>(&self, index: usize, args: *mut T) -> Option<Hresult> {
         self.call_with(index, args.cast())
     }
 
     /// Calls an entry that takes something of a pointer's size.
-    fn call_with(&self, index: usize, argument: *mut c_void) -> Option<Hresult> {
+    pub(super) fn call_with(&self, index: usize, argument: *mut c_void) -> Option<Hresult> {
         let (entry, convention) = (self.entries[index]?, self.adapter.0.library.convention());
         // SAFETY: the driver put this function there when the device was made. Pointers to whatever type,
         // and handles, travel alike; what is pointed to lives until its maker reads it again.
@@ -370,7 +248,7 @@ impl Device {
     }
 
     /// Another value each time, the same in every run.
-    fn padding(&self) -> u8 {
+    pub(super) fn padding(&self) -> u8 {
         self.padding.set(self.padding.get().wrapping_mul(5).wrapping_add(0x71));
         self.padding.get()
     }
@@ -388,47 +266,12 @@ impl Drop for Device {
     }
 }
 
-impl SystemMemory {
-    /// Puts bytes at its beginning, as many as fit.
-    pub fn write(&mut self, bytes: &[u8]) {
-        let len = bytes.len().min(self.memory.0.len());
-        // SAFETY: the memory has so many bytes, and there is never a reference to it.
-        unsafe { self.memory.start().copy_from_nonoverlapping(bytes.as_ptr(), len) };
-    }
-
-    /// A copy of it.
-    #[must_use]
-    pub fn read(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.memory.0.len()];
-        // SAFETY: the memory has so many bytes, and there is never a reference to it.
-        unsafe { self.memory.start().copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
-        bytes
-    }
-}
-
-impl Memory {
-    fn new(len: usize) -> Self {
-        Self(NonNull::from(Box::leak(vec![0_u8; len].into_boxed_slice())))
-    }
-
-    fn start(&self) -> *mut u8 {
-        self.0.as_ptr().cast()
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: it was a box. The driver has been told that the resource ends, or the device is gone.
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
-    }
-}
-
 impl DriverHandle {
-    fn of(handle: Handle) -> Self {
+    pub(super) fn of(handle: Handle) -> Self {
         Self(handle.expose_provenance() as u64)
     }
 
-    fn as_handle(self) -> Handle {
+    pub(super) fn as_handle(self) -> Handle {
         // On 32-bit machines the upper half of a forged number is lost, as it would be on its way.
         #[expect(clippy::cast_possible_truncation, reason = "handles are as wide as addresses")]
         ptr::with_exposed_provenance_mut(self.0 as usize)
@@ -442,12 +285,5 @@ fn start_of(bytes: Option<&mut [u8]>) -> *mut c_void {
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Device").field("called", &self.runtime.called()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Memory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is in it may be content.
-        write!(f, "{} bytes", self.0.len())
     }
 }

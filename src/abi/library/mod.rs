@@ -4,6 +4,7 @@ mod adapter;
 mod arguments;
 mod device;
 mod error;
+mod resources;
 
 use core::ffi::c_void;
 use core::fmt;
@@ -15,8 +16,9 @@ use std::sync::Arc;
 use crate::Convention;
 
 pub use adapter::Adapter;
-pub use device::{Device, DriverHandle, SystemMemory};
+pub use device::{Device, DriverHandle};
 pub use error::LibraryError;
+pub use resources::SystemMemory;
 
 /// A library that exports `OpenAdapter`.
 ///

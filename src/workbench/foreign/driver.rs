@@ -4,7 +4,7 @@ use core::fmt;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use rekeylab_abi::{Adapter, Device, DriverHandle, Library, LibraryError, SystemMemory};
+use rekeylab_abi::{Adapter, Device, DriverHandle, Library, LibraryError};
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
     CryptoSessionKeyExchange, DeviceHandle, Hresult, RANDOM_NUMBER_LEN, Retire, SessionHandle,
@@ -12,7 +12,9 @@ use rekeylab_ddi::{
 };
 use zeroize::Zeroizing;
 
-use super::sheet::{Handles, KeyExchange, Sheet};
+use super::key_exchange::KeyExchange;
+use super::sheet::{Handles, Sheet};
+use super::upload::{State, Upload};
 use crate::executor::{PlainTestMechanism, Seams};
 use crate::observation::Choices;
 
@@ -23,12 +25,12 @@ pub struct TableDriver {
     adapter: Result<Adapter, LibraryError>,
     handles: Handles,
     key_exchange: KeyExchange,
-    block_len: u32,
+    pub(super) block_len: u32,
     /// Whether the driver can be made to lose its keys.
     can_reset: bool,
     seams: Rc<Seams>,
     /// In the order of their making; `None` for one that was destroyed.
-    devices: Vec<Option<Device>>,
+    pub(super) devices: Vec<Option<Device>>,
     /// In the order of their making.
     sessions: Vec<Session>,
     /// What was accepted and not yet told as done, in order.
@@ -42,24 +44,6 @@ struct Session {
     handle: DriverHandle,
     is_alive: bool,
     status: SessionStatus,
-}
-
-/// A buffer that the driver has accepted.
-struct Upload {
-    fence: u64,
-    session: usize,
-    len: usize,
-    /// Whether the device was gone before: then it has no content.
-    is_lost: bool,
-    state: State,
-}
-
-/// What will become of an upload.
-enum State {
-    /// The bytes are in a surface, once the driver has come so far.
-    Waits { device: usize, source: SystemMemory, surface: DriverHandle },
-    /// They were taken out of the surface before its device was destroyed.
-    Read(Result<Vec<u8>, Hresult>),
 }
 
 impl TableDriver {
@@ -101,67 +85,6 @@ impl TableDriver {
     fn known(&mut self, device: usize, session: SessionHandle) -> Option<&mut Session> {
         let known = self.sessions.get_mut(index_of(SESSIONS, session.0)?)?;
         (known.is_alive && known.device == device).then_some(known)
-    }
-
-    /// Takes the bytes of a surface, and gives the surface back.
-    fn read(&self, upload: Upload) -> Result<Vec<u8>, Hresult> {
-        let read = self.read_anyway(upload.len, upload.state);
-        if upload.is_lost { Err(Hresult::D3DDDIERR_DEVICEREMOVED) } else { read }
-    }
-
-    fn read_anyway(&self, len: usize, state: State) -> Result<Vec<u8>, Hresult> {
-        match state {
-            State::Read(read) => read,
-            State::Waits { device, source, surface } => {
-                let device = self.devices[device].as_ref();
-                let device = device.ok_or(Hresult::D3DDDIERR_DEVICEREMOVED)?;
-                let read = device.read_surface(surface, len);
-                device.destroy_resource(surface);
-                device.destroy_resource(source.resource);
-                match read {
-                    None => Err(Hresult::E_NOTIMPL),
-                    Some((code, _)) if !code.is_ok() => Err(code),
-                    Some((_, None)) => Err(Hresult::E_POINTER),
-                    Some((_, Some(bytes))) => Ok(bytes),
-                }
-            }
-        }
-    }
-
-    /// Makes the resources of an upload and has the driver accept it.
-    fn upload(
-        &self,
-        device: &Device,
-        session: DriverHandle,
-        args: &SubmitBuffer<'_>,
-    ) -> Result<(SystemMemory, DriverHandle), Hresult> {
-        let data = args.data.ok_or(Hresult::E_INVALIDARG)?;
-        let owned_len = u32::try_from(data.len()).unwrap_or(u32::MAX).max(self.block_len);
-        let (code, source) = device.create_system_memory(owned_len).ok_or(Hresult::E_NOTIMPL)?;
-        let mut source = source.ok_or(code)?;
-        source.write(data);
-        let (code, surface) = device.create_surface(owned_len).ok_or(Hresult::E_NOTIMPL)?;
-        let accepted = match surface {
-            None => Err(code),
-            Some(surface) => {
-                let counter = args.iv.copied();
-                let code = device.decryption_blt(session, &source, surface, args.data_len, counter);
-                match code.unwrap_or(Hresult::E_NOTIMPL) {
-                    code if code.is_ok() => Ok(surface),
-                    code => {
-                        device.destroy_resource(surface);
-                        Err(code)
-                    }
-                }
-            }
-        };
-        match accepted {
-            Ok(surface) => Ok((source, surface)),
-            Err(code) => {
-                device.destroy_resource(source.resource);
-                Err(code)
-            }
-        }
     }
 }
 

@@ -11,8 +11,11 @@
 //! and every call that the real runtime would not make, unless the data sheet says that the driver checks
 //! for itself.
 
+mod choices;
 mod driver;
+mod key_exchange;
 mod sheet;
+mod upload;
 
 use std::rc::Rc;
 
@@ -23,10 +26,10 @@ use crate::executor::{Dut, Seams};
 use crate::observation::{Choices, Layer, Layers};
 use crate::report::shell_word;
 
+pub use choices::{Refusals, SheetChoices};
 pub use driver::TableDriver;
-pub use sheet::{
-    ConventionName, Handles, KeyExchange, Refusals, Sheet, SheetChoices, SheetError, SheetLimits,
-};
+pub use key_exchange::KeyExchange;
+pub use sheet::{ConventionName, Handles, Sheet, SheetError, SheetLimits};
 
 /// A driver under test behind its device table.
 #[derive(Clone, Debug)]

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use rekeylab_abi::Convention;
 use rekeylab_ddi::Limits;
 use serde::Deserialize;
-use zeroize::Zeroize as _;
+
+use super::choices::SheetChoices;
+use super::key_exchange::KeyExchange;
 
 use crate::executor::PlainTestMechanism;
-use crate::observation::{Choices, silent_point};
 
 /// A data sheet.
 ///
@@ -88,93 +89,6 @@ pub enum Handles {
     RuntimeChecks,
     /// Any: it checks what it is given.
     Checked,
-}
-
-/// A key exchange in which the key is in the clear: bytes before it, the key, and bytes behind it.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct KeyExchange {
-    /// Text before the key.
-    #[serde(default)]
-    before: String,
-    /// Bytes between that and the key, in hexadecimal digits.
-    #[serde(default, deserialize_with = "hex")]
-    before_hex: Vec<u8>,
-    /// Bytes behind the key, in hexadecimal digits.
-    #[serde(default, deserialize_with = "hex")]
-    after_hex: Vec<u8>,
-    /// What follows at the end.
-    checksum: Option<Checksum>,
-}
-
-/// A checksum over all the bytes before it, little-endian.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Checksum {
-    /// FNV-1a of 32 bits.
-    #[serde(rename = "fnv1a-32")]
-    Fnv1a32,
-    /// The sum of all bytes in 32 bits.
-    #[serde(rename = "sum-32")]
-    Sum32,
-}
-
-/// What a driver chooses where the documents are silent.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct SheetChoices {
-    /// Which code a refusal has.
-    #[serde(default)]
-    pub refusals: Refusals,
-    /// Whether sessions can be used for decode, with the profile of H.264.
-    #[serde(default = "yes")]
-    pub decode: bool,
-    /// The silent points at which it chooses otherwise than the driver core, as `S-01`.
-    #[serde(default, deserialize_with = "points")]
-    pub otherwise: Choices,
-}
-
-/// Which code a refusal has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Refusals {
-    /// Any of failure.
-    #[default]
-    AnyFailure,
-    /// That of the driver core.
-    AsTheCore,
-}
-
-impl Default for SheetChoices {
-    fn default() -> Self {
-        Self { refusals: Refusals::default(), decode: true, otherwise: Choices::default() }
-    }
-}
-
-const fn yes() -> bool {
-    true
-}
-
-impl From<&SheetChoices> for Choices {
-    fn from(choices: &SheetChoices) -> Self {
-        let mut all = choices.otherwise;
-        all.no_decode = !choices.decode;
-        all.any_failure = choices.refusals == Refusals::AnyFailure;
-        all
-    }
-}
-
-fn points<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Choices, D::Error> {
-    let ids = Vec::<String>::deserialize(deserializer)?;
-    ids.iter().try_fold(Choices::default(), |choices, id| {
-        let chosen = silent_point(id).and_then(|point| choices.with(point));
-        chosen.ok_or_else(|| {
-            let never = Choices::NEVER.map(|point| format!("S-{point:02}")).join(", ");
-            serde::de::Error::custom(format!(
-                "{id:?} is no silent point, or one at which there is nothing to choose: {never}"
-            ))
-        })
-    })
 }
 
 /// Bounds; what a driver does not say has none.
@@ -290,44 +204,6 @@ impl Sheet {
     }
 }
 
-impl KeyExchange {
-    /// Wraps a key; whoever has it wipes it.
-    pub(super) fn wrap(&self, key: &[u8]) -> Vec<u8> {
-        let mut bytes = [self.before.as_bytes(), &self.before_hex, key, &self.after_hex].concat();
-        if let Some(checksum) = self.checksum {
-            let sum = checksum.of(&bytes).to_le_bytes();
-            let mut whole = Vec::with_capacity(bytes.len() + sum.len());
-            whole.extend_from_slice(&bytes);
-            whole.extend_from_slice(&sum);
-            bytes.zeroize();
-            return whole;
-        }
-        bytes
-    }
-}
-
-impl Checksum {
-    fn of(self, bytes: &[u8]) -> u32 {
-        let fnv = |sum: u32, byte: &u8| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-        let add = |sum: u32, byte: &u8| sum.wrapping_add((*byte).into());
-        match self {
-            Self::Fnv1a32 => bytes.iter().fold(0x811C_9DC5, fnv),
-            Self::Sum32 => bytes.iter().fold(0, add),
-        }
-    }
-}
-
-fn hex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |digit: u8| char::from(digit).to_digit(16);
-    let byte = |pair: &[u8; 2]| u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok();
-    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    bytes.filter(|_| rest.is_empty()).ok_or_else(|| {
-        serde::de::Error::custom(format!("{text:?} is not pairs of hexadecimal digits"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,18 +221,6 @@ mod tests {
         );
         assert_eq!((sheet.limits.sessions, sheet.limits.devices), (8, u32::MAX));
         assert_eq!(sheet.key_exchange.wrap(b"k"), b"V1\x0a\xffk");
-    }
-
-    #[test]
-    fn a_checksum_follows_all_the_rest() {
-        let text = SHEET.replace("before-hex", "checksum = \"fnv1a-32\"\nbefore-hex");
-        let sheet = Sheet::parse("sheet.toml".as_ref(), &text).unwrap();
-        let whole = sheet.key_exchange.wrap(b"k");
-        // FNV-1a of nothing and of "a", as its authors publish them.
-        assert_eq!(Checksum::Fnv1a32.of(b""), 0x811C_9DC5);
-        assert_eq!(Checksum::Fnv1a32.of(b"a"), 0xE40C_292C);
-        assert_eq!(whole[..5], *b"V1\x0a\xffk");
-        assert_eq!(whole[5..], Checksum::Fnv1a32.of(&whole[..5]).to_le_bytes());
     }
 
     #[test]
