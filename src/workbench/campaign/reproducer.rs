@@ -6,7 +6,7 @@ use rekeylab_ddi::Hresult;
 
 use crate::Workbench;
 use crate::corpus::reproducer_name;
-use crate::invariant::{Disagreement, Model, NO_HANG, Violation};
+use crate::invariant::{Disagreement, KEYSTREAM_REUSE, Model, NO_HANG, Violation};
 use crate::observation::Trace;
 use crate::report::{Aftermath, Fingerprint, Subject, shell_word};
 use crate::sequence::{CallSequence, SequenceText};
@@ -62,6 +62,11 @@ fn due_answers(trace: &Trace, violation: &Violation) -> Vec<Option<Hresult>> {
     let last = first.map_or(violation.call, |first| first.call.min(violation.call));
     let calls = trace.calls.iter().take(trace.sequence_len.min(last + 1));
     let mut answers: Vec<_> = calls.map(|seen| seen.code).collect();
+    // Whoever may choose which counters rise may still use none twice.
+    if first.is_none() && violation.invariant == KEYSTREAM_REUSE {
+        answers.pop();
+        answers.push(Some(Hresult::D3DDDIERR_INVALIDCALL));
+    }
     if let Some(first) = first
         && first.about == Disagreement::Code
         && let Some(answer) = answers.get_mut(first.call)

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::Workbench;
 use crate::corpus::{Form, Stored, read, write_new, write_over};
 use crate::executor::AnyDut;
+use crate::foreign::{Sheet, cpp};
 use crate::sequence::{SequenceText, wire};
 
 use super::Format;
@@ -26,7 +27,8 @@ Examples:
   rekeylab show fuzz/artifacts/call_sequence/crash-0a1b
   rekeylab show --answers finding.wire -o finding.seq
   rekeylab show finding.seq --as wire -o finding.wire
-  rekeylab show finding.seq --as wire --hex")]
+  rekeylab show finding.seq --as wire --hex
+  rekeylab show finding.seq --as cpp --driver driver.toml -o reproducer.cpp")]
 pub(super) struct Options {
     /// A text or wire file; - is standard input
     #[arg(value_name = "FILE")]
@@ -37,6 +39,9 @@ pub(super) struct Options {
     /// Runs it, and writes what was answered behind each call
     #[arg(long, conflicts_with = "hex")]
     answers: bool,
+    /// The data sheet of the driver, for `--as cpp`
+    #[arg(long, value_name = "SHEET")]
+    driver: Option<PathBuf>,
     /// Wire as hexadecimal, one call a line
     #[arg(long)]
     hex: bool,
@@ -57,6 +62,22 @@ enum As {
     Text,
     /// One fixed record a call, for engines
     Wire,
+    /// A C++ file that makes the calls and checks the answers, of the driver of a data sheet
+    Cpp,
+}
+
+/// The C++ file of a sequence, for the driver of the data sheet.
+fn in_cpp(stored: &Stored, options: &Options) -> Result<String, Failure> {
+    let Some(path) = &options.driver else {
+        return Err(Failure::usage("C++ is for a driver of one's own, and which is not said")
+            .way_out("--driver SHEET"));
+    };
+    let sheet = Sheet::read(path).map_err(|error| Failure::usage(error.to_string()))?;
+    cpp(&text(stored, None), &sheet).map_err(|error| {
+        let file = options.file.display();
+        Failure::usage(format!("{file}: {error}"))
+            .way_out("rekeylab minimize, which leaves such things out")
+    })
 }
 
 /// What a machine reads of a sequence.
@@ -71,8 +92,12 @@ struct Shown {
 }
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    if options.answers && options.form == As::Wire {
-        return Err(Failure::usage("wire has no place for answers").way_out("--as text --answers"));
+    if options.answers && options.form != As::Text {
+        let failure = Failure::usage("only text has a place for answers");
+        return Err(failure.way_out("--as text --answers"));
+    }
+    if options.driver.is_some() && options.form != As::Cpp {
+        return Err(Failure::usage("a data sheet is for C++").way_out("--as cpp"));
     }
     let fault = fault::by_name(options.fault.as_deref(), "show --answers FILE")?;
     let asked = options.answers.then(|| fault::core_with(fault));
@@ -97,6 +122,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
             return Err(Failure::usage("--hex is for wire").way_out("--as wire --hex"));
         }
         (Format::Human, As::Text) => text(&stored, asked).to_string().into_bytes(),
+        (Format::Human, As::Cpp) => in_cpp(&stored, options)?.into_bytes(),
         (Format::Human, As::Wire) if options.hex => hex(&bytes).into_bytes(),
         (Format::Human, As::Wire) => bytes,
     };

@@ -12,6 +12,7 @@
 //! for itself.
 
 mod choices;
+mod cpp;
 mod driver;
 mod key_exchange;
 mod sheet;
@@ -27,6 +28,7 @@ use crate::observation::{Choices, Layer, Layers};
 use crate::report::shell_word;
 
 pub use choices::{Refusals, SheetChoices};
+pub use cpp::{NotInCpp, cpp};
 pub use driver::TableDriver;
 pub use key_exchange::KeyExchange;
 pub use sheet::{ConventionName, Handles, Sheet, SheetError, SheetLimits};

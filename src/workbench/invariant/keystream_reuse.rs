@@ -7,8 +7,11 @@ use super::{Case, Invariant, Verdict, Violation, abort_function};
 use crate::observation::{Choices, Observation, StateHash, Trace};
 use crate::sequence::{Call, Shape};
 
+/// The name of the invariant.
+pub const KEYSTREAM_REUSE: &str = "keystream-reuse";
+
 pub(super) const INVARIANT: Invariant = Invariant {
-    name: "keystream-reuse",
+    name: KEYSTREAM_REUSE,
     holds_when: "in one session no counter block is used twice, also when refreshes restore an old \
                  key",
     check,

@@ -33,6 +33,7 @@ use rekeylab_ddi::Hresult;
 
 use crate::observation::{Before, Observation, Place, Trace};
 use crate::sequence::Call;
+pub use keystream_reuse::KEYSTREAM_REUSE;
 pub use model::{
     Answer, CompletionFault, Disagreement, Divergence, Instead, KeyName, Model, ModelSession,
     Processed,

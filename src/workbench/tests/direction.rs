@@ -71,7 +71,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("foreign", &["observation", "executor", "report"]),
+    ("foreign", &["sequence", "observation", "executor", "report"]),
     ("gate", &["report", "corpus", "campaign", "exit"]),
     ("bisect", &[]),
     (

@@ -1,0 +1,211 @@
+//! A sequence as one C++ file that opens the driver, makes the calls and checks each answer, for people who have
+//! a debugger and no Rust.
+
+use std::fmt::Write as _;
+
+use rekeylab_ddi::Guid;
+
+use super::sheet::{ConventionName, Handles, Sheet};
+use crate::sequence::expand::{World, session_key};
+use crate::sequence::{
+    Blob, Call, CryptoType, DecodeProfile, HandleForm, NullPointer, SequenceText, SessionRef, Slot,
+};
+
+/// Everything but the calls: declarations, callbacks, a player with an AES of its own.
+const PLAYER: &str = include_str!("reproducer.cpp");
+
+/// Why a sequence cannot be written in C++.
+#[derive(Debug, thiserror::Error)]
+#[error("call {index} ({call}) cannot be written in C++: {why}")]
+pub struct NotInCpp {
+    /// Which call, from 0.
+    pub index: usize,
+    /// The call.
+    pub call: String,
+    /// Why.
+    pub why: &'static str,
+}
+
+/// What the client knows of a session or a device.
+#[derive(Clone, Copy)]
+struct Slots<'a> {
+    device_count: usize,
+    /// By session: its device, and whether it lives.
+    sessions: &'a [(usize, bool)],
+}
+
+/// The C++ file of a sequence for the driver of this data sheet.
+///
+/// It checks the answers that the text expects, that random numbers stay in their buffer, and that each buffer
+/// comes back as it was before it was encrypted under the key of its moment. Calls that the real runtime would
+/// refuse stand in comments.
+///
+/// # Errors
+///
+/// When a call passes something that is made for tests alone: forged handles, absent pointers, damaged keys.
+pub fn cpp(text: &SequenceText, sheet: &Sheet) -> Result<String, NotInCpp> {
+    let mut calls = String::new();
+    let mut device_count = 0;
+    let mut sessions: Vec<(usize, bool)> = Vec::new();
+    for (index, entry) in text.entries.iter().enumerate() {
+        let call = entry.call;
+        let expected = match entry.expected {
+            None => "any",
+            Some(code) if code.is_ok() => "served",
+            Some(_) => "refused",
+        };
+        let slots = Slots { device_count, sessions: &sessions };
+        let line = line(index, &call, expected, slots, sheet).map_err(|why| NotInCpp {
+            index,
+            call: call.to_string(),
+            why,
+        })?;
+        let is_served = expected != "refused";
+        match (call, &line) {
+            (Call::CreateDevice, _) => device_count += 1,
+            (Call::CreateSession { device, .. }, _) => {
+                sessions.push((device.resolve(device_count).unwrap_or(0), is_served));
+            }
+            (Call::DestroySession { session }, Some(_)) if is_served => {
+                let slot = session.slot.resolve(sessions.len());
+                slot.and_then(|slot| sessions.get_mut(slot))
+                    .into_iter()
+                    .for_each(|it| it.1 = false);
+            }
+            (Call::DestroyDevice { device, .. }, Some(_)) if is_served => {
+                let ended = device.resolve(device_count);
+                sessions.iter_mut().filter(|it| Some(it.0) == ended).for_each(|it| it.1 = false);
+            }
+            _ => {}
+        }
+        match line {
+            Some(line) => writeln!(calls, "    // call {index}: {call}\n    {line}"),
+            None => writeln!(calls, "    // call {index}: {call} does not reach the driver"),
+        }
+        .expect("a string takes any text");
+    }
+    let title = text.description().lines().next().unwrap_or("A sequence of rekeylab").to_owned();
+    let is_windows = sheet.convention != ConventionName::Native;
+    let body = PLAYER
+        .replace("@title@", &title)
+        .replace("@windows@", if is_windows { "1" } else { "0" })
+        .replace("@end@", &text.entries.len().to_string());
+    Ok(body.replace("@calls@\n", &calls))
+}
+
+/// One call as a statement; `None` if it does not reach the driver.
+fn line(
+    index: usize,
+    call: &Call,
+    expected: &str,
+    slots: Slots<'_>,
+    sheet: &Sheet,
+) -> Result<Option<String>, &'static str> {
+    let of_session = |session: SessionRef| slots.session(session, sheet);
+    let statement = match *call {
+        Call::CreateDevice => format!("call_create_device({index}, {expected});"),
+        Call::DestroyDevice { device, handle } => {
+            let Some(device) = slots.device(device, handle)? else { return Ok(None) };
+            format!("call_destroy_device({index}, {device}, {expected});")
+        }
+        Call::CreateSession { device, crypto, profile, handle } => {
+            let Some(device) = slots.device(device, handle)? else { return Ok(None) };
+            let crypto = guid(match crypto {
+                CryptoType::Aes128Ctr => Guid::CRYPTO_TYPE_AES128_CTR,
+                CryptoType::Null => Guid::NULL,
+                CryptoType::Proprietary => Guid::CRYPTO_TYPE_PROPRIETARY,
+                _ => return Err("its cipher is one that nobody knows"),
+            });
+            let profile = guid(match profile {
+                DecodeProfile::None => Guid::NULL,
+                DecodeProfile::H264 => Guid::DECODE_PROFILE_H264_VLD,
+                _ => return Err("its profile is one that nobody knows"),
+            });
+            format!("call_create_session({index}, {device}, {crypto}, {profile}, {expected});")
+        }
+        Call::DestroySession { session } => {
+            let Some(session) = of_session(session)? else { return Ok(None) };
+            format!("call_destroy_session({index}, {session}, {expected});")
+        }
+        Call::ExchangeKey { session, key, blob, shape } => {
+            let Some(session) = of_session(session)? else { return Ok(None) };
+            if blob != Blob::Good {
+                return Err("its wrapped key is damaged");
+            }
+            let mut bytes = [0; 16];
+            session_key(World::default(), key, shape, &mut bytes);
+            let wrapped = list(&sheet.key_exchange.wrap(&bytes));
+            let key = list(&bytes);
+            format!(
+                "{{ const std::uint8_t key[] = {key}; \
+                 call_exchange_key({index}, {session}, key, {wrapped}, {expected}); }}"
+            )
+        }
+        Call::StartRefresh { session, size, null } => {
+            let Some(session) = of_session(session)? else { return Ok(None) };
+            if null || size > 1 << 16 {
+                return Err("its buffer is not there");
+            }
+            format!("call_start_refresh({index}, {session}, {size}, {expected});")
+        }
+        Call::FinishRefresh { session } => {
+            let Some(session) = of_session(session)? else { return Ok(None) };
+            format!("call_finish_refresh({index}, {session}, {expected});")
+        }
+        Call::SubmitBuffer { session, iv, count, len, null } => {
+            let Some(session) = of_session(session)? else { return Ok(None) };
+            if null != NullPointer::None || len > sheet.limits.buffer_bytes {
+                return Err("its data or its counter is not there");
+            }
+            format!(
+                "call_submit_buffer({index}, {session}, {iv}ull, {count}ull, {len}, {expected});"
+            )
+        }
+        Call::Retire { count, .. } => format!("call_retire({index}, {count}u);"),
+        Call::SessionStatus { .. } | Call::OpenAdapter { .. } | Call::CloseAdapter => {
+            return Ok(None);
+        }
+        Call::ResetEngine | Call::InjectEntropy { .. } | Call::InjectAllocationFailure { .. } => {
+            return Err("it is no entry of a driver");
+        }
+    };
+    Ok(Some(statement))
+}
+
+impl Slots<'_> {
+    fn device(self, device: Slot, handle: HandleForm) -> Result<Option<usize>, &'static str> {
+        if handle != HandleForm::Given {
+            return Err("its handle is forged");
+        }
+        Ok(device.resolve(self.device_count))
+    }
+
+    /// The session, if the driver may be given it.
+    fn session(self, session: SessionRef, sheet: &Sheet) -> Result<Option<usize>, &'static str> {
+        if session.handle != HandleForm::Given {
+            return Err("its handle is forged");
+        }
+        let Some(slot) = session.slot.resolve(self.sessions.len()) else { return Ok(None) };
+        let (device, is_alive) = self.sessions[slot];
+        let is_foreign =
+            session.via.is_some_and(|via| via.resolve(self.device_count) != Some(device));
+        if is_foreign && sheet.handles == Handles::Checked {
+            return Err("it goes through another device");
+        }
+        Ok((is_alive && !is_foreign).then_some(slot))
+    }
+}
+
+fn list(bytes: &[u8]) -> String {
+    let bytes: Vec<String> = bytes.iter().map(|byte| format!("0x{byte:02X}")).collect();
+    format!("{{{}}}", bytes.join(", "))
+}
+
+fn guid(Guid(g): Guid) -> String {
+    if g == Guid::NULL.0 {
+        return "Guid{}".to_owned();
+    }
+    let a = u32::from_le_bytes([g[0], g[1], g[2], g[3]]);
+    let (b, c) = (u16::from_le_bytes([g[4], g[5]]), u16::from_le_bytes([g[6], g[7]]));
+    format!("Guid{{0x{a:08X}, 0x{b:04X}, 0x{c:04X}, {}}}", list(&g[8..]))
+}

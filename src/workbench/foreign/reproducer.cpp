@@ -1,0 +1,306 @@
+// @title@
+//
+// Opens a user-mode driver and makes the calls below, as a player would. It stops at the first answer that is
+// not the expected one, and says which.
+//
+//     g++ -std=c++17 -g reproducer.cpp -o reproducer -ldl
+//     ./reproducer path/to/the/driver.so        # ends with 0 if all is as expected, with 3 if not
+//     gdb --args ./reproducer path/to/the/driver.so
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <vector>
+#include <dlfcn.h>
+
+// ---- The interface, as far as it is needed; order and sizes are those of d3dumddi.h. ----
+
+#if @windows@
+#define APIENTRY __attribute__((ms_abi))
+#else
+#define APIENTRY
+#endif
+
+using Handle = void *;
+using Bytes = std::vector<std::uint8_t>;
+
+struct Guid { std::uint32_t a; std::uint16_t b, c; std::uint8_t d[8]; };
+struct OpenAdapterArgs { Handle adapter; std::uint32_t interface_, version; const void *callbacks; void **functions; std::uint32_t driver_version; };
+struct CreateDeviceArgs {
+    Handle device; std::uint32_t interface_, version; const void *callbacks;
+    void *commands; std::uint32_t commands_size; void *allocations; std::uint32_t allocations_size;
+    void *patches; std::uint32_t patches_size; void **functions; std::uint32_t flags; std::uint64_t address;
+};
+struct CreateSessionArgs { Guid crypto, profile; Handle session; };
+struct KeyExchangeArgs { Handle session; std::uint32_t size; void *data; };
+struct SessionArgs { Handle session; };
+struct StartArgs { Handle session; void *random; std::uint32_t size; };
+struct Iv { std::uint8_t iv[8], count[8]; };
+struct BltArgs {
+    Handle session, source; std::uint32_t source_index; Handle target; std::uint32_t target_index, source_size;
+    void *blocks, *content_key, *iv;
+};
+struct Surface { std::uint32_t width, height, depth; const void *memory; std::uint32_t pitch, slice; };
+struct ResourceArgs {
+    std::uint32_t format, pool, samples, quality; const Surface *surfaces; std::uint32_t count, levels, fvf, source;
+    std::uint32_t rate[2]; Handle resource; std::uint32_t flags, rotation, flags2, padding;
+};
+struct LockArgs { Handle resource; std::uint32_t index, region[6]; void *data; std::uint32_t pitch, slice, flags; };
+struct UnlockArgs { Handle resource; std::uint32_t index, flags; };
+struct ContextArgs {
+    std::uint32_t node, engines, flags; void *own; std::uint32_t own_size; Handle context; void *commands;
+    std::uint32_t commands_size; void *allocations; std::uint32_t allocations_size; void *patches;
+    std::uint32_t patches_size; std::uint64_t address;
+};
+
+// Places in the device table.
+enum Entry {
+    lock = 35, unlock = 36, create_resource = 37, destroy_resource = 38, destroy_device = 91,
+    create_session = 111, key_exchange = 112, destroy_session = 113, start = 116, finish = 117,
+    decryption_blt = 119, create_resource2 = 128
+};
+
+// ---- What the driver may call: a context with real memory; everything else is not there. ----
+
+static std::uint64_t commands[8192], allocations[1024], patches[1024];
+
+static std::int32_t APIENTRY other(Handle, void *) { return static_cast<std::int32_t>(0x80004001); }
+static std::int32_t APIENTRY render(Handle, void *) { return 0; }
+static std::int32_t APIENTRY create_context(Handle, ContextArgs *args) {
+    args->context = commands;
+    args->commands = commands;
+    args->commands_size = sizeof commands;
+    args->allocations = allocations;
+    args->allocations_size = 256;
+    args->patches = patches;
+    args->patches_size = 256;
+    args->address = 0;
+    return 0;
+}
+
+// ---- The player's AES-128, one block at a time. ----
+
+static std::uint8_t times_x(std::uint8_t a) { return static_cast<std::uint8_t>(a << 1 ^ (a >> 7) * 0x1B); }
+
+static std::uint8_t s_box(std::uint8_t a) {
+    // The inverse is a to the 254th power.
+    auto times = [](std::uint8_t x, std::uint8_t y) {
+        std::uint8_t product = 0;
+        for (; y; y >>= 1, x = times_x(x)) if (y & 1) product ^= x;
+        return product;
+    };
+    std::uint8_t inverse = 1;
+    for (int i = 0; i < 254; ++i) inverse = times(inverse, a);
+    std::uint8_t out = 0x63;
+    for (int i = 0; i < 5; ++i) out ^= static_cast<std::uint8_t>(inverse << i | inverse >> (8 - i));
+    return out;
+}
+
+static void encrypt(const std::uint8_t *key, std::uint8_t *block) {
+    std::uint8_t round_key[16], constant = 1;
+    std::memcpy(round_key, key, 16);
+    for (int i = 0; i < 16; ++i) block[i] ^= round_key[i];
+    for (int round = 1; round <= 10; ++round) {
+        std::uint8_t next[16];
+        for (int i = 0; i < 16; ++i) next[i] = s_box(block[(i + 4 * (i % 4)) % 16]);
+        for (int column = 0; column < 4; ++column) {
+            std::uint8_t *c = next + 4 * column, all = c[0] ^ c[1] ^ c[2] ^ c[3], first = c[0];
+            if (round < 10)
+                for (int i = 0; i < 4; ++i) c[i] ^= all ^ times_x(c[i] ^ (i < 3 ? c[i + 1] : first));
+        }
+        for (int i = 0; i < 4; ++i) round_key[i] ^= s_box(round_key[12 + (i + 1) % 4]);
+        round_key[0] ^= constant;
+        constant = times_x(constant);
+        for (int i = 4; i < 16; ++i) round_key[i] ^= round_key[i - 4];
+        for (int i = 0; i < 16; ++i) block[i] = next[i] ^ round_key[i];
+    }
+}
+
+static void big_endian(std::uint64_t number, std::uint8_t *out) {
+    for (int i = 0; i < 8; ++i) out[i] = static_cast<std::uint8_t>(number >> (56 - 8 * i));
+}
+
+// ---- The player. ----
+
+enum Answer { any, served, refused };
+
+struct Session { std::size_t device; Handle handle; std::uint8_t key[16], random[16]; };
+struct Upload { int call; std::size_t device; Handle surface, source; Bytes due; std::uint8_t *memory; };
+struct Device { Handle handle; void *functions[256]; };
+
+static std::vector<Device> devices;
+static std::vector<Session> sessions;
+static std::deque<Upload> uploads;
+static void *adapter_callbacks[2], *device_callbacks[22], *adapter_functions[3];
+static Handle adapter;
+
+[[noreturn]] static void wrong(int call, const char *what) {
+    std::printf("call %d: %s\n", call, what);
+    std::exit(3);
+}
+
+static void compare(int call, std::int32_t code, Answer expected) {
+    std::printf("call %d answered 0x%08X\n", call, static_cast<unsigned>(code));
+    if (expected == served && code != 0) wrong(call, "was refused, and had to be served");
+    if (expected == refused && code == 0) wrong(call, "was served, and had to be refused");
+}
+
+template <typename... Arguments>
+static std::int32_t enter(void *function, Arguments... arguments) {
+    if (!function) { std::printf("the driver does not offer an entry that this needs\n"); std::exit(2); }
+    return reinterpret_cast<std::int32_t(APIENTRY *)(Arguments...)>(function)(arguments...);
+}
+
+static void open_adapter(const char *path) {
+    void *library = dlopen(path, RTLD_NOW);
+    void *open = library ? dlsym(library, "OpenAdapter") : nullptr;
+    if (!open) { std::printf("%s: %s\n", path, dlerror()); std::exit(2); }
+    for (void *&callback : adapter_callbacks) callback = reinterpret_cast<void *>(other);
+    for (void *&callback : device_callbacks) callback = reinterpret_cast<void *>(other);
+    device_callbacks[6] = reinterpret_cast<void *>(render);
+    device_callbacks[14] = reinterpret_cast<void *>(create_context);
+    device_callbacks[15] = reinterpret_cast<void *>(render);
+    OpenAdapterArgs args{&adapter, 9, 0x2003, adapter_callbacks, adapter_functions, 0};
+    const std::int32_t code = enter(open, &args);
+    if (code != 0) { std::printf("OpenAdapter answered 0x%08X\n", static_cast<unsigned>(code)); std::exit(2); }
+    adapter = args.adapter;
+}
+
+[[maybe_unused]] static void call_create_device(int call, Answer expected) {
+    devices.emplace_back();
+    Device &device = devices.back();
+    CreateDeviceArgs args{};
+    args.device = &devices;
+    args.interface_ = 9;
+    args.version = 0x2003;
+    args.callbacks = device_callbacks;
+    args.functions = device.functions;
+    const std::int32_t code = enter(adapter_functions[1], adapter, &args);
+    device.handle = args.device;
+    compare(call, code, expected);
+}
+
+[[maybe_unused]] static void call_create_session(int call, std::size_t on, Guid crypto, Guid profile, Answer expected) {
+    CreateSessionArgs args{crypto, profile, nullptr};
+    const std::int32_t code = enter(devices[on].functions[create_session], devices[on].handle, &args);
+    sessions.push_back({on, args.session, {}, {}});
+    compare(call, code, expected);
+}
+
+[[maybe_unused]] static void call_exchange_key(int call, std::size_t on, const std::uint8_t *key, Bytes wrapped, Answer expected) {
+    Session &session = sessions[on];
+    Device &device = devices[session.device];
+    KeyExchangeArgs args{session.handle, static_cast<std::uint32_t>(wrapped.size()), wrapped.data()};
+    const std::int32_t code = enter(device.functions[key_exchange], device.handle, &args);
+    if (code == 0) std::memcpy(session.key, key, 16);
+    compare(call, code, expected);
+}
+
+[[maybe_unused]] static void call_start_refresh(int call, std::size_t on, std::uint32_t size, Answer expected) {
+    Session &session = sessions[on];
+    Device &device = devices[session.device];
+    Bytes buffer(size + 32, 0xE7);
+    StartArgs args{session.handle, buffer.data(), size};
+    const std::int32_t code = enter(device.functions[start], device.handle, &args);
+    for (std::size_t i = size < 16 ? size : 16; i < buffer.size(); ++i)
+        if (buffer[i] != 0xE7) wrong(call, "wrote more than a random number of sixteen bytes");
+    if (code == 0 && std::memcmp(session.random, buffer.data(), 16) == 0)
+        wrong(call, "handed out zeros, or the random number of the last refresh again");
+    if (code == 0) std::memcpy(session.random, buffer.data(), 16);
+    compare(call, code, expected);
+}
+
+[[maybe_unused]] static void call_finish_refresh(int call, std::size_t on, Answer expected) {
+    Session &session = sessions[on];
+    Device &device = devices[session.device];
+    SessionArgs args{session.handle};
+    const std::int32_t code = enter(device.functions[finish], device.handle, &args);
+    if (code == 0) for (int i = 0; i < 16; ++i) session.key[i] ^= session.random[i];
+    compare(call, code, expected);
+}
+
+[[maybe_unused]] static Handle resource(Device &device, std::uint32_t pool, std::uint32_t flags, void *memory, std::uint32_t len) {
+    Surface surface{len, 1, 1, memory, memory ? len : 0, 0};
+    ResourceArgs args{};
+    args.format = 50;
+    args.pool = pool;
+    args.surfaces = &surface;
+    args.count = args.levels = 1;
+    args.resource = &devices;
+    args.flags = flags;
+    void *create = device.functions[create_resource] ? device.functions[create_resource]
+                                                     : device.functions[create_resource2];
+    if (enter(create, device.handle, &args) != 0) { std::printf("a resource cannot be made\n"); std::exit(2); }
+    return args.resource;
+}
+
+[[maybe_unused]] static void call_submit_buffer(int call, std::size_t on, std::uint64_t iv, std::uint64_t count, std::uint32_t len, Answer expected) {
+    Session &session = sessions[on];
+    Device &device = devices[session.device];
+    const std::uint32_t room = len < 16 ? 16 : len;
+    Bytes text(len);
+    for (std::uint32_t i = 0; i < len; ++i) text[i] = static_cast<std::uint8_t>(call * 89 + i * 7 + i / 256);
+    auto *memory = static_cast<std::uint8_t *>(std::aligned_alloc(16, (room + 15) / 16 * 16));
+    for (std::uint32_t at = 0; at < len; at += 16) {
+        std::uint8_t block[16];
+        big_endian(iv, block);
+        big_endian(count + at / 16, block + 8);
+        encrypt(session.key, block);
+        for (std::uint32_t i = at; i < len && i < at + 16; ++i) memory[i] = text[i] ^ block[i - at];
+    }
+    Handle source = resource(device, 1, 0, memory, room);
+    Handle surface = resource(device, 2, 1u << 30, nullptr, room);
+    Iv counter;
+    big_endian(iv, counter.iv);
+    big_endian(count, counter.count);
+    BltArgs args{session.handle, source, 0, surface, 0, len, nullptr, nullptr, &counter};
+    const std::int32_t code = enter(device.functions[decryption_blt], device.handle, &args);
+    if (code == 0) uploads.push_back({call, session.device, surface, source, text, memory});
+    std::memset(&counter, 0, sizeof counter);
+    compare(call, code, expected);
+}
+
+[[maybe_unused]] static void call_retire(int call, std::uint32_t at_most) {
+    for (; at_most > 0 && !uploads.empty(); --at_most) {
+        Upload upload = uploads.front();
+        uploads.pop_front();
+        Device &device = devices[upload.device];
+        LockArgs args{};
+        args.resource = upload.surface;
+        args.flags = 1;
+        if (enter(device.functions[lock], device.handle, &args) != 0) wrong(call, "the surface cannot be locked");
+        for (std::size_t i = 0; i < upload.due.size(); ++i)
+            if (static_cast<std::uint8_t *>(args.data)[i] != upload.due[i]) {
+                std::printf("the buffer of call %d came back wrong from byte %zu on\n", upload.call, i);
+                wrong(call, "a buffer was not processed under the key of the moment of its submission");
+            }
+        UnlockArgs done{upload.surface, 0, 0};
+        enter(device.functions[unlock], device.handle, &done);
+        enter(device.functions[destroy_resource], device.handle, upload.surface);
+        enter(device.functions[destroy_resource], device.handle, upload.source);
+        std::free(upload.memory);
+    }
+}
+
+[[maybe_unused]] static void call_destroy_session(int call, std::size_t on, Answer expected) {
+    Session &session = sessions[on];
+    Device &device = devices[session.device];
+    SessionArgs args{session.handle};
+    compare(call, enter(device.functions[destroy_session], device.handle, &args), expected);
+}
+
+[[maybe_unused]] static void call_destroy_device(int call, std::size_t on, Answer expected) {
+    call_retire(call, ~0u);
+    compare(call, enter(devices[on].functions[destroy_device], devices[on].handle), expected);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) { std::printf("which driver?\n"); return 2; }
+    devices.reserve(4096);
+    open_adapter(argv[1]);
+@calls@
+    call_retire(@end@, ~0u);
+    std::printf("all as expected\n");
+    return 0;
+}
