@@ -197,9 +197,9 @@ impl Sheet {
             error: error.to_string().trim_end().to_owned(),
         })?;
         path.clone_into(&mut sheet.path);
-        if let Some(folder) = path.parent() {
-            sheet.library = folder.join(&sheet.library);
-        }
+        // A name without a folder would be looked for where the system looks for libraries.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        sheet.library = folder.unwrap_or(Path::new(".")).join(&sheet.library);
         Ok(sheet)
     }
 }
@@ -215,6 +215,8 @@ mod tests {
     fn a_sheet_says_little_and_the_rest_is_usual() {
         let sheet = Sheet::parse("folder/sheet.toml".as_ref(), SHEET).unwrap();
         assert_eq!(sheet.library, Path::new("folder/lib/a.so"));
+        let here = Sheet::parse("sheet.toml".as_ref(), &SHEET.replace("lib/a.so", "a.so")).unwrap();
+        assert_eq!(here.library, Path::new("./a.so"));
         assert_eq!(
             (sheet.handles, sheet.convention),
             (Handles::RuntimeChecks, ConventionName::Native)
