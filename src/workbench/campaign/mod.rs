@@ -21,6 +21,7 @@ mod progress;
 mod quarantine;
 mod reproducer;
 mod same_bug;
+mod same_hang;
 mod target;
 mod triage;
 mod turns;

@@ -47,7 +47,8 @@ fn sheet(directory: &Path, library: &Path, rest: &str) -> PathBuf {
     let library = library.display();
     let text = format!(
         "name = \"a library\"\nlibrary = \"{library}\"\nhandles = \"checked\"\n{rest}\n\
-         [key-exchange]\nbefore = \"plain test key: \"\n"
+         [key-exchange]\nbefore = \"plain test key: \"\n\
+         [choices]\nrefusals = \"as-the-core\"\n"
     );
     fs::write(&path, text).unwrap();
     path
