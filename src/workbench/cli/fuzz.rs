@@ -255,8 +255,11 @@ pub(super) fn stop_on_signals() -> Result<Arc<StopSignal>, Failure> {
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
-        let is_usage = matches!(error, EngineError::NoTarget { .. } | EngineError::NoWorkspace);
-        let exit = if is_usage { Exit::BadUsage } else { Exit::WorkbenchFailed };
+        let exit = match error {
+            EngineError::NoTarget { .. } | EngineError::NoWorkspace => Exit::BadUsage,
+            EngineError::Interrupted => Exit::Interrupted,
+            _ => Exit::WorkbenchFailed,
+        };
         Self { exit, way_out: error.way_out().map(str::to_owned), message: error.to_string() }
     }
 }
