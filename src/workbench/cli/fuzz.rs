@@ -460,6 +460,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn whoever_stops_a_build_has_interrupted_it_and_broken_nothing() {
+        assert_eq!(Failure::from(EngineError::Interrupted).exit, Exit::Interrupted);
+        assert_eq!(Failure::from(EngineError::NoCompiler).exit, Exit::WorkbenchFailed);
+        assert_eq!(Failure::from(EngineError::NoWorkspace).exit, Exit::BadUsage);
+    }
+
+    #[test]
     fn times_are_read_as_people_write_them_and_nonsense_is_refused() {
         let seconds = |text: &str| parse_time(text).map(|time| time.as_secs()).ok();
         assert_eq!(seconds("60s"), Some(60));
