@@ -10,6 +10,12 @@ case $TOOLS in /*) ;; *) TOOLS=$PWD/$TOOLS ;; esac
 PATH=$TOOLS/bin:$TOOLS/typos/bin:$TOOLS/actionlint/bin:$PATH
 export PATH
 
+# A checkout in CI is built once, so what only the next build would use is not written: it would be half of
+# the disk that a whole run takes.
+if [ -n "${CI:-}" ]; then
+    export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=line-tables-only
+fi
+
 # Seconds after which a step is thought never to end; most take minutes.
 STEP_SECONDS=7200
 
