@@ -53,7 +53,12 @@ namespace vendor {
     BUG(keystream_shared_by_devices, race, "all threads make keystream in one static buffer") \
     BUG(live_list_unlocked, race, "the list of live devices is used without its lock") \
     BUG(queue_reads_key_late, epoch, "queued work takes the key in force when it is executed") \
-    BUG(cached_key_outlives_finish, epoch, "the first upload caches the key, for good")
+    BUG(cached_key_outlives_finish, epoch, "the first upload caches the key, for good") \
+    BUG(second_start_never_returns, end, "a start waits for the end of a refresh that is pending") \
+    BUG(malformed_blob_exits, end, "a malformed blob ends the process with exit code 3") \
+    BUG(upload_without_key_crashes, end, "an upload without a key writes to address zero") \
+    BUG(early_finish_throws, end, "a finish without a start throws where nothing may be thrown") \
+    BUG(destroy_recurses, end, "destroy looks for pending work in itself, until the stack ends")
 
 enum class Bug {
     none,

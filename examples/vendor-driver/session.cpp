@@ -1,5 +1,6 @@
 // The life of a crypto session: its key, the refresh of that key, and the IVs that are left.
 #include <limits>
+#include <thread>
 
 #include "driver.h"
 
@@ -23,9 +24,28 @@ void leave_in_register(const Key &key) {
 #endif
 }
 
+[[noreturn]] void refuse_by_throwing() {
+    throw D3DDDIERR_NOTAVAILABLE;
+}
+
+void throw_from_noexcept() noexcept {
+    refuse_by_throwing();
+}
+
+// Each turn needs stack that the compiler cannot save.
+int look_in(const volatile BYTE *before) {
+    volatile BYTE here[1024];
+    here[0] = before[0];
+    return before[0] == 0 ? look_in(here) + here[0] : 0;
+}
+
 } // namespace
 
 Session::~Session() {
+    if (bug(Bug::destroy_recurses)) {
+        const BYTE nothing = 0;
+        look_in(&nothing);
+    }
     if (bug(Bug::freed_session_keeps_key)) return;
     wipe(&secrets_, sizeof secrets_);
     wipe(cached_);
@@ -38,6 +58,7 @@ HRESULT Session::exchange(const VOID *blob, UINT len) {
         unwrap_key(blob, len, bug(Bug::refused_exchange_takes_key) ? secrets_.key : fresh);
     if (bug(Bug::refused_exchange_takes_key)) fresh = secrets_.key;
     if (failed(code)) {
+        if (bug(Bug::malformed_blob_exits)) std::exit(3);
         wipe(fresh);
         return code;
     }
@@ -66,6 +87,10 @@ HRESULT Session::start(VOID *out, UINT len) {
     }
     if (state_ == State::unkeyed && !bug(Bug::refresh_before_exchange))
         return D3DDDIERR_NOTAVAILABLE;
+
+    if (bug(Bug::second_start_never_returns)) {
+        while (state_ == State::pending) std::this_thread::yield();
+    }
 
     // Choice for S-12: a number that is zero, or that leads back to a key which this session had,
     // is drawn again. A source that goes on like that is broken.
@@ -103,6 +128,7 @@ HRESULT Session::start(VOID *out, UINT len) {
 }
 
 HRESULT Session::finish() {
+    if (state_ != State::pending && bug(Bug::early_finish_throws)) throw_from_noexcept();
     if (state_ != State::pending && !(state_ == State::keyed && bug(Bug::finish_without_start))) {
         return D3DDDIERR_NOTAVAILABLE;
     }
@@ -152,6 +178,9 @@ Key &Session::pending_random() {
 }
 
 HRESULT Session::admit(const Counter &counter, UINT len) const {
+    if (!is_keyed() && bug(Bug::upload_without_key_crashes)) {
+        *static_cast<volatile UINT *>(nullptr) = len;
+    }
     if (!is_keyed()) return D3DDDIERR_NOTAVAILABLE;
     // Choice for S-30: every upload has an IV above all before it under the same key. The
     // first may be zero.

@@ -24,6 +24,8 @@ mod layout;
 #[macro_use]
 mod convention;
 pub mod callbacks;
+#[cfg(target_os = "linux")]
+mod copy;
 mod library;
 pub mod opening;
 pub mod resource;
@@ -32,6 +34,8 @@ pub mod session;
 pub mod table;
 
 pub use convention::{Convention, Entry};
+#[cfg(target_os = "linux")]
+pub use copy::{Ended, in_a_copy};
 pub use library::{Adapter, Device, DriverHandle, Library, LibraryError, SystemMemory};
 pub use runtime::{Callback, Runtime};
 

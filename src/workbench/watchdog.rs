@@ -60,6 +60,16 @@ pub fn hook() -> Option<OnHang> {
     ON_HANG.with_borrow(Clone::clone)
 }
 
+/// What becomes of every stage that a run comes to; it is called on the thread of the run.
+pub(crate) type OnStage = Arc<dyn Fn(Stage) + Send + Sync>;
+
+/// Says who hears of the stages of executors that this thread makes from now on, if somebody wants to hear
+/// of their hangs, too.
+#[cfg(feature = "command")]
+pub(crate) fn on_stage(hook: OnStage) {
+    ON_STAGE.set(Some(hook));
+}
+
 /// Does some work on a thread of its own and waits for its result, or for the first of its runs that
 /// hangs. That thread is then left alone.
 ///
@@ -94,6 +104,7 @@ pub fn attempt<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 thread_local! {
     static ON_HANG: RefCell<Option<OnHang>> = const { RefCell::new(None) };
+    static ON_STAGE: RefCell<Option<OnStage>> = const { RefCell::new(None) };
 }
 
 /// What the monitor looks at.
@@ -125,6 +136,7 @@ pub(crate) struct Beat {
     stage: AtomicU32,
     subject: Mutex<Subject>,
     on_hang: OnHang,
+    on_stage: Option<OnStage>,
 }
 
 /// What is run, and whether anybody still waits for it.
@@ -149,9 +161,10 @@ impl Beat {
         watch.limit?;
         let beat = Arc::new(Self {
             run: AtomicU64::new(0),
-            stage: AtomicU32::new(OPENING),
+            stage: AtomicU32::new(Stage::Opening.number()),
             subject: Mutex::default(),
             on_hang,
+            on_stage: ON_STAGE.with_borrow(Clone::clone),
         });
         let watched = Arc::downgrade(&beat);
         watch.watched.push(Watched {
@@ -168,19 +181,17 @@ impl Beat {
         let mut subject = self.subject();
         subject.sequence.calls.clone_from(&sequence.calls);
         subject.layers = layers;
-        self.stage.store(OPENING, Ordering::Relaxed);
+        self.stage.store(Stage::Opening.number(), Ordering::Relaxed);
         self.count();
     }
 
     /// The run has come to this.
     #[inline]
     pub(crate) fn reach(&self, stage: Stage) {
-        let number = match stage {
-            Stage::Opening => OPENING,
-            Stage::Call(index) => index,
-            Stage::Dropping => DROPPING,
-        };
-        self.stage.store(number, Ordering::Relaxed);
+        self.stage.store(stage.number(), Ordering::Relaxed);
+        if let Some(on_stage) = &self.on_stage {
+            on_stage(stage);
+        }
     }
 
     /// The run has ended.
@@ -208,19 +219,11 @@ impl Beat {
         if self.run.load(Ordering::Relaxed) != run {
             return None;
         }
-        let stage = match self.stage.load(Ordering::Relaxed) {
-            OPENING => Stage::Opening,
-            DROPPING => Stage::Dropping,
-            index => Stage::Call(index),
-        };
+        let stage = Stage::of_number(self.stage.load(Ordering::Relaxed));
         subject.is_given_up = true;
         Some(Hang { sequence: subject.sequence.clone(), layers: subject.layers, stage })
     }
 }
-
-/// Numbers that stand for no call, of which there are never so many.
-const OPENING: u32 = u32::MAX;
-const DROPPING: u32 = u32::MAX - 1;
 
 /// Looks at every executor now and then, for ever.
 fn monitor() {

@@ -40,6 +40,8 @@ const GRACE: Duration = Duration::from_secs(20);
 pub struct OwnProcess {
     program: PathBuf,
     fault: Option<&'static str>,
+    /// The data sheet of the driver, if it is not the driver core.
+    driver: Option<PathBuf>,
     stop: Option<Arc<StopSignal>>,
     /// From when on a hang is no longer made shorter.
     until: Deadline,
@@ -69,7 +71,13 @@ impl OwnProcess {
         fault: Option<&'static str>,
         stop: Option<Arc<StopSignal>>,
     ) -> Self {
-        Self { program, fault, stop, until: Deadline::default() }
+        Self { program, fault, driver: None, stop, until: Deadline::default() }
+    }
+
+    /// The same for the driver that this data sheet describes.
+    #[must_use]
+    pub fn driving(self, driver: Option<PathBuf>) -> Self {
+        Self { driver, ..self }
     }
 
     /// The same for this program, which has to be `rekeylab`.
@@ -197,6 +205,9 @@ impl OwnProcess {
         command.args(["run", "-", "--format", "json", "--time-limit", &millis]);
         if let Some(fault) = self.fault {
             command.args(["--fault", fault]);
+        }
+        if let Some(sheet) = &self.driver {
+            command.arg("--driver").arg(sheet);
         }
         command.stdin(Stdio::piped()).stdout(out.try_clone()?).stderr(Stdio::null());
         let mut child = command.spawn()?;

@@ -2,44 +2,107 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::executor::AnyDut;
+#[cfg(target_os = "linux")]
+use crate::foreign::{Isolated, StartError, serve};
 use crate::foreign::{Sheet, TableDut};
 
+#[cfg(target_os = "linux")]
+use super::exit::Exit;
 use super::failure::Failure;
 use super::fault::{self, Planted};
 
 /// Which driver is driven.
 #[derive(Debug, Args)]
 pub(super) struct DriverOption {
-    /// Drives the library that this data sheet describes, in place of the driver core. Its code runs in
-    /// this process: name a library only if you would run it as a program
+    /// Drives the library that this data sheet describes, in place of the driver core. Its code runs with the
+    /// rights of this program: name a library only if you would run it
     #[arg(long, value_name = "SHEET", conflicts_with = "fault")]
     driver: Option<PathBuf>,
+    /// Drives it in this process, for a debugger: what ends the driver ends the command
+    #[arg(long, requires = "driver")]
+    in_process: bool,
 }
 
 impl DriverOption {
-    /// The driver. If its data sheet wants variables in the environment that are not there, this program is
-    /// started again with them, and this does not return.
+    /// The data sheet, if there is one.
+    pub(super) fn sheet(&self) -> Option<&Path> {
+        self.driver.as_deref()
+    }
+
+    /// The driver. If its data sheet wants variables in the environment that are not there, and it is driven in
+    /// this process, this program is started again with them, and this does not return.
     pub(super) fn dut(&self, fault: Option<Planted>) -> Result<AnyDut, Failure> {
         let Some(path) = &self.driver else { return Ok(fault::core_with(fault)) };
         let sheet = Sheet::read(path).map_err(|error| Failure::usage(error.to_string()))?;
-        start_again(&sheet.environment).map_err(|error| {
-            let path = path.display();
-            Failure::workbench(format!("cannot start again in the environment of {path}: {error}"))
-        })?;
-        let library = sheet.library.display().to_string();
-        probe(path, &library)?;
-        let dut = TableDut::of(sheet).map_err(|error| {
-            let way_out = error.way_out();
-            Failure::usage(format!("{library}: {error}")).way_out(way_out)
-        })?;
-        Ok(dut.into())
+        if self.in_process { here(sheet) } else { isolated(sheet) }
+    }
+}
+
+/// The driver in a process of its own.
+#[cfg(target_os = "linux")]
+fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
+    let library = sheet.library.display().to_string();
+    let program = env::current_exe().map_err(|error| {
+        Failure::workbench(format!("cannot find this program to run {library}: {error}"))
+    })?;
+    Isolated::start(program, sheet).map_err(|error| match error {
+        StartError::Io(error) => {
+            Failure::workbench(format!("cannot start a process for {library}: {error}"))
+        }
+        StartError::Refused { reason, way_out } => {
+            Failure::usage(format!("{library}: {reason}")).way_out(way_out)
+        }
+        StartError::Died(_) => Failure::usage(format!("{library} {error}")).way_out(
+            "`convention` in its data sheet, or a debugger (--in-process): see what OpenAdapter and CreateDevice do",
+        ),
+    })
+}
+
+/// Elsewhere than on Linux there is no other way.
+#[cfg(not(target_os = "linux"))]
+fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
+    here(sheet)
+}
+
+/// The driver in this process.
+fn here(sheet: Sheet) -> Result<AnyDut, Failure> {
+    let (path, library) = (sheet.path.display().to_string(), sheet.library.display().to_string());
+    start_again(&sheet.environment).map_err(|error| {
+        Failure::workbench(format!("cannot start again in the environment of {path}: {error}"))
+    })?;
+    let dut = TableDut::of(sheet).map_err(|error| {
+        let way_out = error.way_out();
+        Failure::usage(format!("{library}: {error}")).way_out(way_out)
+    })?;
+    Ok(dut.into())
+}
+
+/// Is the process of a driver: what `--driver` starts.
+#[cfg(target_os = "linux")]
+#[derive(Debug, Args)]
+pub(super) struct Drive {
+    sheet: PathBuf,
+}
+
+/// Drives a driver for the command that has started this one.
+#[cfg(target_os = "linux")]
+pub(super) fn drive(options: &Drive, limit: Duration) -> Exit {
+    match serve(&options.sheet, limit) {
+        Ok(()) => Exit::Held,
+        // Whoever started it is gone, or somebody typed it.
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: `drive` is started by other commands: {error}");
+            Exit::BadUsage
+        }
     }
 }
 
@@ -56,28 +119,6 @@ fn start_again(environment: &BTreeMap<String, String>) -> io::Result<()> {
     let mut command = Command::new(env::current_exe()?);
     command.args(env::args_os().skip(1)).envs(environment).env(STARTED, "1");
     Err(replace(&mut command))
-}
-
-/// Says that the driver was tried already.
-const PROBED: &str = "REKEYLAB_DRIVER_PROBED";
-
-/// Opens the driver in a process of its own first: one that is called by a wrong convention, or is broken, may
-/// take its process along.
-fn probe(sheet: &Path, library: &str) -> Result<(), Failure> {
-    if env::var_os(PROBED).is_some() {
-        return Ok(());
-    }
-    let cannot = |error: io::Error| Failure::workbench(format!("cannot try {library}: {error}"));
-    let mut command = Command::new(env::current_exe().map_err(cannot)?);
-    command.args(["run", "--driver"]).arg(sheet).arg("-").env(PROBED, "1");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let output = command.output().map_err(cannot)?;
-    // What it has to say otherwise it says again, in this process.
-    match output.status.code() {
-        Some(_) => Ok(()),
-        None => Err(Failure::usage(format!("{library} does not survive being opened: {}", output.status))
-            .way_out("`convention` in its data sheet, or a debugger: see what OpenAdapter and CreateDevice do")),
-    }
 }
 
 #[cfg(unix)]

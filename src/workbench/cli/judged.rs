@@ -184,7 +184,7 @@ fn mismatches(text: &SequenceText, trace: &Trace) -> Vec<Mismatch> {
         return Vec::new();
     }
     // Behind a call that did not return none was made.
-    let has_ended = trace.hang.is_none() && trace.panic.is_none();
+    let has_ended = trace.hang.is_none() && trace.panic.is_none() && trace.death.is_none();
     let made = if has_ended { text.entries.len() } else { trace.calls.len() };
     let entries = text.entries.iter().take(made).enumerate();
     let mismatch = |(index, entry): (usize, &crate::sequence::Entry)| {

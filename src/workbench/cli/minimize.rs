@@ -1,6 +1,6 @@
 //! `rekeylab minimize`: the shortest form of a sequence that breaks something.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -124,11 +124,16 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let (its, given) = (dut.clone(), sequence.clone());
     let minimized = attempt(move || {
         let mut workbench = Workbench::on(its);
-        let shortest = workbench.minimize(&given)?;
+        workbench.run(&given);
+        if let Some(stage) = workbench.trace().hang {
+            // The driver is in a process of its own, which was ended.
+            return Err(Hang { sequence: given, layers: Layers::ALL, stage });
+        }
+        let Some(shortest) = workbench.minimize(&given) else { return Ok(None) };
         let found = reproducer(&shortest, &mut workbench);
-        Some((shortest, found))
+        Ok(Some((shortest, found)))
     });
-    let minimized = minimized.or_else(|hang| {
+    let minimized = minimized.and_then(|minimized| minimized).or_else(|hang| {
         let what = what_hung(Workbench::told(&dut, &hang).trace()).unwrap_or_default();
         console.note_hang(options.file.display(), &what);
         if hang.sequence != sequence {
@@ -136,7 +141,8 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
                 "not the file itself, but a form of it that was tried; now that is minimized",
             );
         }
-        minimize_hang(&dut, fault.map(|fault| fault.name()), &hang).map(Some)
+        minimize_hang(&dut, fault.map(|fault| fault.name()), options.driver.sheet(), &hang)
+            .map(Some)
     })?;
     let Some((shortest, found)) = minimized else { return Err(clean(console)) };
     // The violation may have gone with the last step only if runs differ; then nothing is shown.
@@ -178,12 +184,13 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
 fn minimize_hang(
     dut: &AnyDut,
     fault: Option<&'static str>,
+    driver: Option<&Path>,
     hang: &Hang,
 ) -> Result<(CallSequence, Option<Reproducer>), Failure> {
     let own_process = OwnProcess::of_this_program(fault, None).map_err(|error| {
         Failure::workbench(format!("cannot find this program to run it again: {error}"))
     })?;
-    let shortest = own_process.minimize(dut, hang);
+    let shortest = own_process.driving(driver.map(Path::to_owned)).minimize(dut, hang);
     let found = reproducer(&shortest.sequence, &mut Workbench::told(dut, &shortest));
     Ok((shortest.sequence, found))
 }

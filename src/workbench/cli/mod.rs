@@ -130,6 +130,9 @@ enum Command {
     Canary(canary::Options),
     Gate(gate::Options),
     List(list::Options),
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Drive(driver::Drive),
 }
 
 /// Runs the command with the arguments of this process.
@@ -150,6 +153,11 @@ pub fn main() -> ExitCode {
             };
         }
     };
+    #[cfg(target_os = "linux")]
+    if let Command::Drive(options) = &cli.command {
+        // Before anything starts a thread: this process is copied.
+        return driver::drive(options, cli.time_limit).into();
+    }
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let mut err = std::io::stderr();
     let mut console = Console::new(&mut out, &mut err, &cli.look);
@@ -190,6 +198,8 @@ fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure
         Command::Canary(options) => canary::run(&options, console),
         Command::Gate(options) => gate::run(&options, console),
         Command::List(options) => list::run(&options, console),
+        #[cfg(target_os = "linux")]
+        Command::Drive(_) => unreachable!("it was done before"),
     }
 }
 

@@ -19,6 +19,12 @@ use crate::watchdog::Hang;
 pub struct AnyDut(Arc<dyn Erased>);
 
 impl AnyDut {
+    /// The driver that this runs.
+    #[cfg(feature = "command")]
+    pub(crate) fn erased(dut: Arc<dyn Erased>) -> Self {
+        Self(dut)
+    }
+
     /// What it is called in reports.
     #[must_use]
     pub fn name(&self) -> String {
@@ -128,7 +134,7 @@ impl fmt::Debug for AnyDut {
 
 /// [`Dut`] without its type. A run is compiled for the type of its driver: what is chosen at run time
 /// is chosen once a run, and not once a call.
-trait Erased: fmt::Debug + Send + Sync {
+pub(crate) trait Erased: fmt::Debug + Send + Sync {
     fn name(&self) -> String;
     fn option(&self) -> Option<String>;
     fn limits(&self) -> Limits;

@@ -7,6 +7,8 @@ use super::dut::Dut;
 use super::run::Run;
 use super::{Executor, panic};
 use crate::observation::{Observation, Stage, Trace};
+#[cfg(feature = "command")]
+use crate::watchdog::Beat;
 use crate::watchdog::Hang;
 
 impl Executor {
@@ -14,6 +16,18 @@ impl Executor {
     #[must_use]
     pub fn is_given_up(&self) -> bool {
         self.beat.as_ref().is_some_and(|beat| beat.is_given_up())
+    }
+
+    /// From now on, hangs are told to whom this thread says; see [`on_hang`](crate::watchdog::on_hang).
+    #[cfg(feature = "command")]
+    pub(crate) fn watch_for_hangs(&mut self) {
+        self.beat = Beat::of_this_thread();
+    }
+
+    /// From now on, a driver that hangs is not even dropped: its process ends with the run.
+    #[cfg(feature = "command")]
+    pub(crate) fn leave_drivers_where_they_hang(&mut self) {
+        self.leaves_hanging = true;
     }
 
     /// Makes the calls before the one that hung, which returned then too, and notes that one as a call
@@ -47,8 +61,8 @@ impl<D: Dut> Run<'_, D> {
     /// Ends a run where another hung.
     pub(super) fn leave_hanging(&mut self, stage: Stage) {
         self.note_unanswered();
-        if stage == Stage::Dropping {
-            // What must not be entered. It stays in memory, as the one does that hung.
+        if stage == Stage::Dropping || self.executor.leaves_hanging {
+            // What must not be entered, or is not worth it. It stays in memory, as the one does that hung.
             mem::forget(self.driver.take());
         } else {
             self.reach(Stage::Dropping);

@@ -46,6 +46,8 @@ use crate::sequence::expand::World;
 use crate::sequence::{CALLS_MAX, Call, CallSequence, Opening, Shape};
 use crate::watchdog::Beat;
 pub use any_dut::AnyDut;
+#[cfg(feature = "command")]
+pub(crate) use any_dut::Erased;
 use audit::Taint;
 pub use audit::{Remnant, TaintedBlock};
 pub use cipher::{NotAes, prove_cipher};
@@ -83,6 +85,8 @@ pub struct Executor {
     wanted: state::Wanted,
     /// Where a run ends because another hung there.
     hangs_at: Option<Stage>,
+    /// Whether a driver that hangs is left as it is.
+    leaves_hanging: bool,
     /// Where the monitor looks, if the process has one.
     beat: Option<Arc<Beat>>,
     /// How many calls of a sequence are run.
@@ -136,6 +140,7 @@ impl Executor {
             holds_key_part: false,
             wanted: state::Wanted::default(),
             hangs_at: None,
+            leaves_hanging: false,
             beat: Beat::of_this_thread(),
             calls_max: CALLS_MAX,
         }
@@ -147,6 +152,12 @@ impl Executor {
     /// trace says that nothing was looked into.
     pub(crate) fn run_up_to(&mut self, calls_max: usize) {
         self.calls_max = calls_max;
+    }
+
+    /// How many calls of a sequence are run.
+    #[cfg(feature = "command")]
+    pub(crate) fn calls_max(&self) -> usize {
+        self.calls_max
     }
 
     /// What can be looked into in this program, on this machine.

@@ -9,7 +9,7 @@ use rekeylab_ddi::CtrIv;
 use rekeylab_driver::{
     Engine, Entropy, EntropyError, KeyUnwrap, OutOfMemory, SoftwareEngine, UnwrapError,
 };
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::observation::{Draw, Reservations, StateHash};
 use crate::sequence::expand::World;
@@ -418,6 +418,14 @@ pub struct PlainTestMechanism;
 impl PlainTestMechanism {
     /// Length of a blob, in bytes.
     pub const BLOB_LEN: usize = BLOB_LEN;
+
+    /// A key as a client wraps it, well or badly: the bytes, and how many it claims.
+    #[must_use]
+    pub fn wrap(key: &[u8; 16], blob: Blob) -> (Option<Zeroizing<Vec<u8>>>, u32) {
+        let mut room = Zeroizing::new([0; BLOB_LEN + 1]);
+        let (bytes, claimed) = wrap(key, blob, &mut room);
+        (bytes.map(|bytes| Zeroizing::new(bytes.to_vec())), claimed)
+    }
 
     /// Whether a wrapped key begins as it has to.
     #[must_use]

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use rekeylab_ddi::Guid;
 
 use super::sheet::{ConventionName, Handles, Sheet};
+use crate::executor::PlainTestMechanism;
 use crate::sequence::expand::{World, session_key};
 use crate::sequence::{
-    Blob, Call, CryptoType, DecodeProfile, HandleForm, NullPointer, SequenceText, SessionRef, Slot,
+    Call, CryptoType, DecodeProfile, HandleForm, NullPointer, SequenceText, SessionRef, Slot,
 };
 
 /// Everything but the calls: declarations, callbacks, a player with an AES of its own.
@@ -42,7 +43,7 @@ struct Slots<'a> {
 ///
 /// # Errors
 ///
-/// When a call passes something that is made for tests alone: forged handles, absent pointers, damaged keys.
+/// When a call passes something that is made for tests alone: forged handles, absent pointers.
 pub fn cpp(text: &SequenceText, sheet: &Sheet) -> Result<String, NotInCpp> {
     let mut calls = String::new();
     let mut device_count = 0;
@@ -79,7 +80,7 @@ pub fn cpp(text: &SequenceText, sheet: &Sheet) -> Result<String, NotInCpp> {
             _ => {}
         }
         match line {
-            Some(line) => writeln!(calls, "    // call {index}: {call}\n    {line}"),
+            Some(line) => writeln!(calls, "    say({index}, \"{call}\");\n    {line}"),
             None => writeln!(calls, "    // call {index}: {call} does not reach the driver"),
         }
         .expect("a string takes any text");
@@ -129,16 +130,23 @@ fn line(
         }
         Call::ExchangeKey { session, key, blob, shape } => {
             let Some(session) = of_session(session)? else { return Ok(None) };
-            if blob != Blob::Good {
-                return Err("its wrapped key is damaged");
-            }
             let mut bytes = [0; 16];
             session_key(World::default(), key, shape, &mut bytes);
-            let wrapped = list(&sheet.key_exchange.wrap(&bytes));
+            let (blob, claimed) = PlainTestMechanism::wrap(&bytes, blob);
+            let blob = blob.as_ref().map(|bytes| &bytes[..]);
+            let (wrapped, claimed) = sheet.key_exchange.translate(blob, claimed);
+            let owned = wrapped.as_ref().map_or(0, |bytes| bytes.len());
+            if sheet.handles == Handles::RuntimeChecks && (claimed as usize > owned || owned == 0) {
+                return Ok(None);
+            }
             let key = list(&bytes);
+            let wrapped = match wrapped {
+                Some(bytes) => format!("Bytes{}", list(&bytes)),
+                None => "no_bytes".to_owned(),
+            };
             format!(
                 "{{ const std::uint8_t key[] = {key}; \
-                 call_exchange_key({index}, {session}, key, {wrapped}, {expected}); }}"
+                 call_exchange_key({index}, {session}, key, {wrapped}, {claimed}u, {expected}); }}"
             )
         }
         Call::StartRefresh { session, size, null } => {
@@ -161,7 +169,9 @@ fn line(
                 "call_submit_buffer({index}, {session}, {iv}ull, {count}ull, {len}, {expected});"
             )
         }
-        Call::Retire { count, .. } => format!("call_retire({index}, {count}u);"),
+        Call::Retire { count, .. } => {
+            format!("std::printf(\"\\n\"); call_retire({index}, {count}u);")
+        }
         Call::SessionStatus { .. } | Call::OpenAdapter { .. } | Call::CloseAdapter => {
             return Ok(None);
         }

@@ -10,12 +10,11 @@ use rekeylab_ddi::{
     CryptoSessionKeyExchange, DeviceHandle, Hresult, RANDOM_NUMBER_LEN, Retire, SessionHandle,
     SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
-use zeroize::Zeroizing;
 
 use super::key_exchange::KeyExchange;
 use super::sheet::{Handles, Sheet};
 use super::upload::{State, Upload};
-use crate::executor::{PlainTestMechanism, Seams};
+use crate::executor::Seams;
 use crate::observation::Choices;
 
 /// A driver that is reached through its device table.
@@ -161,24 +160,7 @@ impl CryptoSessionDdi for TableDriver {
         answer((|| {
             let (index, device) = self.device(device)?;
             let session = self.session(index, args.session)?;
-            // The client's bytes around the key become the driver's, and what was wrong with them, too.
-            let whole = Zeroizing::new(self.key_exchange.wrap(&[0; 16]));
-            let len =
-                |client: usize| (whole.len() + client).saturating_sub(PlainTestMechanism::BLOB_LEN);
-            let wrapped = args.blob.map(|blob| {
-                let key = blob.get(16..).unwrap_or_default();
-                let mut bytes =
-                    Zeroizing::new(self.key_exchange.wrap(key.get(..16).unwrap_or(&[0; 16])));
-                if !blob.is_empty() && !PlainTestMechanism::is_tagged(blob) {
-                    bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
-                }
-                bytes.resize(if blob.is_empty() { 0 } else { len(blob.len()) }, 0);
-                bytes
-            });
-            let claimed = match args.blob_len {
-                0 | u32::MAX => args.blob_len,
-                client => u32::try_from(len(client as usize)).unwrap_or(u32::MAX),
-            };
+            let (wrapped, claimed) = self.key_exchange.translate(args.blob, args.blob_len);
             let owned = wrapped.as_ref().map_or(0, |bytes| bytes.len());
             if self.handles == Handles::RuntimeChecks && (claimed as usize > owned || owned == 0) {
                 return Err(Hresult::E_INVALIDARG);

@@ -1,7 +1,9 @@
 //! How the session key is wrapped for a driver: in the clear, with bytes around it.
 
 use serde::Deserialize;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::executor::PlainTestMechanism;
 
 /// A key exchange in which the key is in the clear: bytes before it, the key, and bytes behind it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -33,6 +35,31 @@ enum Checksum {
 }
 
 impl KeyExchange {
+    /// What a client of the driver core passes, as this driver wants it: the bytes, and how many are claimed.
+    /// What is wrong with the one is wrong with the other.
+    pub(super) fn translate(
+        &self,
+        blob: Option<&[u8]>,
+        blob_len: u32,
+    ) -> (Option<Zeroizing<Vec<u8>>>, u32) {
+        let whole_len = Zeroizing::new(self.wrap(&[0; 16])).len();
+        let len = |client: usize| (whole_len + client).saturating_sub(PlainTestMechanism::BLOB_LEN);
+        let wrapped = blob.map(|blob| {
+            let key = blob.get(16..).and_then(|key| key.get(..16)).unwrap_or(&[0; 16]);
+            let mut bytes = Zeroizing::new(self.wrap(key));
+            if !blob.is_empty() && !PlainTestMechanism::is_tagged(blob) {
+                bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+            }
+            bytes.resize(if blob.is_empty() { 0 } else { len(blob.len()) }, 0);
+            bytes
+        });
+        let claimed = match blob_len {
+            0 | u32::MAX => blob_len,
+            client => u32::try_from(len(client as usize)).unwrap_or(u32::MAX),
+        };
+        (wrapped, claimed)
+    }
+
     /// Wraps a key; whoever has it wipes it.
     pub(super) fn wrap(&self, key: &[u8]) -> Vec<u8> {
         let mut bytes = [self.before.as_bytes(), &self.before_hex, key, &self.after_hex].concat();

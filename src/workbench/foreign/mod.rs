@@ -14,6 +14,8 @@
 mod choices;
 mod cpp;
 mod driver;
+#[cfg(target_os = "linux")]
+mod isolated;
 mod key_exchange;
 mod sheet;
 mod upload;
@@ -30,6 +32,8 @@ use crate::report::shell_word;
 pub use choices::{Refusals, SheetChoices};
 pub use cpp::{NotInCpp, cpp};
 pub use driver::TableDriver;
+#[cfg(target_os = "linux")]
+pub use isolated::{Isolated, StartError, serve};
 pub use key_exchange::KeyExchange;
 pub use sheet::{ConventionName, Handles, Sheet, SheetError, SheetLimits};
 

@@ -24,6 +24,7 @@
 
 using Handle = void *;
 using Bytes = std::vector<std::uint8_t>;
+[[maybe_unused]] static const Bytes no_bytes; // the address of none is null
 
 struct Guid { std::uint32_t a; std::uint16_t b, c; std::uint8_t d[8]; };
 struct OpenAdapterArgs { Handle adapter; std::uint32_t interface_, version; const void *callbacks; void **functions; std::uint32_t driver_version; };
@@ -136,12 +137,18 @@ static void *adapter_callbacks[2], *device_callbacks[22], *adapter_functions[3];
 static Handle adapter;
 
 [[noreturn]] static void wrong(int call, const char *what) {
-    std::printf("call %d: %s\n", call, what);
+    std::printf("\ncall %d: %s\n", call, what);
     std::exit(3);
 }
 
+// What is printed is there, even if the call takes the process along.
+static void say(int call, const char *text) {
+    std::printf("call %d: %s", call, text);
+    std::fflush(stdout);
+}
+
 static void compare(int call, std::int32_t code, Answer expected) {
-    std::printf("call %d answered 0x%08X\n", call, static_cast<unsigned>(code));
+    std::printf(" -> 0x%08X\n", static_cast<unsigned>(code));
     if (expected == served && code != 0) wrong(call, "was refused, and had to be served");
     if (expected == refused && code == 0) wrong(call, "was served, and had to be refused");
 }
@@ -188,10 +195,10 @@ static void open_adapter(const char *path) {
     compare(call, code, expected);
 }
 
-[[maybe_unused]] static void call_exchange_key(int call, std::size_t on, const std::uint8_t *key, Bytes wrapped, Answer expected) {
+[[maybe_unused]] static void call_exchange_key(int call, std::size_t on, const std::uint8_t *key, Bytes wrapped, std::uint32_t claimed, Answer expected) {
     Session &session = sessions[on];
     Device &device = devices[session.device];
-    KeyExchangeArgs args{session.handle, static_cast<std::uint32_t>(wrapped.size()), wrapped.data()};
+    KeyExchangeArgs args{session.handle, claimed, wrapped.data()};
     const std::int32_t code = enter(device.functions[key_exchange], device.handle, &args);
     if (code == 0) std::memcpy(session.key, key, 16);
     compare(call, code, expected);
@@ -261,7 +268,7 @@ static void open_adapter(const char *path) {
     compare(call, code, expected);
 }
 
-[[maybe_unused]] static void call_retire(int call, std::uint32_t at_most) {
+static void call_retire(int call, std::uint32_t at_most) {
     for (; at_most > 0 && !uploads.empty(); --at_most) {
         Upload upload = uploads.front();
         uploads.pop_front();
@@ -272,7 +279,7 @@ static void open_adapter(const char *path) {
         if (enter(device.functions[lock], device.handle, &args) != 0) wrong(call, "the surface cannot be locked");
         for (std::size_t i = 0; i < upload.due.size(); ++i)
             if (static_cast<std::uint8_t *>(args.data)[i] != upload.due[i]) {
-                std::printf("the buffer of call %d came back wrong from byte %zu on\n", upload.call, i);
+                std::printf("\nthe buffer of call %d came back wrong from byte %zu on", upload.call, i);
                 wrong(call, "a buffer was not processed under the key of the moment of its submission");
             }
         UnlockArgs done{upload.surface, 0, 0};
@@ -290,9 +297,11 @@ static void open_adapter(const char *path) {
     compare(call, enter(device.functions[destroy_session], device.handle, &args), expected);
 }
 
-[[maybe_unused]] static void call_destroy_device(int call, std::size_t on, Answer expected) {
+static void call_destroy_device(int call, std::size_t on, Answer expected) {
     call_retire(call, ~0u);
-    compare(call, enter(devices[on].functions[destroy_device], devices[on].handle), expected);
+    const std::int32_t code = enter(devices[on].functions[destroy_device], devices[on].handle);
+    if (code == 0) devices[on].handle = nullptr;
+    compare(call, code, expected);
 }
 
 int main(int argc, char **argv) {
@@ -300,7 +309,16 @@ int main(int argc, char **argv) {
     devices.reserve(4096);
     open_adapter(argv[1]);
 @calls@
+    // What every player does at the end.
+    say(@end@, "retire everything\n");
     call_retire(@end@, ~0u);
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+        if (!devices[i].handle) continue;
+        say(@end@, "destroy-device");
+        call_destroy_device(@end@, i, any);
+    }
+    say(@end@, "CloseAdapter");
+    compare(@end@, enter(adapter_functions[2], adapter), any);
     std::printf("all as expected\n");
     return 0;
 }

@@ -48,7 +48,11 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
         verdict.violations.extend(unaccounted(trace));
     }
     // After a panic nothing was torn down.
-    if trace.reserved_len != 0 && trace.panic.is_none() && verdict.is_clean() {
+    if trace.reserved_len != 0
+        && trace.panic.is_none()
+        && trace.death.is_none()
+        && verdict.is_clean()
+    {
         verdict.violations.push(Violation {
             invariant: INVARIANT.name,
             call: trace.calls.len(),

@@ -3,8 +3,10 @@
 use core::fmt;
 use core::ops::BitOr;
 
+use serde::{Deserialize, Serialize};
+
 /// One kind of place that is looked into, and when.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub enum Layer {
     /// What a call writes back: buffers, handles, fences. After every call.
     Outputs,
@@ -68,7 +70,7 @@ impl Layer {
 }
 
 /// A set of layers.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Layers(u16);
 
 impl Layers {

@@ -4,6 +4,8 @@
 //! without a driver. It contains random numbers and plaintext, so it is never printed whole.
 
 mod choices;
+mod death;
+mod handed;
 mod layer;
 mod lifetime;
 mod sighting;
@@ -14,8 +16,10 @@ use core::fmt;
 use core::ops::Range;
 
 use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};
+use serde::{Deserialize, Serialize};
 
 pub use choices::{Choices, number_of as silent_point};
+pub use death::{Death, End};
 pub use layer::{Layer, Layers};
 pub use lifetime::{Cause, Lifetime};
 pub use sighting::{
@@ -34,15 +38,21 @@ pub const UNTOUCHED: u8 = 0xE7;
 pub const MARGIN_LEN: usize = 32;
 
 /// Everything one execution saw, in order.
-#[derive(Clone, PartialEq, Eq, Default)]
+///
+/// It can be handed from one process to another. What both know is then left out, and nothing but outputs can
+/// have been looked into: memory of one process means nothing in another.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Trace {
     /// The bounds that the driver published.
+    #[serde(skip)]
     pub limits: Option<Limits>,
     /// What it chooses where the documents are silent.
+    #[serde(skip)]
     pub choices: Choices,
     /// One entry a call: those of the sequence, then the epilogue's.
     pub calls: Vec<Observation>,
     /// The completions that retire calls delivered; entries refer to ranges of it.
+    #[serde(with = "handed::completions")]
     pub completions: Vec<Completion>,
     /// What the entropy source answered; entries refer to ranges of it.
     pub draws: Vec<Draw>,
@@ -55,22 +65,31 @@ pub struct Trace {
     /// Where secrets were seen.
     pub sightings: Vec<Sighting>,
     /// Homes that held the secret which lives there; noted when everything is looked into.
+    #[serde(skip)]
     pub stays: Vec<Stay>,
     /// Homes that did not hold the secret which lives there.
+    #[serde(skip)]
     pub empty_homes: Vec<EmptyHome>,
     /// Words that follow the key, whatever they say.
+    #[serde(skip)]
     pub followings: Vec<Following>,
     /// Text of the driver that follows the key, in whatever encoding.
+    #[serde(skip)]
     pub text_followings: Vec<TextFollowing>,
     /// Writes into freed blocks and into the gaps between blocks.
+    #[serde(skip)]
     pub stray_writes: Vec<StrayWrite>,
     /// The message of the panic that ended the execution, if one did.
     pub panic: Option<String>,
+    /// How the process of the driver ended in the last call, if it took it along.
+    #[serde(skip)]
+    pub death: Option<Death>,
     /// Where the execution was when it did not go on any more, if it hung.
     pub hang: Option<Stage>,
     /// Bytes that the engine granted and never got back, once everything was destroyed.
     pub reserved_len: u64,
     /// Blocks of the heap that were not given back, if more of them stay behind with every run.
+    #[serde(skip)]
     pub leaks: Vec<Block>,
     /// The layers that were looked into, each shown to look.
     pub layers: Layers,
@@ -81,7 +100,7 @@ pub struct Trace {
 }
 
 /// How far the life of a driver is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Stage {
     /// It is being opened.
     Opening,
@@ -91,20 +110,48 @@ pub enum Stage {
     Dropping,
 }
 
+impl Stage {
+    /// Numbers that stand for no call, of which there are never so many.
+    const OPENING: u32 = u32::MAX;
+    const DROPPING: u32 = u32::MAX - 1;
+
+    /// The stage as one number.
+    pub(crate) const fn number(self) -> u32 {
+        match self {
+            Self::Opening => Self::OPENING,
+            Self::Call(index) => index,
+            Self::Dropping => Self::DROPPING,
+        }
+    }
+
+    /// The stage of this number.
+    pub(crate) const fn of_number(number: u32) -> Self {
+        match number {
+            Self::OPENING => Self::Opening,
+            Self::DROPPING => Self::Dropping,
+            index => Self::Call(index),
+        }
+    }
+}
+
 /// One call and what came of it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Observation {
     /// The call.
+    #[serde(with = "handed::call")]
     pub call: Call,
     /// The device slot it was aimed through, resolved; `None` when it needs none or none existed.
     pub device_slot: Option<u16>,
     /// The session slot it was aimed at, resolved.
     pub session_slot: Option<u16>,
     /// The device handle that was passed.
+    #[serde(with = "handed::device")]
     pub device: DeviceHandle,
     /// The session handle that was passed.
+    #[serde(with = "handed::session")]
     pub session: SessionHandle,
     /// What the driver answered; `None` for a call that never enters it, or did not return.
+    #[serde(with = "handed::code")]
     pub code: Option<Hresult>,
     /// What else it wrote in a scalar: the new handle, the fence or the status.
     pub scalar: u64,
@@ -132,7 +179,7 @@ pub struct Observation {
 }
 
 /// How much room a retire was given for what completes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct RetireRoom {
     /// Length of the surface, in bytes.
     pub surface_len: u32,
@@ -141,7 +188,7 @@ pub struct RetireRoom {
 }
 
 /// What a call asked the engine for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Reservations {
     /// Requests made.
     pub count: u16,
@@ -150,7 +197,7 @@ pub struct Reservations {
 }
 
 /// A scan that did not prove that it looked: an error of the workbench, never a pass.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Void {
     /// What was to be looked into.
     pub layer: Layer,
@@ -166,7 +213,7 @@ impl fmt::Display for Void {
 }
 
 /// One answer of the entropy source.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Draw {
     /// It failed.
     Failed,
@@ -253,6 +300,7 @@ impl Trace {
             text_followings,
             stray_writes,
             panic,
+            death,
             hang,
             reserved_len,
             leaks,
@@ -273,7 +321,7 @@ impl Trace {
         text_followings.clear();
         stray_writes.clear();
         leaks.clear();
-        (*limits, *panic, *hang, *void) = (None, None, None, None);
+        (*limits, *panic, *death, *hang, *void) = (None, None, None, None, None);
         *choices = Choices::default();
         (*reserved_len, *sequence_len, *layers) = (0, 0, Layers::NONE);
     }

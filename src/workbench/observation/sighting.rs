@@ -5,10 +5,12 @@ use core::fmt;
 pub use keysan::gate::Register;
 pub use keysan::heap::Block;
 
-use super::Layer;
+use serde::{Deserialize, Serialize};
+
+use super::{Layer, handed};
 
 /// A secret by its name. Its bytes are never here.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct SecretName {
     /// Key or random number.
     pub kind: SecretKind,
@@ -20,7 +22,7 @@ pub struct SecretName {
 }
 
 /// What kind of secret it is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum SecretKind {
     /// A session key.
     Key,
@@ -56,7 +58,7 @@ impl fmt::Display for SecretName {
 }
 
 /// Eight or more bytes of a secret, seen in a place.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Sighting {
     /// Which secret: an index into [`Trace::secrets`](super::Trace::secrets).
     pub secret: u32,
@@ -65,6 +67,7 @@ pub struct Sighting {
     /// During which call: an index into [`Trace::calls`](super::Trace::calls).
     pub call: u32,
     /// Where.
+    #[serde(with = "handed::place")]
     pub place: Place,
 }
 

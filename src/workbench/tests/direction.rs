@@ -71,7 +71,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("foreign", &["sequence", "observation", "executor", "report"]),
+    ("foreign", &["sequence", "observation", "executor", "report", "watchdog"]),
     ("gate", &["report", "corpus", "campaign", "exit"]),
     ("bisect", &[]),
     (

@@ -5,7 +5,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -34,14 +37,40 @@ const SHOWN: &[(&str, &str)] = &[
     ("cached-key-outlives-finish", "wrong-key-epoch"),
 ];
 
+/// The bugs that take the process along: a file that shows each, what is told, and what a program in C++ that
+/// is made of it ends with, if not with a signal.
+const ENDS: &[(&str, &str, &str, Option<i32>)] = &[
+    ("second-start-never-returns", "second-start-is-refused", "did not return", None),
+    (
+        "malformed-blob-exits",
+        "bad-wrapped-keys-leave-the-session-unkeyed",
+        "ended the process with exit code 3",
+        Some(3),
+    ),
+    (
+        "upload-without-key-crashes",
+        "nothing-works-before-the-key-exchange",
+        "died of SIGSEGV",
+        None,
+    ),
+    ("early-finish-throws", "finish-without-start-is-refused", "died of SIGABRT", None),
+    ("destroy-recurses", "finish-without-start-is-refused", "used up its stack", None),
+];
+
 struct Built {
-    directory: tempfile::TempDir,
+    directory: PathBuf,
+}
+
+/// The driver, built once for all tests.
+fn built() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(Built::new)
 }
 
 impl Built {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let out = format!("OUT={}", directory.path().display());
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor-driver");
+        let out = format!("OUT={}", directory.display());
         let mut command = Command::new("make");
         command.args(["--silent", "-C"]).arg(example()).args([&out, "all"]);
         let built = command.output().unwrap();
@@ -52,11 +81,11 @@ impl Built {
     /// The data sheet of the example, of the library that was built here, with this bug.
     fn sheet(&self, bug: &str) -> PathBuf {
         let text = fs::read_to_string(example().join("driver.toml")).unwrap();
-        let library = self.directory.path().join("libvendor_umd.so");
+        let library = self.directory.join("libvendor_umd.so");
         let at_home = "library = \"build/libvendor_umd.so\"";
         assert!(text.contains(at_home));
         let text = text.replace(at_home, &format!("library = \"{}\"", library.display()));
-        let path = self.directory.path().join(format!("driver-{bug}.toml"));
+        let path = self.directory.join(format!("driver-{bug}.toml"));
         fs::write(&path, format!("{text}\n[environment]\nVENDOR_UMD_BUG = \"{bug}\"\n")).unwrap();
         path
     }
@@ -87,7 +116,7 @@ impl Built {
 
     /// What a program in C++ ends with that is made of this file, with the bug and without.
     fn in_cpp(&self, bug: &str, file: &Path) -> Result<(Option<i32>, Option<i32>), String> {
-        let at = |extension: &str| self.directory.path().join(format!("{bug}.{extension}"));
+        let at = |extension: &str| self.directory.join(format!("{bug}.{extension}"));
         let (sheet, shortest, source, program) = (self.sheet(bug), at("seq"), at("cpp"), at("bin"));
         let rekeylab = |words: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
@@ -99,15 +128,28 @@ impl Built {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             if output.status.success() { Ok(()) } else { Err(said) }
         };
-        run(rekeylab(&["minimize", "--driver"]).arg(file).arg("-o").arg(&shortest))?;
+        run(rekeylab(&["minimize", "--time-limit", "1s", "--driver"])
+            .arg(file)
+            .arg("-o")
+            .arg(&shortest))?;
         let show = ["show", "--as", "cpp", "--driver"];
         run(rekeylab(&show).arg(&shortest).arg("-o").arg(&source))?;
         let strict = ["-std=c++17", "-Wall", "-Wextra", "-Werror"];
         run(Command::new("c++").args(strict).arg(&source).arg("-o").arg(&program).arg("-ldl"))?;
         let play = |bug: &str| {
-            let library = self.directory.path().join("libvendor_umd.so");
+            let library = self.directory.join("libvendor_umd.so");
             let mut command = Command::new(&program);
-            command.arg(library).env("VENDOR_UMD_BUG", bug).output().unwrap().status.code()
+            command.arg(library).env("VENDOR_UMD_BUG", bug);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            // What does not return ends with a signal, too.
+            for _ in 0..100 {
+                if let Some(status) = child.try_wait().unwrap() {
+                    return status.code();
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            child.kill().unwrap();
+            child.wait().unwrap().code()
         };
         Ok((play(bug), play("")))
     }
@@ -123,7 +165,7 @@ fn example() -> PathBuf {
 
 #[test]
 fn the_driver_is_silent_as_it_is_and_its_bugs_are_told_and_shown_again_in_cpp() {
-    let built = Built::new();
+    let built = built();
     assert_eq!(built.broken(""), BTreeMap::new());
     let told = |(bug, invariant): &(&str, &str)| {
         let broken = built.broken(bug);
@@ -148,8 +190,28 @@ fn the_driver_is_silent_as_it_is_and_its_bugs_are_told_and_shown_again_in_cpp() 
 }
 
 #[test]
+fn a_driver_that_takes_its_process_along_is_told_like_any_other_and_shown_again_in_cpp() {
+    let built = built();
+    let told = |&(bug, seed, happened, code): &(&str, &str, &str, Option<i32>)| {
+        let file = top().join(format!("corpus/seeds/{seed}.seq"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+        command.args(["run", "--time-limit", "1s", "--driver"]).arg(built.sheet(bug));
+        // What comes behind it is run, too.
+        let last = top().join("corpus/seeds/a-chain-of-eight-refreshes.seq");
+        let output = command.arg(&file).arg(&last).output().unwrap();
+        let story = String::from_utf8_lossy(&output.stdout);
+        let is_told = output.status.code() == Some(3) && story.contains(happened);
+        let shown = built.in_cpp(bug, &file);
+        let problem = format!("{bug}: {:?}, {shown:?}\n{story}", output.status);
+        (!is_told || shown != Ok((code, Some(0)))).then_some(problem)
+    };
+    let problems: Vec<String> = ENDS.iter().filter_map(told).collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
 fn a_choice_that_is_not_declared_is_a_violation() {
-    let built = Built::new();
+    let built = built();
     let sheet = built.sheet("");
     let text = fs::read_to_string(&sheet).unwrap().replace("\"S-01\", ", "");
     fs::write(&sheet, text).unwrap();

@@ -1,0 +1,233 @@
+//! The process of a driver, seen from the command.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+
+use crate::observation::{Death, End, Stage, Trace};
+use crate::watchdog::{TIME_LIMIT, time_limit};
+
+use super::super::Sheet;
+use super::message::{Request, Shared, Signal};
+
+/// A process that runs sequences on a driver. It ends when this is dropped.
+pub(super) struct Process {
+    child: Child,
+    socket: UnixStream,
+    shared: Shared,
+    /// What the driver prints.
+    printed: File,
+    /// How many sequences its worker has run.
+    run_count: u32,
+    is_gone: bool,
+}
+
+/// How many sequences one worker runs: what a driver forgets to free does not fill the memory.
+const RUNS_MAX: u32 = 4096;
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// The trace is there.
+    Answered,
+    /// The run did not end, and was here.
+    Hung(Stage),
+    /// The run took its process along, and was here.
+    Died(Death, Stage),
+}
+
+/// Why a driver cannot be driven.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its process cannot be started.
+    #[error("cannot start a process for it: {0}")]
+    Io(#[from] io::Error),
+    /// It does not open, for this reason.
+    #[error("{reason}")]
+    Refused {
+        /// What is wrong.
+        reason: String,
+        /// What to try.
+        way_out: String,
+    },
+    /// Its process did not survive that.
+    #[error("does not survive being opened: it {0}")]
+    Died(Death),
+}
+
+impl Process {
+    /// Starts the process, and waits until the driver is open.
+    pub(super) fn start(program: &Path, sheet: &Sheet) -> Result<Self, StartError> {
+        let (socket, its) = UnixStream::pair()?;
+        let shared = memory()?;
+        let printed = tempfile::tempfile()?;
+        let limit = time_limit().unwrap_or(TIME_LIMIT);
+        let mut command = Command::new(program);
+        command.arg("--time-limit").arg(format!("{}ms", limit.as_millis()));
+        command.arg("drive").arg(&sheet.path).envs(&sheet.environment);
+        // It has three files, which are known by their numbers: what is asked, what is answered, what the driver prints.
+        command.stdin(OwnedFd::from(its)).stdout(shared.try_clone()?).stderr(printed.try_clone()?);
+        // Ctrl-C is for the command alone: what ends this process otherwise is the driver's doing.
+        command.process_group(0);
+        let child = command.spawn()?;
+        drop(command);
+        let mut process =
+            Self { child, socket, shared: Shared(shared), printed, run_count: 0, is_gone: false };
+        match Signal::read(&process.socket)? {
+            Some(Signal::Ready) => Ok(process),
+            Some(Signal::CannotStart(len)) => {
+                let mut bytes = Vec::new();
+                let (reason, way_out): (&str, &str) = process.shared.answer(len, &mut bytes)?;
+                Err(StartError::Refused { reason: reason.to_owned(), way_out: way_out.to_owned() })
+            }
+            _ => {
+                let end = end_of(process.child.wait()?);
+                Err(StartError::Died(process.death(end)?))
+            }
+        }
+    }
+
+    /// Whether it can be asked again.
+    pub(super) fn can_go_on(&self) -> bool {
+        !self.is_gone && self.run_count < RUNS_MAX
+    }
+
+    /// How many sequences its worker has run before.
+    pub(super) fn run_count(&self) -> u32 {
+        self.run_count
+    }
+
+    /// Has a sequence run.
+    ///
+    /// # Errors
+    ///
+    /// When the process does not speak as it should.
+    pub(super) fn ask(&mut self, request: &Request<'_>, trace: &mut Trace) -> io::Result<Asked> {
+        // A driver that dies before its run begins dies at its beginning.
+        self.shared.note_stage(Stage::Opening);
+        match request.send(&self.socket) {
+            Ok(()) => {}
+            // It died of itself after the run before; that is read below.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Err(error) => return Err(error),
+        }
+        match Signal::read(&self.socket)? {
+            Some(Signal::Done(len)) => {
+                self.shared.trace(len, trace)?;
+                if request.ends_at.is_some() {
+                    // It was the last one of its worker, whose end is no news.
+                    self.is_gone = Signal::read(&self.socket)?.is_none();
+                    self.run_count = 0;
+                } else {
+                    self.run_count += 1;
+                }
+                Ok(Asked::Answered)
+            }
+            Some(Signal::Hung) => {
+                let stage = self.shared.stage()?;
+                // Nothing but the end of it ends what hangs.
+                self.end();
+                Ok(Asked::Hung(stage))
+            }
+            Some(Signal::Killed(signal)) => self.died(End::Signal(signal)),
+            Some(Signal::Exited(code)) => self.died(End::Exit(code)),
+            Some(Signal::Ready | Signal::CannotStart(_)) => {
+                Err(io::Error::other("it began again without a reason"))
+            }
+            None => {
+                self.is_gone = true;
+                let end = end_of(self.child.wait()?);
+                self.died(end)
+            }
+        }
+    }
+
+    fn died(&mut self, end: End) -> io::Result<Asked> {
+        let stage = self.shared.stage()?;
+        self.run_count = 0;
+        if stage == Stage::Opening {
+            // Perhaps before it took the request, which would then be answered as the next one.
+            self.end();
+        }
+        Ok(Asked::Died(self.death(end)?, stage))
+    }
+
+    /// The whole story of an end, with what a sanitizer printed of it.
+    fn death(&mut self, end: End) -> io::Result<Death> {
+        let mut printed = Vec::new();
+        self.printed.seek(SeekFrom::Start(0))?;
+        self.printed.read_to_end(&mut printed)?;
+        self.printed.set_len(0)?;
+        self.printed.seek(SeekFrom::Start(0))?;
+        let report = report_in(&String::from_utf8_lossy(&printed));
+        Ok(Death { end, report, behind: 0 })
+    }
+
+    fn end(&mut self) {
+        self.is_gone = true;
+        // Whoever cannot be ended has ended.
+        if let Some(group) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.is_gone {
+            self.end();
+        }
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Process").field("is_gone", &self.is_gone).finish_non_exhaustive()
+    }
+}
+
+/// A file that is only in memory, where the system has such.
+fn memory() -> io::Result<File> {
+    tempfile::tempfile_in("/dev/shm").or_else(|_| tempfile::tempfile())
+}
+
+fn end_of(status: ExitStatus) -> End {
+    match (status.signal(), status.code()) {
+        (Some(signal), _) => End::Signal(signal),
+        (None, code) => End::Exit(code.unwrap_or_default()),
+    }
+}
+
+/// What a sanitizer says in its last line but for addresses, or the runtime of a stack that is used up.
+fn report_in(printed: &str) -> Option<String> {
+    let summary = printed.lines().rev().find_map(|line| line.split_once("SUMMARY: "));
+    if let Some((_, summary)) = summary {
+        let is_stable = |word: &&str| !word.starts_with("0x") && !word.starts_with("(0x");
+        return Some(summary.split_whitespace().filter(is_stable).collect::<Vec<_>>().join(" "));
+    }
+    printed.contains("has overflowed its stack").then(|| "used up its stack".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::report_in;
+
+    #[test]
+    fn of_what_a_sanitizer_prints_the_summary_is_kept_without_addresses() {
+        let printed = "==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x602\n\
+                       SUMMARY: AddressSanitizer: heap-use-after-free /d/session.cpp:45:3 in S::end (0x7f)\n\
+                       Shadow bytes around the buggy address:\n";
+        let kept = "AddressSanitizer: heap-use-after-free /d/session.cpp:45:3 in S::end";
+        assert_eq!(report_in(printed).as_deref(), Some(kept));
+        assert_eq!(report_in("a driver may print anything\n"), None);
+        let stack = "thread 'main' has overflowed its stack\nfatal runtime error: stack overflow\n";
+        assert_eq!(report_in(stack).as_deref(), Some("used up its stack"));
+    }
+}

@@ -1,0 +1,100 @@
+//! The process of a driver, seen from inside: opens it, and runs what it is asked for.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rekeylab_abi::{Ended, in_a_copy};
+use rustix::process::{Resource, Rlimit};
+
+use crate::executor::{AnyDut, Executor};
+use crate::observation::Trace;
+use crate::watchdog::{Hang, on_hang, on_stage, set_time_limit};
+
+use super::super::{Sheet, TableDut};
+use super::message::{Received, Shared, Signal};
+
+/// Serves the driver of a data sheet to the process that started this one, until that is gone. Its standard
+/// input is a socket, its standard output a file in memory.
+///
+/// # Errors
+///
+/// When it was not started like that.
+pub fn serve(sheet: &Path, limit: Duration) -> io::Result<()> {
+    let socket = Arc::new(UnixStream::from(rustix::io::dup(rustix::stdio::stdin())?));
+    let shared = Arc::new(Shared(File::from(rustix::io::dup(rustix::stdio::stdout())?)));
+    // From here on, what the driver prints goes where errors go, and it reads nothing.
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+    // A core file would have keys in it, and takes longer than all else.
+    let no_core = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(Resource::Core, no_core)?;
+    let dut = match opened(sheet) {
+        Ok(dut) => dut,
+        Err(reason) => {
+            let len = shared.write_answer(&reason)?;
+            return Signal::CannotStart(len).send(&*socket);
+        }
+    };
+    // Proves what it looks with once, and not in every worker.
+    let mut executor = Executor::new();
+    Signal::Ready.send(&*socket)?;
+    loop {
+        let ended = in_a_copy(|| work(&dut, &mut executor, &socket, &shared, limit));
+        let signal = match ended {
+            // A driver with threads of its own has them only here: then this process dies with it.
+            Err(_) => return work(&dut, &mut executor, &socket, &shared, limit),
+            Ok(Ended::Killed(signal)) => Signal::Killed(signal),
+            Ok(Ended::Exited(code)) => Signal::Exited(code),
+        };
+        if signal.send(&*socket).is_err() {
+            // Nobody is there any more.
+            return Ok(());
+        }
+    }
+}
+
+/// The driver, or what is wrong with it and what to try.
+fn opened(sheet: &Path) -> Result<AnyDut, (String, String)> {
+    let sheet = Sheet::read(sheet).map_err(|error| (error.to_string(), String::new()))?;
+    let dut = TableDut::of(sheet);
+    dut.map(Into::into).map_err(|error| (error.to_string(), error.way_out().to_owned()))
+}
+
+/// Runs what is asked for, until nothing is.
+fn work(
+    dut: &AnyDut,
+    executor: &mut Executor,
+    socket: &Arc<UnixStream>,
+    shared: &Arc<Shared>,
+    limit: Duration,
+) -> io::Result<()> {
+    set_time_limit(limit);
+    let hung = Arc::clone(socket);
+    on_hang(Arc::new(move |_| drop(Signal::Hung.send(&*hung))));
+    let stage = Arc::clone(shared);
+    on_stage(Arc::new(move |reached| stage.note_stage(reached)));
+    executor.watch_for_hangs();
+    executor.leave_drivers_where_they_hang();
+    let mut trace = Trace::default();
+    while let Some(Received { sequence, calls_max, layers, ends_at }) = Received::read(&**socket)? {
+        executor.run_up_to(calls_max);
+        // A driver that was left in the middle of its calls is in nobody's way when this worker is gone.
+        let is_last = ends_at.is_some();
+        match ends_at {
+            None => dut.execute(executor, &sequence, layers, &mut trace),
+            Some(stage) => {
+                let hang = Hang { sequence, layers, stage };
+                dut.execute_to_hang(executor, &hang, &mut trace);
+            }
+        }
+        Signal::Done(shared.write_answer(&trace)?).send(&**socket)?;
+        if is_last {
+            break;
+        }
+    }
+    Ok(())
+}
