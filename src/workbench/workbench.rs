@@ -318,20 +318,21 @@ impl Workbench {
         is_shown: impl Fn(&Verdict, &Trace) -> bool,
     ) -> CallSequence {
         let limits = self.dut.limits_at(Opening::of(&sequence.calls).bounds);
+        let reach = layers.and(self.layers());
         let mut is_shown_by = |sequence: &CallSequence, lane| {
             self.run_with(sequence, lane);
             is_shown(&self.verdict, &self.trace)
         };
         // Hundreds of candidates are run, so with no more looking than shows the bug; and then with
         // more, because who looks after more calls and into more places may see it after fewer.
-        let lanes = LANES.map(|(lane, last_steps)| (lane.and(layers), last_steps));
+        let lanes = LANES.map(|(lane, last_steps)| (lane.and(reach), last_steps));
         let mut shortest = sequence.clone();
         let mut is_found = false;
         for (index, &(lane, last_steps)) in lanes.iter().enumerate() {
             let is_new = lanes[..index].iter().all(|(earlier, _)| *earlier != lane);
             if is_new && is_shown_by(&shortest, lane) {
                 // The dearest look finds nothing plainer than those before it, only shorter.
-                let last_steps = if is_found && lane == Layers::ALL { 0 } else { last_steps };
+                let last_steps = if is_found && lane == reach { 0 } else { last_steps };
                 let holds = |candidate: &CallSequence| is_shown_by(candidate, lane);
                 shortest = minimize_within(&shortest, &limits, last_steps, holds);
                 is_found = true;

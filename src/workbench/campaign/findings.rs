@@ -16,7 +16,7 @@ use crate::watchdog::{Hang, TIME_LIMIT};
 
 use super::directories::kind_of;
 use super::own_process::OwnProcess;
-use super::reproducer::{Reproducer, replay_command, reproducer};
+use super::reproducer::{Reproducer, replay_command, replay_command_with, reproducer};
 use super::same_bug::Shown;
 use super::same_hang::is_reached_by;
 use super::worker::Cause;
@@ -149,7 +149,13 @@ impl Findings {
             self.keep_raw(artifact, kind, why);
             return;
         }
-        let forms = self.shortest_forms(&CallSequence::from_bytes(&bytes));
+        let sequence = CallSequence::from_bytes(&bytes);
+        if let Some(hang) = self.hang_of(&sequence) {
+            self.take_hang(&hang);
+            remove(artifact);
+            return;
+        }
+        let forms = self.shortest_forms(&sequence);
         if forms.is_empty() {
             self.keep_raw(artifact, kind, "it broke nothing when run again".to_owned());
         }
@@ -200,12 +206,26 @@ impl Findings {
     /// Makes findings of a sequence that a search in this process has seen to break an invariant;
     /// says whether a bug is new.
     pub fn take(&mut self, sequence: &CallSequence) -> bool {
+        if let Some(hang) = self.hang_of(sequence) {
+            return self.take_hang(&hang);
+        }
         let forms = self.shortest_forms(sequence);
         if forms.is_empty() {
             self.troubles.push("what broke an invariant held when run again".to_owned());
         }
         let is_new: Vec<bool> = forms.iter().map(|form| self.add(form, None)).collect();
         is_new.contains(&true)
+    }
+
+    /// Where a sequence hangs of a driver that is in a process of its own, which ended then: elsewhere a hang
+    /// does not come back.
+    fn hang_of(&mut self, sequence: &CallSequence) -> Option<Hang> {
+        if !self.workbench.dut().is_isolated() {
+            return None;
+        }
+        self.workbench.run(sequence);
+        let stage = self.workbench.trace().hang?;
+        Some(Hang { sequence: sequence.clone(), layers: Layers::ALL, stage })
     }
 
     /// The shortest forms of what a sequence shows: of what is told first, and of every symptom that none
@@ -274,7 +294,11 @@ impl Findings {
             }
         };
         let parts = self.drop_parts_of(&shown);
-        let replay = path.as_deref().map(|path| replay_command(path, self.fault));
+        let option = self.workbench.dut().option();
+        let replay = path.as_deref().map(|path| match &option {
+            Some(option) => replay_command_with(path, option),
+            None => replay_command(path, self.fault),
+        });
         let subject = Subject {
             sequence,
             trace: self.workbench.trace(),

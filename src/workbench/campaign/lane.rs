@@ -1,5 +1,6 @@
 //! A lane of a campaign: a built target, and what came of it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ pub struct Lane {
     pub target: Target,
     /// Its program.
     pub binary: PathBuf,
+    /// What stands before the options of an engine.
+    pub arguments: Vec<OsString>,
 }
 
 /// What was done in a lane.

@@ -46,7 +46,7 @@ pub use own_process::OwnProcess;
 pub(crate) use progress::grouped;
 pub use progress::{Pulse, pulse_line};
 pub use reproducer::{Reproducer, replay_command, replay_command_with, reproducer};
-pub use target::{MAIN_JOB, TARGETS, Target};
+pub use target::{LIBRARY, MAIN_JOB, TARGETS, Target};
 pub use working_set::{Archive, trim};
 
 use deaths::{Deaths, Next};

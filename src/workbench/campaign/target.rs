@@ -1,7 +1,7 @@
 //! The fuzz targets: what each is about, what it eats, and how much of it a campaign must reach.
 
 use crate::corpus::Forms;
-use crate::observation::Layers;
+use crate::observation::{Layer, Layers};
 
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +72,20 @@ pub const TARGETS: [Target; 3] = [
         turn_input_count: 100_000,
     },
 ];
+
+/// The one for a driver in a library: the search of this program in a process of its own.
+pub const LIBRARY: Target = Target {
+    name: "library",
+    lane: "search",
+    packages: &[],
+    forms: Forms::Wire,
+    working_set: "library",
+    // The rest is out of reach.
+    layers: Layers::NONE.with(Layer::Outputs),
+    edges_min: 0,
+    share: 1,
+    turn_input_count: 100_000,
+};
 
 /// The lanes of the main job: together they look everywhere.
 pub const MAIN_JOB: [&str; 2] = ["call_sequence", "call_sequence_keysan"];

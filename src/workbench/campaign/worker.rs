@@ -201,6 +201,7 @@ impl<'a> Team<'a> {
         prefix.push(artifacts);
         prefix.push("/");
         command
+            .args(&lane.arguments)
             .arg(prefix)
             .arg(format!("-max_total_time={}", turn.time.as_secs().max(1)))
             .arg(format!("-max_len={INPUT_LEN_MAX}"))

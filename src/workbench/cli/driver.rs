@@ -25,7 +25,7 @@ use super::fault::{self, Planted};
 pub(super) struct DriverOption {
     /// Drives the library that this data sheet describes, in place of the driver core. Its code runs with the
     /// rights of this program: name a library only if you would run it
-    #[arg(long, value_name = "SHEET", conflicts_with = "fault")]
+    #[arg(long, value_name = "SHEET")]
     driver: Option<PathBuf>,
     /// Drives it in this process, for a debugger: what ends the driver ends the command
     #[arg(long, requires = "driver")]

@@ -102,7 +102,11 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     // Opened before anything is stored: a new store takes the reproducers that are there for old ones.
     let noted = (hung.is_some() || !outcome.broken.is_empty()).then(|| {
         let lane = format!("exhaust {}", alphabet.name);
-        Noted::open(&folder, name, noted::origin(options.machine.as_deref(), lane))
+        Noted::open(
+            &folder,
+            noted::driver_name(name),
+            noted::origin(options.machine.as_deref(), lane),
+        )
     });
     let mut findings = Findings::new(folder, &dut, name);
     // It is as short as any, like all that a search finds.

@@ -42,7 +42,7 @@ pub(super) struct Options {
     #[arg(long, requires = "output")]
     force: bool,
     /// Plants this fault first; see `rekeylab list faults`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "driver")]
     fault: Option<String>,
     #[command(flatten)]
     driver: DriverOption,

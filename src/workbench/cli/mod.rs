@@ -7,6 +7,7 @@ mod console;
 mod continuous;
 mod display;
 mod driver;
+mod engine;
 mod exhaust;
 mod failure;
 mod fault;
@@ -130,6 +131,8 @@ enum Command {
     Canary(canary::Options),
     Gate(gate::Options),
     List(list::Options),
+    #[command(hide = true)]
+    Engine(engine::Options),
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Drive(driver::Drive),
@@ -198,6 +201,7 @@ fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure
         Command::Canary(options) => canary::run(&options, console),
         Command::Gate(options) => gate::run(&options, console),
         Command::List(options) => list::run(&options, console),
+        Command::Engine(options) => engine::run(&options),
         #[cfg(target_os = "linux")]
         Command::Drive(_) => unreachable!("it was done before"),
     }

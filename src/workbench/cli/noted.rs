@@ -68,15 +68,10 @@ pub(super) struct Noted {
 }
 
 impl Noted {
-    /// Opens the store of a folder for a search of the core, with a fault if one is named.
-    pub(super) fn open(folder: &Path, fault: Option<&str>, origin: Origin) -> Self {
-        let mut noted = Self {
-            store: None,
-            driver: driver_name(fault),
-            origin,
-            noted: BTreeSet::new(),
-            troubles: Vec::new(),
-        };
+    /// Opens the store of a folder for a search of the driver of this name.
+    pub(super) fn open(folder: &Path, driver: String, origin: Origin) -> Self {
+        let mut noted =
+            Self { store: None, driver, origin, noted: BTreeSet::new(), troubles: Vec::new() };
         match Store::open(folder) {
             Ok(store) => noted.store = Some(store),
             Err(error) => noted.troubles.push(error),
@@ -171,7 +166,7 @@ mod tests {
     fn what_a_finding_says_more_of_is_told_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let origin = Origin { build: Build::named("a"), machine: "m".into(), lane: "l".into() };
-        let mut noted = Noted::open(folder.path(), None, origin);
+        let mut noted = Noted::open(folder.path(), CORE.to_owned(), origin);
         let part = finding("0000-0001", &[]);
         let never_noted = "0000-0009".parse().unwrap();
         let whole = finding("0000-0002", &[part.fingerprint, never_noted]);

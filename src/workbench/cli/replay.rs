@@ -35,7 +35,7 @@ pub(super) struct Options {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Plants this fault first; see `rekeylab list faults`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "driver")]
     fault: Option<String>,
     #[command(flatten)]
     driver: DriverOption,

@@ -32,7 +32,7 @@ pub(super) struct Options {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Plants this fault first; see `rekeylab list faults`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "driver")]
     fault: Option<String>,
     #[command(flatten)]
     driver: DriverOption,

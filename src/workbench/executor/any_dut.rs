@@ -37,6 +37,12 @@ impl AnyDut {
         self.0.option()
     }
 
+    /// Whether it runs in a process of its own, which ends when it hangs.
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        self.0.is_isolated()
+    }
+
     /// The bounds that it keeps.
     #[must_use]
     pub fn limits(&self) -> Limits {
@@ -137,6 +143,9 @@ impl fmt::Debug for AnyDut {
 pub(crate) trait Erased: fmt::Debug + Send + Sync {
     fn name(&self) -> String;
     fn option(&self) -> Option<String>;
+    fn is_isolated(&self) -> bool {
+        false
+    }
     fn limits(&self) -> Limits;
     fn limits_at(&self, bounds: BoundsChoice) -> Limits;
     fn declares_state(&self) -> bool;

@@ -77,6 +77,11 @@ pub trait Dut: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Whether it draws random numbers elsewhere than from the seams.
+    fn draws_by_itself(&self) -> bool {
+        false
+    }
+
     /// What it chooses otherwise than the driver core, where the documents are silent.
     fn choices(&self) -> Choices {
         Choices::default()

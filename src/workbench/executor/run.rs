@@ -54,6 +54,7 @@ impl<D: Dut> Run<'_, D> {
         self.look_at_aside(0);
         self.trace.limits = Some(self.limits);
         self.trace.choices = dut.choices();
+        self.trace.has_own_random = dut.draws_by_itself();
         let mut is_closed = false;
         let calls_max = self.executor.calls_max;
         for &call in &sequence.calls[..sequence.calls.len().min(calls_max)] {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use rekeylab_ddi::Guid;
+use rekeylab_ddi::{Guid, Limits};
 
 use super::sheet::{ConventionName, Handles, Sheet};
 use crate::executor::PlainTestMechanism;
@@ -162,7 +162,7 @@ fn line(
         }
         Call::SubmitBuffer { session, iv, count, len, null } => {
             let Some(session) = of_session(session)? else { return Ok(None) };
-            if null != NullPointer::None || len > sheet.limits.buffer_bytes {
+            if null != NullPointer::None || len > Limits::from(sheet.limits).buffer_len_max {
                 return Err("its data or its counter is not there");
             }
             format!(

@@ -12,7 +12,7 @@ use rekeylab_ddi::{
 };
 
 use super::key_exchange::KeyExchange;
-use super::sheet::{Handles, Sheet};
+use super::sheet::{Handles, Sheet, SheetLimits};
 use super::upload::{State, Upload};
 use crate::executor::Seams;
 use crate::observation::Choices;
@@ -24,7 +24,7 @@ pub struct TableDriver {
     adapter: Result<Adapter, LibraryError>,
     handles: Handles,
     key_exchange: KeyExchange,
-    pub(super) block_len: u32,
+    pub(super) limits: SheetLimits,
     /// Whether the driver can be made to lose its keys.
     can_reset: bool,
     seams: Rc<Seams>,
@@ -52,7 +52,7 @@ impl TableDriver {
             adapter: library.open_adapter(),
             handles: sheet.handles,
             key_exchange: sheet.key_exchange.clone(),
-            block_len: sheet.limits.block_bytes,
+            limits: sheet.limits,
             can_reset: !sheet.choices.otherwise.has(Choices::NO_RESET),
             seams: Rc::clone(seams),
             devices: Vec::new(),
@@ -221,6 +221,9 @@ impl CryptoSessionDdi for TableDriver {
     fn submit_buffer(&mut self, device: DeviceHandle, args: &mut SubmitBuffer<'_>) -> Hresult {
         let accepted = self.device(device).and_then(|(index, device)| {
             let session = self.session(index, args.session)?;
+            if self.limits.is_too_long_to_try(args.data_len) {
+                return Err(Hresult::E_INVALIDARG);
+            }
             let (source, surface) = self.upload(device, session, args)?;
             Ok(State::Waits { device: index, source, surface })
         });

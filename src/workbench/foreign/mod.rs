@@ -83,6 +83,10 @@ impl Dut for TableDut {
         TableDriver::open(&self.library, &self.sheet, seams)
     }
 
+    fn draws_by_itself(&self) -> bool {
+        true
+    }
+
     fn choices(&self) -> Choices {
         (&self.sheet.choices).into()
     }

@@ -37,7 +37,7 @@ use crate::executor::PlainTestMechanism;
 ///
 /// [limits]                                # whatever is left out has none
 /// sessions = 8
-/// buffer-bytes = 65536
+/// buffer-bytes = 65536                    # without it, longer uploads than 4 KiB are not tried
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -103,12 +103,23 @@ pub struct SheetLimits {
     pub generations: u32,
     /// Uploads that wait.
     pub queue_commands: u32,
-    /// Length of one upload, in bytes.
-    pub buffer_bytes: u32,
+    /// Length of one upload, in bytes; without it, longer ones than 4 KiB are not passed on.
+    pub buffer_bytes: Option<u32>,
     /// Bytes that wait.
     pub queue_bytes: u32,
     /// What lengths are a multiple of, in bytes.
     pub block_bytes: u32,
+}
+
+impl SheetLimits {
+    /// The longest upload that is tried of a driver that has no limit, in bytes.
+    const BUFFER_BYTES_TRIED: u32 = 4 << 10;
+
+    /// Whether an upload is so long that a driver without a limit is not asked. What has a limit is: lengths
+    /// are tried up to there and a little more.
+    pub(super) fn is_too_long_to_try(&self, len: u32) -> bool {
+        self.buffer_bytes.is_none() && len > Self::BUFFER_BYTES_TRIED
+    }
 }
 
 impl Default for SheetLimits {
@@ -118,8 +129,7 @@ impl Default for SheetLimits {
             sessions: u32::MAX,
             generations: u32::MAX,
             queue_commands: u32::MAX,
-            // Lengths are tried up to here and a little more, so it is a length that there can be.
-            buffer_bytes: 64 << 10,
+            buffer_bytes: None,
             queue_bytes: u32::MAX,
             block_bytes: 16,
         }
@@ -137,7 +147,7 @@ impl From<SheetLimits> for Limits {
             sessions_max: limits.sessions,
             generations_max: limits.generations,
             queue_commands_max: limits.queue_commands,
-            buffer_len_max: limits.buffer_bytes,
+            buffer_len_max: limits.buffer_bytes.unwrap_or(SheetLimits::BUFFER_BYTES_TRIED),
             queue_len_max: limits.queue_bytes,
             block_alignment: limits.block_bytes,
             // The client's own, which becomes the driver's on its way.

@@ -10,6 +10,8 @@
 mod forms;
 mod handed_over;
 mod sample;
+#[cfg(feature = "command")]
+mod search_engine;
 
 use core::cell::{Cell, RefCell};
 use std::io::Write as _;
@@ -29,6 +31,8 @@ use crate::sequence::wire::{RECORD_LEN, encode_into};
 pub use forms::sequence_forms;
 use handed_over::HandedOver;
 pub use sample::{Sample, look_of};
+#[cfg(feature = "command")]
+pub use search_engine::{EngineOrder, search_engine};
 
 /// The target `call_sequence`, the fast lane: runs the input and ends the process if an invariant
 /// is broken.

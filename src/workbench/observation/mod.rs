@@ -49,6 +49,9 @@ pub struct Trace {
     /// What it chooses where the documents are silent.
     #[serde(skip)]
     pub choices: Choices,
+    /// Whether the driver draws its random numbers itself, so that no two runs have the same outputs.
+    #[serde(skip)]
+    pub has_own_random: bool,
     /// One entry a call: those of the sequence, then the epilogue's.
     pub calls: Vec<Observation>,
     /// The completions that retire calls delivered; entries refer to ranges of it.
@@ -287,6 +290,7 @@ impl Trace {
         let Self {
             limits,
             choices,
+            has_own_random,
             calls,
             completions,
             draws,
@@ -322,7 +326,7 @@ impl Trace {
         stray_writes.clear();
         leaks.clear();
         (*limits, *panic, *death, *hang, *void) = (None, None, None, None, None);
-        *choices = Choices::default();
+        (*choices, *has_own_random) = (Choices::default(), false);
         (*reserved_len, *sequence_len, *layers) = (0, 0, Layers::NONE);
     }
 

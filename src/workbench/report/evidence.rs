@@ -14,9 +14,9 @@ pub(super) const ABOUT_SECRETS: [&str; 2] = ["key-leak", "key-residue"];
 
 /// Shows `take` the evidence of a violation, in pieces and in order.
 ///
-/// That is every call until then with its arguments and its answer, what the last of them wrote,
-/// and for an invariant about secrets, where they were seen in the whole run. Handles only count as
-/// "new" or "that of call 3"; depths of stack, registers and fields of structures do not count at
+/// That is every call until then with its arguments and its answer, what the last of them wrote unless the
+/// driver draws its own random numbers, and for an invariant about secrets, where they were seen in the
+/// whole run. Handles only count as "new" or "that of call 3"; depths of stack, registers and fields of structures do not count at
 /// all. Where a secret was seen in an output, the output is no evidence, so that nothing is made of
 /// secret bytes.
 pub(super) fn show(violation: &Violation, trace: &Trace, take: &mut impl FnMut(&[u8])) {
@@ -84,7 +84,8 @@ fn show_outputs(call: usize, seen: &Observation, trace: &Trace, take: &mut impl 
     let is_secret = trace.sightings.iter().any(|sighting| {
         sighting.call as usize == call && matches!(sighting.place, Place::Output { .. })
     });
-    if !is_secret {
+    // Of a driver that draws its own random numbers, the bytes are others in every run.
+    if !is_secret && !trace.has_own_random {
         take(trace.buffer_of(seen));
     }
 }

@@ -76,6 +76,21 @@ impl Search {
             }
         }
     }
+
+    /// Learns from the trace of a sequence from elsewhere, and says whether it reached something new.
+    pub fn learn_from(&mut self, sequence: &CallSequence, trace: &Trace) -> bool {
+        let before = self.feature_count();
+        for &reached in self.features.of(trace) {
+            self.ways.note(reached, &sequence.calls, &mut self.rng);
+        }
+        self.feature_count() > before
+    }
+
+    /// How many features were reached so far.
+    #[must_use]
+    pub fn feature_count(&self) -> usize {
+        self.ways.len()
+    }
 }
 
 #[cfg(test)]

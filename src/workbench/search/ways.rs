@@ -24,6 +24,11 @@ impl Ways {
         Self { shortest: vec![CallSequence::default(); FEATURES].into(), known: Vec::new() }
     }
 
+    /// How many features have a way.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.known.is_empty()
     }

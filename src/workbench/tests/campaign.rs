@@ -38,7 +38,8 @@ struct Bench {
 
 /// A lane of this engine that ten edges are enough for.
 fn lane(name: &str, engine: PathBuf) -> Lane {
-    Lane { target: Target { edges_min: 10, ..Target::named(name).unwrap() }, binary: engine }
+    let target = Target { edges_min: 10, ..Target::named(name).unwrap() };
+    Lane { target, binary: engine, arguments: Vec::new() }
 }
 
 impl Bench {

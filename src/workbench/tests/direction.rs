@@ -40,7 +40,16 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ),
     (
         "fuzzing",
-        &["sequence", "generate", "observation", "executor", "invariant", "report", "workbench"],
+        &[
+            "sequence",
+            "generate",
+            "search",
+            "observation",
+            "executor",
+            "invariant",
+            "report",
+            "workbench",
+        ],
     ),
     (
         "store",

@@ -209,6 +209,68 @@ fn a_driver_that_takes_its_process_along_is_told_like_any_other_and_shown_again_
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// What a search of some seconds finds of the driver with this bug, from one seed: how it ends, and the
+/// invariants that are broken.
+fn searched(bug: &str) -> (Option<i32>, Vec<String>) {
+    let root = tempfile::tempdir().unwrap();
+    let seeds = root.path().join("corpus/seeds");
+    fs::create_dir_all(&seeds).unwrap();
+    fs::create_dir(root.path().join("fuzz")).unwrap();
+    for file in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        fs::write(root.path().join(file), "").unwrap();
+    }
+    let seed = "a-chain-of-eight-refreshes.seq";
+    fs::copy(top().join("corpus/seeds").join(seed), seeds.join(seed)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+    command.args(["fuzz", "--time", "4s", "--jobs", "1", "--seed", "1", "--format", "json"]);
+    command.arg("--driver").arg(built().sheet(bug)).current_dir(root.path());
+    let output = command.output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    let report: Value = serde_json::from_slice(&output.stdout).expect(&err);
+    assert!(report["executions"].as_u64() > Some(50), "{report}");
+    let findings = report["findings"].as_array().unwrap().iter();
+    let invariants = findings.map(|it| it["invariant"].as_str().unwrap().to_owned()).collect();
+    (output.status.code(), invariants)
+}
+
+#[test]
+fn a_search_is_silent_of_the_driver_as_it_is_and_finds_what_the_seeds_do_not_show() {
+    assert_eq!(searched(""), (Some(5), Vec::new()));
+    let (code, broken) = searched("exchange-keeps-refresh");
+    assert_eq!((code, broken), (Some(3), vec!["wrong-answer".to_owned()]));
+    let (code, broken) = searched("early-finish-throws");
+    assert_eq!((code, broken), (Some(3), vec!["no-panic".to_owned()]));
+}
+
+#[test]
+fn what_address_sanitizer_says_of_a_driver_is_told_in_the_story() {
+    let built = built();
+    let out = format!("OUT={}", built.directory.display());
+    let mut command = Command::new("make");
+    command.args(["--silent", "-C"]).arg(example()).args([&out, "asan"]);
+    assert!(command.status().unwrap().success());
+    let mut command = Command::new("c++");
+    let runtime = command.arg("-print-file-name=libasan.so").output().unwrap().stdout;
+    let runtime = PathBuf::from(String::from_utf8(runtime).unwrap().trim());
+    // A compiler without one answers the bare name.
+    let Ok(runtime) = runtime.canonicalize() else {
+        println!("skipped: {} is not a library", runtime.display());
+        return;
+    };
+    let sheet = built.sheet("destroy-frees-queued-session");
+    let text = fs::read_to_string(&sheet).unwrap();
+    let text = text.replace("/libvendor_umd.so", "/asan/libvendor_umd.so");
+    let preload = format!("LD_PRELOAD = \"{}\"\n", runtime.display());
+    let path = built.directory.join("driver-asan.toml");
+    fs::write(&path, text + &preload + "ASAN_OPTIONS = \"detect_leaks=0\"\n").unwrap();
+    let file = top().join("corpus/seeds/work-in-flight-outlives-its-session.seq");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+    let output = command.args(["run", "--driver"]).arg(&path).arg(&file).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("happened: AddressSanitizer: heap-use-after-free "), "{told}");
+}
+
 #[test]
 fn a_choice_that_is_not_declared_is_a_violation() {
     let built = built();

@@ -23,6 +23,10 @@ impl Erased for Isolated {
         Some(format!("--driver {}", shell_word(&self.sheet.path.display().to_string())))
     }
 
+    fn is_isolated(&self) -> bool {
+        true
+    }
+
     fn limits(&self) -> Limits {
         self.sheet.limits.into()
     }

@@ -154,9 +154,13 @@ impl Signal {
 /// With it begins every signal.
 const MAGIC: i32 = 0x5265_6B31;
 
-/// A file that is memory of both processes: the stage of the run, and behind it the answer.
+/// A file that is memory of both processes: the stage of the run, the number of the worker, and behind them
+/// the answer.
 #[derive(Debug)]
 pub(super) struct Shared(pub(super) File);
+
+/// Where the number of the worker's process is, in bytes.
+const WORKER: u64 = 8;
 
 /// Where the answer begins, in bytes.
 const ANSWER: u64 = 64;
@@ -171,6 +175,19 @@ impl Shared {
         let mut number = [0; 4];
         self.0.read_exact_at(&mut number, 0)?;
         Ok(Stage::of_number(u32::from_le_bytes(number)))
+    }
+
+    /// Says which process this is.
+    pub(super) fn note_worker(&self) {
+        // Of a worker that cannot be named, the server is ended with it.
+        let _ = self.0.write_all_at(&std::process::id().to_le_bytes(), WORKER);
+    }
+
+    /// Which process the worker is, if there was one.
+    pub(super) fn worker(&self) -> Option<i32> {
+        let mut number = [0; 4];
+        self.0.read_exact_at(&mut number, WORKER).ok()?;
+        Some(i32::from_le_bytes(number)).filter(|&number| number > 0)
     }
 
     /// Writes an answer; how many bytes it has.

@@ -93,6 +93,7 @@ impl Isolated {
     fn say_what_is_known(&self, trace: &mut Trace) {
         trace.limits = Some(self.sheet.limits.into());
         trace.choices = (&self.sheet.choices).into();
+        trace.has_own_random = true;
     }
 
     /// Asks a process that is idle, or a new one, and says how many sequences it had run.

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
+use std::thread;
+use std::time::Duration;
 
 use crate::observation::{Death, End, Stage, Trace};
 use crate::watchdog::{TIME_LIMIT, time_limit};
@@ -24,8 +27,13 @@ pub(super) struct Process {
     printed: File,
     /// How many sequences its worker has run.
     run_count: u32,
+    /// The processor that its worker is bound to.
+    processor: Option<usize>,
     is_gone: bool,
 }
+
+/// How long a server may take to see that its worker is gone and nobody asks any more.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many sequences one worker runs: what a driver forgets to free does not fill the memory.
 const RUNS_MAX: u32 = 4096;
@@ -76,8 +84,15 @@ impl Process {
         command.process_group(0);
         let child = command.spawn()?;
         drop(command);
-        let mut process =
-            Self { child, socket, shared: Shared(shared), printed, run_count: 0, is_gone: false };
+        let mut process = Self {
+            child,
+            socket,
+            shared: Shared(shared),
+            printed,
+            run_count: 0,
+            processor: None,
+            is_gone: false,
+        };
         match Signal::read(&process.socket)? {
             Some(Signal::Ready) => Ok(process),
             Some(Signal::CannotStart(len)) => {
@@ -108,6 +123,7 @@ impl Process {
     ///
     /// When the process does not speak as it should.
     pub(super) fn ask(&mut self, request: &Request<'_>, trace: &mut Trace) -> io::Result<Asked> {
+        self.come_near();
         // A driver that dies before its run begins dies at its beginning.
         self.shared.note_stage(Stage::Opening);
         match request.send(&self.socket) {
@@ -122,7 +138,7 @@ impl Process {
                 if request.ends_at.is_some() {
                     // It was the last one of its worker, whose end is no news.
                     self.is_gone = Signal::read(&self.socket)?.is_none();
-                    self.run_count = 0;
+                    (self.run_count, self.processor) = (0, None);
                 } else {
                     self.run_count += 1;
                 }
@@ -147,9 +163,25 @@ impl Process {
         }
     }
 
+    /// Has the worker run on the processor of this thread. One of the two always waits for the other, and to
+    /// wake another processor takes longer than most sequences.
+    fn come_near(&mut self) {
+        let here = rustix::thread::sched_getcpu();
+        if self.processor == Some(here) {
+            return;
+        }
+        let mut only = rustix::thread::CpuSet::new();
+        only.set(here);
+        let worker = self.shared.worker().and_then(rustix::process::Pid::from_raw);
+        // Where that is not allowed, it is slower.
+        if worker.is_some_and(|it| rustix::thread::sched_setaffinity(Some(it), &only).is_ok()) {
+            self.processor = Some(here);
+        }
+    }
+
     fn died(&mut self, end: End) -> io::Result<Asked> {
         let stage = self.shared.stage()?;
-        self.run_count = 0;
+        (self.run_count, self.processor) = (0, None);
         if stage == Stage::Opening {
             // Perhaps before it took the request, which would then be answered as the next one.
             self.end();
@@ -168,9 +200,20 @@ impl Process {
         Ok(Death { end, report, behind: 0 })
     }
 
+    /// Ends it, the worker first, so that its server is there to see that.
     fn end(&mut self) {
         self.is_gone = true;
         // Whoever cannot be ended has ended.
+        let _ = self.socket.shutdown(Shutdown::Both);
+        if let Some(worker) = self.shared.worker().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(worker, rustix::process::Signal::KILL);
+        }
+        for _ in 0..PATIENCE.as_millis() {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
         if let Some(group) = rustix::process::Pid::from_raw(self.child.id().cast_signed()) {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }

@@ -72,6 +72,7 @@ fn work(
     shared: &Arc<Shared>,
     limit: Duration,
 ) -> io::Result<()> {
+    shared.note_worker();
     set_time_limit(limit);
     let hung = Arc::clone(socket);
     on_hang(Arc::new(move |_| drop(Signal::Hung.send(&*hung))));

@@ -227,6 +227,8 @@ impl Model {
         let rules = match (session.highest, session.highest_ever) {
             (Some((highest, _)), _) if highest == iv => "R-18 S-30",
             (_, Some(ever)) if (iv, count) <= ever => "R-18 S-26",
+            // Of a driver that goes on there, because the key was in force before, both are asked.
+            (None, Some((ever, _))) if ever == iv => "R-18 S-26 S-30",
             _ => "R-18",
         };
         ok("the session has a key and the counters rise", rules)

@@ -39,6 +39,7 @@ impl Bench {
             lanes: vec![Lane {
                 target: Target { edges_min: 0, ..Target::named("call_sequence_keysan").unwrap() },
                 binary: at("engine"),
+                arguments: Vec::new(),
             }],
             is_first_looked_through: false,
             sanitizer: Sanitizer::None,

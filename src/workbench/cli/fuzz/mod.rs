@@ -1,34 +1,33 @@
 //! `rekeylab fuzz`: the main job, from a fresh checkout to minimised findings.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod subject;
+mod told;
+
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
 
-use crate::campaign::engine::{Build, build, check};
 use crate::campaign::{
-    Archive, Directories, EngineError, Finding, Lane, MAIN_JOB, Outcome, OwnProcess, Plan,
-    RawFinding, Said, Sanitizer, StopSignal, Target, pulse_line, search, workspace_root,
+    Archive, Directories, EngineError, Finding, Outcome, Plan, Said, Sanitizer, StopSignal,
+    pulse_line, search, workspace_root,
 };
 use crate::corpus::pack;
 use crate::observation::{Layer, Layers};
 
-use super::Format;
 use super::console::Console;
 use super::display::Display;
+use super::driver::DriverOption;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::fault;
 use super::hung::end_when_it_hangs;
-use super::looked_into::{
-    ToldLane, ToldLook, looked_into_line, not_looked_into, told_lane, told_look,
-};
 use super::noted::{self, Noted};
 use super::replay::jobs;
+use subject::Subject;
+use told::tell;
+pub(super) use told::{ToldFinding, stories, told_finding};
 
 /// Searches for sequences that break an invariant, on every core
 ///
@@ -39,6 +38,8 @@ use super::replay::jobs;
 /// What is found is minimised and written as text, and noted in the findings store; the bugs in there
 /// are tried again first. The last line says what was looked into, how
 /// much, and what was not. A lane that reaches fewer edges of the driver than its floor fails.
+///
+/// With --driver nothing is built, and this program is the engine, guided by what the driver answers.
 #[derive(Debug, Args)]
 #[group(skip)]
 #[command(after_help = "\
@@ -47,6 +48,7 @@ Examples:
   rekeylab fuzz --time 8h --sanitizer address --jobs 4
   rekeylab fuzz --fault finish-keeps-random      watch it find a planted bug
   rekeylab fuzz --target sequence_forms          the parsers of sequences
+  rekeylab fuzz --driver driver.toml             a driver of your own; see docs/your-driver.md
 
 Ctrl-C ends the search and still tells what was found. Findings are in fuzz/findings, the working
 set is in fuzz/corpus; both outlive every run.")]
@@ -58,18 +60,20 @@ pub(super) struct Options {
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
     /// Runs this fuzz target alone, without the first look [default: both lanes]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "driver")]
     target: Option<String>,
     /// The sanitizer to build with
-    #[arg(long, value_enum, default_value_t = Sanitizer::None)]
+    #[arg(long, value_enum, default_value_t = Sanitizer::None, conflicts_with = "driver")]
     sanitizer: Sanitizer,
     /// Plants this fault; see `rekeylab list faults`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "driver")]
     fault: Option<String>,
+    #[command(flatten)]
+    driver: DriverOption,
     /// Seed of the first worker, which then begins the same every time; what follows also depends on the clock
     #[arg(long, value_name = "N")]
     seed: Option<u32>,
-    /// Where findings are written [default: fuzz/findings]
+    /// Where findings are written [default: fuzz/findings, or a folder of the driver in fuzz/drivers]
     #[arg(long, value_name = "DIR")]
     findings: Option<PathBuf>,
     /// What this machine is called in the findings store [default: its name]
@@ -101,7 +105,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
 pub(super) struct Campaign {
     /// What it came to.
     pub(super) exit: Exit,
-    /// Its engines, in the order of the lanes.
+    /// Its engines, in the order of the lanes, as far as they were built.
     pub(super) engines: Vec<PathBuf>,
     /// What it has learnt.
     pub(super) working_set: PathBuf,
@@ -114,18 +118,14 @@ pub(super) fn campaign(
     stop: &Arc<StopSignal>,
     console: &mut Console<'_>,
 ) -> Result<Campaign, Failure> {
-    let fault = fault::by_name(options.fault.as_deref(), "fuzz")?;
     let root = workspace_root().ok_or(EngineError::NoWorkspace)?;
     let mut display = Display::new();
 
     // First what fails fast, so that nobody waits for a build to hear of it.
-    let names = options.target.as_deref().map_or_else(|| MAIN_JOB.to_vec(), |name| vec![name]);
-    let targets = check(&root, &names)?;
-    // Lanes of one job eat the same.
-    let Some(first) = targets.first() else { return Err(Failure::usage("no target is named")) };
-    let fault_name = fault.map(|fault| fault.name());
-    let directories = Directories::prepare(&root, first.working_set, fault_name)?;
-    let findings = noted::folder(options.findings.as_deref());
+    let subject = Subject::of(options, &root, stop)?;
+    let fault = subject.fault.map(|fault| fault.name());
+    let directories = Directories::prepare(&root, &subject.working_set, fault)?;
+    let findings = subject.findings.clone();
     // A disk without room is no reason not to search with what there is.
     let mut is_unwritten = false;
     if let Some(archive) = archive {
@@ -143,23 +143,12 @@ pub(super) fn campaign(
     }
     let sources = ["corpus/seeds", "corpus/crashes"].map(|path| root.join(path));
     let sources: Vec<PathBuf> = sources.into_iter().filter(|path| path.is_dir()).collect();
-    let packed = pack(&sources, &directories.working_set, first.forms)?;
+    let packed = pack(&sources, &directories.working_set, subject.forms())?;
     for error in packed.errors.iter().chain(&packed.unwritten) {
         console.warning(&error.to_string());
     }
     is_unwritten |= packed.unwritten.is_some();
-    let mut lane = |target: &Target| {
-        let build_of = Build {
-            root: &root,
-            target,
-            sanitizer: options.sanitizer,
-            faults: fault.is_some(),
-            stop,
-        };
-        let binary = build(&build_of, &mut |step| display.step(step, console))?;
-        Ok(Lane { target: *target, binary })
-    };
-    let lanes = targets.iter().map(&mut lane).collect::<Result<_, EngineError>>()?;
+    let lanes = subject.lanes(options, &root, stop, &mut display, console)?;
     console.note(&format!(
         "starting from {} seeds and reproducers ({} new)",
         packed.count, packed.new_count
@@ -171,21 +160,17 @@ pub(super) fn campaign(
         lanes,
         is_first_looked_through: options.target.is_none(),
         sanitizer: options.sanitizer,
-        dut: fault::core_with(fault),
-        fault: fault.map(|fault| fault.name()),
+        dut: subject.dut.clone(),
+        fault,
         seed: options.seed,
         findings,
-        own_process: OwnProcess::of_this_program(
-            fault.map(|fault| fault.name()),
-            Some(Arc::clone(stop)),
-        )
-        .ok(),
+        own_process: subject.own_process.clone(),
         archive: archive.cloned(),
     };
     let lane =
         options.target.as_deref().map_or_else(|| "fuzz".to_owned(), |it| format!("fuzz {it}"));
     let origin = noted::origin(options.machine.as_deref(), lane);
-    let mut noted = Noted::open(&plan.findings, plan.fault, origin);
+    let mut noted = Noted::open(&plan.findings, subject.name.clone(), origin);
     noted.try_again(&plan.dut, plan.own_process.as_ref(), console);
     // Of an input that kills its worker by other means, a form may hang here.
     end_when_it_hangs(&plan.dut, plan.fault, console.format);
@@ -214,10 +199,15 @@ pub(super) fn campaign(
     let storing = noted.end(console);
     let is_missing = |layer: &Layer| outcome.not_looked_into.contains(layer.name());
     let missing = Layer::ALL.into_iter().filter(is_missing).fold(Layers::NONE, Layers::with);
+    let missing = missing | subject.out_of_reach();
     let missing = console.exit_without(missing, Layers::NONE);
     Ok(Campaign {
         exit: missing.and(storing).and(exit_of(&outcome, is_unwritten)),
-        engines: plan.lanes.into_iter().map(|lane| lane.binary).collect(),
+        engines: if subject.is_built() {
+            plan.lanes.into_iter().map(|lane| lane.binary).collect()
+        } else {
+            Vec::new()
+        },
         working_set: directories.working_set.clone(),
     })
 }
@@ -276,183 +266,6 @@ fn headline(finding: &Finding) -> String {
         "{}: {} ({} calls, fingerprint {}{mark})",
         finding.invariant, finding.happened, finding.call_count, finding.fingerprint
     )
-}
-
-/// What a machine reads of a campaign.
-#[derive(Debug, Serialize)]
-struct Told<'a> {
-    target: &'a str,
-    fault: Option<&'a str>,
-    seconds: f64,
-    executions: u64,
-    calls: u64,
-    calls_per_second: u64,
-    coverage: u64,
-    working_set: u64,
-    interrupted: bool,
-    findings: Vec<ToldFinding<'a>>,
-    raw: Vec<ToldRaw<'a>>,
-    not_looked_into: &'a BTreeSet<String>,
-    not_written: &'a BTreeSet<String>,
-    /// How often workers died, by what ended them.
-    deaths: &'a BTreeMap<String, u32>,
-    /// Lanes that no worker is left of.
-    dead_lanes: &'a [&'static str],
-    /// Seconds that all workers searched, of the seconds they were to search.
-    searched_seconds: f64,
-    asked_seconds: f64,
-    /// Inputs that looked like others that broke something, and were not looked at.
-    passed_over: usize,
-    /// Inputs that are kept out of the working set because they kill the engine.
-    quarantine: usize,
-    troubles: &'a [String],
-    first_look: Option<ToldLook>,
-    lanes: Vec<ToldLane>,
-    /// The layers that no part of the campaign looked into, those above included.
-    layers_without_a_look: Vec<&'static str>,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct ToldFinding<'a> {
-    invariant: &'a str,
-    happened: &'a str,
-    fingerprint: String,
-    calls: usize,
-    known: bool,
-    file: Option<String>,
-    replay: Option<&'a str>,
-    text: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct ToldRaw<'a> {
-    kind: &'a str,
-    why: &'a str,
-    file: String,
-}
-
-fn tell(outcome: &Outcome, plan: &Plan, console: &mut Console<'_>) -> Result<(), Failure> {
-    for trouble in &outcome.troubles {
-        console.warning(trouble);
-    }
-    for (cause, count) in &outcome.deaths {
-        console
-            .note(&format!("a worker died {count} times of this, and was started again: {cause}"));
-    }
-    for lane in &outcome.dead_lanes {
-        console.warning(&format!("{lane} died: none of its workers could go on"));
-    }
-    for what in &outcome.not_written {
-        console.warning(&format!("could not be written: {what}"));
-    }
-    for (count, what) in [
-        (outcome.left_behind_count, "inputs that a killed campaign had left were looked at"),
-        (outcome.tried_again_count, "inputs that killed another build were given back to this one"),
-        (outcome.quarantine_count, "inputs kill the engine, and stay out of the working set"),
-        (outcome.passed_over_count, "inputs looked like others of a bug, and were not looked at"),
-    ] {
-        if count > 0 {
-            console.note(&format!("{count} {what}"));
-        }
-    }
-    if !outcome.is_interrupted && searched(outcome) * 20 < asked(plan) * 19 {
-        let (searched, asked) = (searched(outcome).as_secs(), asked(plan).as_secs());
-        console.warning(&format!("workers searched for {searched} s of the {asked} s asked for"));
-    }
-    if outcome.is_interrupted {
-        console.note("interrupted: this is what came until then");
-    }
-    match console.format {
-        Format::Human => {
-            let text = summary(outcome);
-            console.say(&text)
-        }
-        Format::Json => console.say_json(2, &told(outcome, plan)),
-    }
-}
-
-/// How long all workers ran, together.
-fn searched(outcome: &Outcome) -> Duration {
-    outcome.lanes.iter().map(|lane| lane.time).sum()
-}
-
-/// How long they were to run.
-fn asked(plan: &Plan) -> Duration {
-    plan.time * u32::try_from(plan.jobs).unwrap_or(u32::MAX)
-}
-
-fn told<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Told<'a> {
-    let pulse = &outcome.pulse;
-    let raw = |raw: &'a RawFinding| ToldRaw {
-        kind: raw.kind,
-        why: &raw.why,
-        file: raw.path.display().to_string(),
-    };
-    Told {
-        // The first of the lanes, of which the main job has two.
-        target: plan.lanes.first().map_or("", |lane| lane.target.name),
-        fault: plan.fault,
-        seconds: pulse.elapsed.as_secs_f64(),
-        executions: pulse.executions,
-        calls: pulse.calls,
-        calls_per_second: pulse.calls_per_second(),
-        coverage: pulse.coverage,
-        working_set: pulse.corpus,
-        interrupted: outcome.is_interrupted,
-        findings: outcome.findings.iter().map(told_finding).collect(),
-        raw: outcome.raw.iter().map(raw).collect(),
-        not_looked_into: &outcome.not_looked_into,
-        not_written: &outcome.not_written,
-        deaths: &outcome.deaths,
-        dead_lanes: &outcome.dead_lanes,
-        searched_seconds: searched(outcome).as_secs_f64(),
-        asked_seconds: asked(plan).as_secs_f64(),
-        passed_over: outcome.passed_over_count,
-        quarantine: outcome.quarantine_count,
-        troubles: &outcome.troubles,
-        first_look: outcome.first_look.as_ref().map(told_look),
-        lanes: outcome.lanes.iter().map(told_lane).collect(),
-        layers_without_a_look: not_looked_into(outcome).names(),
-    }
-}
-
-pub(super) fn told_finding(finding: &Finding) -> ToldFinding<'_> {
-    ToldFinding {
-        invariant: finding.invariant,
-        happened: &finding.happened,
-        fingerprint: finding.fingerprint.to_string(),
-        calls: finding.call_count,
-        known: finding.is_known,
-        file: finding.path.as_ref().map(|path| path.display().to_string()),
-        replay: finding.replay.as_deref(),
-        text: &finding.text,
-    }
-}
-
-/// The stories of findings, one after the other.
-pub(super) fn stories(findings: &[Finding]) -> String {
-    let mut text = String::new();
-    for finding in findings {
-        text.push_str(&finding.story);
-        if finding.path.is_none() {
-            text.push_str("  not stored; this is all there is of it:\n\n");
-            text.push_str(&finding.text);
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn summary(outcome: &Outcome) -> String {
-    let mut text = stories(&outcome.findings);
-    for raw in &outcome.raw {
-        text.push_str(&format!("{}: {}\n  kept in {}\n\n", raw.kind, raw.why, raw.path.display()));
-    }
-    text.push_str(&pulse_line(&outcome.pulse));
-    text.push('\n');
-    text.push_str(&looked_into_line(outcome));
-    text.push('\n');
-    text
 }
 
 #[cfg(test)]

@@ -1,0 +1,156 @@
+//! What a campaign searches: the driver core, with engines that are built for it, or a driver in a library, with
+//! the search of this program as the engine.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::campaign::engine::{Build, build, check};
+use crate::campaign::{EngineError, LIBRARY, Lane, MAIN_JOB, OwnProcess, StopSignal, Target};
+use crate::corpus::Forms;
+use crate::executor::AnyDut;
+use crate::observation::Layers;
+use crate::watchdog::{TIME_LIMIT, time_limit};
+
+use super::super::console::Console;
+use super::super::display::Display;
+use super::super::failure::Failure;
+use super::super::fault::{self, Planted};
+use super::super::noted;
+use super::Options;
+
+/// What is searched.
+pub(super) struct Subject {
+    pub(super) fault: Option<Planted>,
+    pub(super) dut: AnyDut,
+    /// What it is called in the findings store.
+    pub(super) name: String,
+    /// What its lanes are about.
+    pub(super) targets: Vec<Target>,
+    /// The folder of its working set, below `fuzz/corpus`.
+    pub(super) working_set: String,
+    /// Where its findings go.
+    pub(super) findings: PathBuf,
+    /// Runs this program on it.
+    pub(super) own_process: Option<OwnProcess>,
+    sheet: Option<PathBuf>,
+}
+
+impl Subject {
+    /// What the options name. Whatever can be wrong with it is told before anybody waits for a build.
+    pub(super) fn of(
+        options: &Options,
+        root: &Path,
+        stop: &Arc<StopSignal>,
+    ) -> Result<Self, Failure> {
+        let fault = fault::by_name(options.fault.as_deref(), "fuzz")?;
+        let fault_name = fault.map(|fault| fault.name());
+        let dut = options.driver.dut(fault)?;
+        let sheet = options.driver.sheet().map(Path::to_owned);
+        let own_process = OwnProcess::of_this_program(fault_name, Some(Arc::clone(stop))).ok();
+        let own_process = own_process.map(|one| one.driving(sheet.clone()));
+        if sheet.is_some() {
+            let name = dut.name();
+            let folder = folder_of(&name);
+            let at_home = root.join("fuzz/drivers").join(&folder);
+            let findings = options.findings.clone().unwrap_or_else(|| super::relative(&at_home));
+            let working_set = format!("driver-{folder}");
+            let targets = vec![LIBRARY];
+            return Ok(Self {
+                fault,
+                dut,
+                name,
+                targets,
+                working_set,
+                findings,
+                own_process,
+                sheet,
+            });
+        }
+        let names = options.target.as_deref().map_or_else(|| MAIN_JOB.to_vec(), |name| vec![name]);
+        let targets = check(root, &names)?;
+        // Lanes of one job eat the same.
+        let Some(first) = targets.first() else { return Err(Failure::usage("no target is named")) };
+        let working_set = first.working_set.to_owned();
+        let findings = noted::folder(options.findings.as_deref());
+        let name = noted::driver_name(fault_name);
+        Ok(Self { fault, dut, name, targets, working_set, findings, own_process, sheet })
+    }
+
+    /// The lanes, with their engines built.
+    pub(super) fn lanes(
+        &self,
+        options: &Options,
+        root: &Path,
+        stop: &StopSignal,
+        display: &mut Display,
+        console: &mut Console<'_>,
+    ) -> Result<Vec<Lane>, EngineError> {
+        if let Some(sheet) = &self.sheet {
+            return self.search_lane(sheet).map(|lane| vec![lane]);
+        }
+        let mut lane = |target: &Target| {
+            let build_of = Build {
+                root,
+                target,
+                sanitizer: options.sanitizer,
+                faults: self.fault.is_some(),
+                stop,
+            };
+            let binary = build(&build_of, &mut |step| display.step(step, console))?;
+            Ok(Lane { target: *target, binary, arguments: Vec::new() })
+        };
+        self.targets.iter().map(&mut lane).collect()
+    }
+
+    /// This program as the engine for a driver in a library.
+    fn search_lane(&self, sheet: &Path) -> Result<Lane, EngineError> {
+        let binary = std::env::current_exe()
+            .map_err(|source| EngineError::Start { program: "rekeylab".into(), source })?;
+        let limit = time_limit().unwrap_or(TIME_LIMIT).as_millis();
+        // Engines are started in the workspace.
+        let sheet = std::path::absolute(sheet).unwrap_or_else(|_| sheet.to_owned());
+        let words = ["--time-limit".into(), format!("{limit}ms").into(), "engine".into()];
+        let mut arguments: Vec<OsString> = words.into();
+        arguments.extend(["--driver".into(), sheet.into(), "--".into()]);
+        let target = self.targets.first().copied().unwrap_or(LIBRARY);
+        Ok(Lane { target, binary, arguments })
+    }
+
+    /// What nobody can look into, however it is searched.
+    pub(super) fn out_of_reach(&self) -> Layers {
+        if self.is_built() { Layers::NONE } else { self.dut.missing_layers() }
+    }
+
+    /// The forms in which it is given the seeds and reproducers of `corpus/`.
+    pub(super) fn forms(&self) -> Forms {
+        self.targets.first().map_or(LIBRARY.forms, |target| target.forms)
+    }
+
+    /// Whether its working set can be trimmed: engines that are built can do that.
+    pub(super) fn is_built(&self) -> bool {
+        self.sheet.is_none()
+    }
+}
+
+/// A name as that of a folder: letters and digits, and hyphens between them.
+fn folder_of(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '\'');
+    let words: Vec<String> = words
+        .map(|word| word.replace('\'', "").to_lowercase())
+        .filter(|word| !word.is_empty())
+        .collect();
+    if words.is_empty() { "unnamed".to_owned() } else { words.join("-") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folder_of;
+
+    #[test]
+    fn a_folder_has_a_name_that_no_system_minds() {
+        assert_eq!(folder_of("the vendor's driver"), "the-vendors-driver");
+        assert_eq!(folder_of("../../etc/Passwd 2"), "etc-passwd-2");
+        assert_eq!(folder_of("  \u{fc} "), "unnamed");
+    }
+}
