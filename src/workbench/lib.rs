@@ -26,6 +26,8 @@ pub mod bisect;
 pub mod campaign;
 #[cfg(feature = "command")]
 pub mod cli;
+#[cfg(feature = "command")]
+pub mod conform;
 pub mod corpus;
 #[cfg(feature = "faults")]
 pub mod drill;

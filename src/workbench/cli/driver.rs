@@ -14,6 +14,7 @@ use crate::executor::AnyDut;
 #[cfg(target_os = "linux")]
 use crate::foreign::{Isolated, StartError, serve};
 use crate::foreign::{Sheet, TableDut};
+use crate::observation::Choices;
 
 #[cfg(target_os = "linux")]
 use super::exit::Exit;
@@ -36,6 +37,13 @@ impl DriverOption {
     /// The data sheet, if there is one.
     pub(super) fn sheet(&self) -> Option<&Path> {
         self.driver.as_deref()
+    }
+
+    /// The choices that its data sheet declares; none for the driver core.
+    pub(super) fn choices(&self) -> Result<Choices, Failure> {
+        let sheet = self.driver.as_deref().map(Sheet::read).transpose();
+        let sheet = sheet.map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(sheet.map_or_else(Choices::default, |sheet| (&sheet.choices).into()))
     }
 
     /// The driver. If its data sheet wants variables in the environment that are not there, and it is driven in

@@ -3,6 +3,7 @@
 mod audit;
 mod bisect;
 mod canary;
+mod conform;
 mod console;
 mod continuous;
 mod display;
@@ -129,6 +130,7 @@ enum Command {
     Hygiene(hygiene::Options),
     Audit(audit::Options),
     Canary(canary::Options),
+    Conform(conform::Options),
     Gate(gate::Options),
     List(list::Options),
     #[command(hide = true)]
@@ -199,6 +201,7 @@ fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure
         Command::Hygiene(options) => hygiene::run(&options, console),
         Command::Audit(options) => audit::run(&options, console),
         Command::Canary(options) => canary::run(&options, console),
+        Command::Conform(options) => conform::run(&options, console),
         Command::Gate(options) => gate::run(&options, console),
         Command::List(options) => list::run(&options, console),
         Command::Engine(options) => engine::run(&options),

@@ -150,6 +150,7 @@ impl<D: Dut> Run<'_, D> {
         self.seen.code = self.perform(index);
         self.executor.seams.end_call(&mut self.trace.draws);
         self.seen.reservations = self.executor.seams.reservations();
+        self.seen.is_answered_for = self.executor.seams.is_answered_for();
         self.seen.held_len = self.executor.seams.reserved_len();
         self.seen.draws = narrow(first_draw)..narrow(self.trace.draws.len());
         if self.seen.call.enters_driver() {

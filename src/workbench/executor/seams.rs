@@ -23,6 +23,8 @@ pub struct Seams {
     reservations: Cell<Reservations>,
     reserved_len: Cell<u64>,
     log: RefCell<Log>,
+    /// Whether somebody has answered this call for the driver.
+    is_answered_for: Cell<bool>,
 }
 
 /// What the driver has logged, each line with its line feed.
@@ -162,7 +164,8 @@ impl Seams {
     /// Writes all that answers to come depend on.
     pub(super) fn write_state(&self, hash: &mut StateHash) {
         // Requests are counted for one call, and what was logged has been read.
-        let Self { entropy, fail_after, reservations: _, reserved_len, log: _ } = self;
+        let Self { entropy, fail_after, reservations: _, reserved_len, log: _, is_answered_for: _ } =
+            self;
         // The fresh numbers of a world are always the same, and the draws of a call are for it.
         let EntropyState {
             fresh: _,
@@ -194,6 +197,7 @@ impl Seams {
     #[inline]
     pub(super) fn begin_call(&self) {
         self.reservations.set(Reservations::default());
+        self.is_answered_for.set(false);
     }
 
     /// Moves the call's draws to the trace, and disarms what was injected for one call only.
@@ -245,6 +249,15 @@ impl Seams {
     pub(super) fn note_draw(&self, answer: Result<(), EntropyError>, random: &[u8; 16]) {
         let draw = if answer.is_ok() { Draw::Answered(*random) } else { Draw::Failed };
         self.entropy.borrow_mut().draws.push(draw);
+    }
+
+    /// Notes that this call does not reach the driver, and is answered for it.
+    pub fn note_answered_for(&self) {
+        self.is_answered_for.set(true);
+    }
+
+    pub(super) fn is_answered_for(&self) -> bool {
+        self.is_answered_for.get()
     }
 
     /// Notes the random number that a driver handed out which draws from a source of its own: that is its

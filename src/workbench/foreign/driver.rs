@@ -62,10 +62,16 @@ impl TableDriver {
         }
     }
 
+    /// Answers for the driver, which is not asked.
+    pub(super) fn refuse(&self, code: Hresult) -> Hresult {
+        self.seams.note_answered_for();
+        code
+    }
+
     fn device(&self, device: DeviceHandle) -> Result<(usize, &Device), Hresult> {
-        let index = index_of(DEVICES, device.0).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?;
-        let open = self.devices.get(index).and_then(Option::as_ref);
-        open.map(|open| (index, open)).ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)
+        let index = index_of(DEVICES, device.0);
+        let open = index.and_then(|index| Some((index, self.devices.get(index)?.as_ref()?)));
+        open.ok_or_else(|| self.refuse(Hresult::D3DDDIERR_INVALIDHANDLE))
     }
 
     /// The driver's handle of a session, also of a dead or a foreign one if the driver checks for itself.
@@ -74,7 +80,7 @@ impl TableDriver {
         let is_usual = known.is_some_and(|known| known.is_alive && known.device == device);
         match (known, self.handles) {
             (Some(known), _) if is_usual => Ok(known.handle),
-            (_, Handles::RuntimeChecks) => Err(Hresult::D3DDDIERR_INVALIDHANDLE),
+            (_, Handles::RuntimeChecks) => Err(self.refuse(Hresult::D3DDDIERR_INVALIDHANDLE)),
             (Some(known), Handles::Checked) => Ok(known.handle),
             (None, Handles::Checked) => Ok(DriverHandle(session.0)),
         }
@@ -163,7 +169,7 @@ impl CryptoSessionDdi for TableDriver {
             let (wrapped, claimed) = self.key_exchange.translate(args.blob, args.blob_len);
             let owned = wrapped.as_ref().map_or(0, |bytes| bytes.len());
             if self.handles == Handles::RuntimeChecks && (claimed as usize > owned || owned == 0) {
-                return Err(Hresult::E_INVALIDARG);
+                return Err(self.refuse(Hresult::E_INVALIDARG));
             }
             let mut wrapped = wrapped;
             let bytes = wrapped.as_mut().map(|bytes| &mut bytes[..]);
@@ -184,7 +190,7 @@ impl CryptoSessionDdi for TableDriver {
             let size = args.random_number_len;
             // The real runtime passes no buffer that is shorter than it says.
             if self.handles == Handles::RuntimeChecks && size as usize > owned {
-                return Err(Hresult::E_INVALIDARG);
+                return Err(self.refuse(Hresult::E_INVALIDARG));
             }
             has_entered = true;
             let buffer = args.random_number.as_deref_mut();
@@ -222,7 +228,7 @@ impl CryptoSessionDdi for TableDriver {
         let accepted = self.device(device).and_then(|(index, device)| {
             let session = self.session(index, args.session)?;
             if self.limits.is_too_long_to_try(args.data_len) {
-                return Err(Hresult::E_INVALIDARG);
+                return Err(self.refuse(Hresult::E_INVALIDARG));
             }
             let (source, surface) = self.upload(device, session, args)?;
             Ok(State::Waits { device: index, source, surface })
@@ -298,7 +304,7 @@ impl CryptoSessionDdi for TableDriver {
 
     fn reset_engine(&mut self) -> Hresult {
         if !self.can_reset {
-            return Hresult::E_NOTIMPL;
+            return self.refuse(Hresult::E_NOTIMPL);
         }
         for device in self.devices.iter().flatten() {
             device.runtime().lose(true);

@@ -20,6 +20,7 @@ use crate::executor::PlainTestMechanism;
 /// library = "build/libvendor_umd.so"      # from where the sheet is
 /// convention = "native"                   # or "windows": __attribute__((ms_abi))
 /// handles = "runtime-checks"              # or "checked": the driver refuses dead and foreign ones itself
+/// profile = "choices.toml"                # in the place of [choices]: `rekeylab conform` writes it
 ///
 /// [environment]                           # for the process that drives it
 /// VENDOR_UMD_LOG = "0"
@@ -61,6 +62,8 @@ pub struct Sheet {
     /// What it chooses where the documents are silent.
     #[serde(default)]
     pub choices: SheetChoices,
+    /// A file with these choices in the place of the table, from the folder of the sheet.
+    pub profile: Option<PathBuf>,
     /// How keys are wrapped.
     pub key_exchange: KeyExchange,
     /// Its bounds.
@@ -198,7 +201,22 @@ impl Sheet {
     pub fn read(path: &Path) -> Result<Self, SheetError> {
         let text = fs::read_to_string(path)
             .map_err(|source| SheetError::Read { path: path.to_owned(), source })?;
-        Self::parse(path, &text)
+        let mut sheet = Self::parse(path, &text)?;
+        if let Some(profile) = &sheet.profile {
+            if sheet.choices != SheetChoices::default() {
+                return Err(SheetError::Parse {
+                    path: path.to_owned(),
+                    error: "it has [choices] and names a profile, which has them, too".to_owned(),
+                });
+            }
+            let text = fs::read_to_string(profile)
+                .map_err(|source| SheetError::Read { path: profile.clone(), source })?;
+            sheet.choices = toml::from_str(&text).map_err(|error| SheetError::Parse {
+                path: profile.clone(),
+                error: error.to_string().trim_end().to_owned(),
+            })?;
+        }
+        Ok(sheet)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, SheetError> {
@@ -209,7 +227,11 @@ impl Sheet {
         path.clone_into(&mut sheet.path);
         // A name without a folder would be looked for where the system looks for libraries.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        sheet.library = folder.unwrap_or(Path::new(".")).join(&sheet.library);
+        let folder = folder.unwrap_or(Path::new("."));
+        sheet.library = folder.join(&sheet.library);
+        if let Some(profile) = sheet.profile.as_mut() {
+            *profile = folder.join(&profile);
+        }
         Ok(sheet)
     }
 }

@@ -56,7 +56,7 @@ impl TableDriver {
         session: DriverHandle,
         args: &SubmitBuffer<'_>,
     ) -> Result<(SystemMemory, DriverHandle), Hresult> {
-        let data = args.data.ok_or(Hresult::E_INVALIDARG)?;
+        let data = args.data.ok_or_else(|| self.refuse(Hresult::E_INVALIDARG))?;
         let owned_len = u32::try_from(data.len()).unwrap_or(u32::MAX).max(self.limits.block_bytes);
         let (code, source) = device.create_system_memory(owned_len).ok_or(Hresult::E_NOTIMPL)?;
         let mut source = source.ok_or(code)?;

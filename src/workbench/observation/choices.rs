@@ -34,6 +34,17 @@ impl Choices {
         is_free.then(|| Self { points: self.points | 1 << point, ..self })
     }
 
+    /// The same, and as the core at this silent point.
+    #[must_use]
+    pub fn without(self, point: u8) -> Self {
+        Self { points: self.points & !(1 << point), ..self }
+    }
+
+    /// The points at which the driver chooses otherwise than the core, in their order.
+    pub fn points(self) -> impl Iterator<Item = u8> {
+        (0..128).filter(move |&point| self.has(point))
+    }
+
     /// Whether the driver chooses otherwise than the core at this silent point.
     #[must_use]
     pub fn has(self, point: u8) -> bool {

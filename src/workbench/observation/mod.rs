@@ -156,6 +156,8 @@ pub struct Observation {
     /// What the driver answered; `None` for a call that never enters it, or did not return.
     #[serde(with = "handed::code")]
     pub code: Option<Hresult>,
+    /// Whether the driver was not asked, because what stands between it and the client has answered.
+    pub is_answered_for: bool,
     /// What else it wrote in a scalar: the new handle, the fence or the status.
     pub scalar: u64,
     /// The buffer the call was given, after the call, as a range of [`Trace::bytes`]: the
@@ -256,6 +258,7 @@ impl Observation {
             device: DeviceHandle::NULL,
             session: SessionHandle::NULL,
             code: None,
+            is_answered_for: false,
             scalar: 0,
             buffer: 0..0,
             room: RetireRoom::default(),

@@ -81,6 +81,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
         ],
     ),
     ("foreign", &["sequence", "observation", "executor", "report", "watchdog"]),
+    ("conform", &["sequence", "observation", "executor", "invariant", "rules", "workbench"]),
     ("gate", &["report", "corpus", "campaign", "exit"]),
     ("bisect", &[]),
     (
@@ -106,6 +107,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "store",
             "bisect",
             "foreign",
+            "conform",
         ],
     ),
 ];
