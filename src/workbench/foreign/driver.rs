@@ -78,8 +78,14 @@ impl TableDriver {
     fn session(&self, device: usize, session: SessionHandle) -> Result<DriverHandle, Hresult> {
         let known = index_of(SESSIONS, session.0).and_then(|index| self.sessions.get(index));
         let is_usual = known.is_some_and(|known| known.is_alive && known.device == device);
+        // A handle that came back (S-24) is the name of the living: nobody can ask for the dead by it.
+        let has_come_back = known.is_some_and(|known| {
+            let mut living = self.sessions.iter().filter(|other| other.is_alive);
+            !known.is_alive && living.any(|other| other.handle == known.handle)
+        });
         match (known, self.handles) {
             (Some(known), _) if is_usual => Ok(known.handle),
+            _ if has_come_back => Err(self.refuse(Hresult::D3DDDIERR_INVALIDHANDLE)),
             (_, Handles::RuntimeChecks) => Err(self.refuse(Hresult::D3DDDIERR_INVALIDHANDLE)),
             (Some(known), Handles::Checked) => Ok(known.handle),
             (None, Handles::Checked) => Ok(DriverHandle(session.0)),

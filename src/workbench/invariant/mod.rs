@@ -31,7 +31,7 @@ mod wrong_key_epoch;
 
 use rekeylab_ddi::Hresult;
 
-use crate::observation::{Before, Observation, Place, Trace};
+use crate::observation::{Before, Choices, Observation, Place, Trace};
 use crate::sequence::Call;
 pub use keystream_reuse::KEYSTREAM_REUSE;
 pub use model::{
@@ -79,8 +79,9 @@ macro_rules! abort_function {
 pub(crate) use abort_function;
 
 /// The code of a call, if it shows that the driver found what the handles name: success, or a refusal
-/// for what the state, the arguments or the bounds say.
-pub(crate) fn code_if_found(seen: &Observation) -> Option<Hresult> {
+/// for what the state, the arguments or the bounds say. Of a driver whose refusals may have any code, a refusal
+/// shows nothing.
+pub(crate) fn code_if_found(seen: &Observation, choices: Choices) -> Option<Hresult> {
     const OF_ANY_CALL: [Hresult; 6] = [
         Hresult::S_OK,
         Hresult::D3DDDIERR_INVALIDCALL,
@@ -94,7 +95,8 @@ pub(crate) fn code_if_found(seen: &Observation) -> Option<Hresult> {
         [Hresult::D3DDDIERR_NOTAVAILABLE, Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO];
     let is_create = matches!(seen.call, Call::CreateSession { .. });
     seen.code.filter(|code| {
-        code.is_ok() || OF_ANY_CALL.contains(code) || is_create && OF_CREATE.contains(code)
+        let is_of_its_state = OF_ANY_CALL.contains(code) || is_create && OF_CREATE.contains(code);
+        code.is_ok() || is_of_its_state && !choices.any_failure
     })
 }
 

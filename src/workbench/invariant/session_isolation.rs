@@ -28,7 +28,7 @@ fn foreign_devices(case: &Case<'_>, verdict: &mut Verdict) {
             // A handle that no device has is nobody's.
             && seen.device_slot.is_some()
             && seen.session_slot.is_some()
-            && let Some(code) = code_if_found(seen)
+            && let Some(code) = code_if_found(seen, case.trace.choices)
             && !verdict.claims(index)
         {
             verdict.violations.push(Violation {

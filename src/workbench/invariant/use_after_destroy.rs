@@ -21,13 +21,13 @@ abort_function!(use_after_destroy_found);
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
     for (index, (seen, before)) in case.calls().enumerate() {
         if let Some((call, what)) = dead_name_of(seen, before)
-            && let Some(code) = code_if_found(seen)
+            && let Some(code) = code_if_found(seen, case.trace.choices)
         {
             verdict.violations.push(violation(index, seen, code, what, call));
             return;
         }
         if let Some(what) = nobodys_name(seen)
-            && let Some(code) = code_if_found(seen)
+            && let Some(code) = code_if_found(seen, case.trace.choices)
         {
             verdict.violations.push(Violation {
                 invariant: INVARIANT.name,
@@ -110,7 +110,7 @@ fn violation(call: usize, seen: &Observation, code: Hresult, what: &str, ended: 
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::check;
+    use super::super::testing::{check, trace_of};
 
     const KEYED: &str = "d0 = create-device -> ok
         s0 = create-session d0 -> ok
@@ -127,6 +127,18 @@ mod tests {
             let calls = format!("{KEYED}destroy-session s0 -> ok\n{call} -> ok");
             check(&calls, &["use-after-destroy"]);
         }
+    }
+
+    #[test]
+    fn of_a_driver_that_may_refuse_as_it_likes_only_what_it_serves_rings() {
+        let rings = |answer: &str| {
+            let calls = format!("{KEYED}destroy-session s0 -> ok\nstart-refresh s0 -> {answer}");
+            let mut trace = trace_of(&calls);
+            trace.choices.any_failure = true;
+            super::super::testing::rings(&trace)
+        };
+        assert_eq!(rings("E_INVALIDARG"), [""; 0]);
+        assert_eq!(rings("ok"), ["use-after-destroy"]);
     }
 
     #[test]

@@ -272,6 +272,18 @@ fn what_address_sanitizer_says_of_a_driver_is_told_in_the_story() {
 }
 
 #[test]
+fn a_driver_that_checks_its_handles_is_given_all_kinds_and_may_refuse_them_as_it_likes() {
+    let text = fs::read_to_string(built().sheet("")).unwrap();
+    let sheet = built().directory.join("driver-checked.toml");
+    fs::write(&sheet, text.replace("\"runtime-checks\"", "\"checked\"")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+    let output = command.args(["replay", "--driver"]).arg(&sheet).current_dir(top()).output();
+    let output = output.unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{}{err}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn a_choice_that_is_not_declared_is_a_violation() {
     let built = built();
     let sheet = built.sheet("");
