@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -85,7 +86,10 @@ impl Built {
         let at_home = "library = \"build/libvendor_umd.so\"";
         assert!(text.contains(at_home));
         let text = text.replace(at_home, &format!("library = \"{}\"", library.display()));
-        let path = self.directory.join(format!("driver-{bug}.toml"));
+        // Tests run at the same time, and some change what they are given.
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = self.directory.join(format!("driver-{count}.toml"));
         fs::write(&path, format!("{text}\n[environment]\nVENDOR_UMD_BUG = \"{bug}\"\n")).unwrap();
         path
     }

@@ -32,6 +32,12 @@ pub(super) struct Process {
     is_gone: bool,
 }
 
+/// How much of what a driver prints is kept, in bytes: a report of a sanitizer has some thousands.
+const PRINTED_MAX: u64 = 1 << 20;
+
+/// After how many sequences that is looked at.
+const RUNS_PRINTED: u32 = 64;
+
 /// How long a server may take to see that its worker is gone and nobody asks any more.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -73,7 +79,8 @@ impl Process {
     pub(super) fn start(program: &Path, sheet: &Sheet) -> Result<Self, StartError> {
         let (socket, its) = UnixStream::pair()?;
         let shared = memory()?;
-        let printed = tempfile::tempfile()?;
+        // Whatever is cut off in front, the driver goes on at its end.
+        let printed = tempfile::Builder::new().append(true).tempfile()?.into_file();
         let limit = time_limit().unwrap_or(TIME_LIMIT);
         let mut command = Command::new(program);
         command.arg("--time-limit").arg(format!("{}ms", limit.as_millis()));
@@ -124,6 +131,9 @@ impl Process {
     /// When the process does not speak as it should.
     pub(super) fn ask(&mut self, request: &Request<'_>, trace: &mut Trace) -> io::Result<Asked> {
         self.come_near();
+        if self.run_count.is_multiple_of(RUNS_PRINTED) {
+            self.forget_what_was_printed()?;
+        }
         // A driver that dies before its run begins dies at its beginning.
         self.shared.note_stage(Stage::Opening);
         match request.send(&self.socket) {
@@ -189,13 +199,18 @@ impl Process {
         Ok(Asked::Died(self.death(end)?, stage))
     }
 
+    /// A driver may print with every call, for days.
+    fn forget_what_was_printed(&self) -> io::Result<()> {
+        if self.printed.metadata()?.len() > PRINTED_MAX { self.printed.set_len(0) } else { Ok(()) }
+    }
+
     /// The whole story of an end, with what a sanitizer printed of it.
     fn death(&mut self, end: End) -> io::Result<Death> {
         let mut printed = Vec::new();
-        self.printed.seek(SeekFrom::Start(0))?;
-        self.printed.read_to_end(&mut printed)?;
+        let start = self.printed.metadata()?.len().saturating_sub(PRINTED_MAX);
+        self.printed.seek(SeekFrom::Start(start))?;
+        (&self.printed).take(PRINTED_MAX).read_to_end(&mut printed)?;
         self.printed.set_len(0)?;
-        self.printed.seek(SeekFrom::Start(0))?;
         let report = report_in(&String::from_utf8_lossy(&printed));
         Ok(Death { end, report, behind: 0 })
     }
