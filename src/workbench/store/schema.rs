@@ -44,7 +44,7 @@ pub(super) fn open(path: &Path) -> Result<(Connection, bool), StoreError> {
     connection.pragma_update(None, "journal_mode", "DELETE").map_err(told)?;
     connection.pragma_update(None, "synchronous", "EXTRA").map_err(told)?;
     let mut is_new = false;
-    if version_of(&connection, path)? < SCHEMA_VERSION {
+    if version_at_once(&mut connection, path)? < SCHEMA_VERSION {
         let migration =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(told)?;
         // Another process may have been faster.
@@ -64,13 +64,19 @@ pub(super) fn open(path: &Path) -> Result<(Connection, bool), StoreError> {
 /// Opens a store of any version that this program knows, to be read and not to be changed.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
+    let mut connection =
         Connection::open_with_flags(path, flags).map_err(|error| StoreError::of(path, &error))?;
     connection.busy_timeout(PATIENCE).map_err(|error| StoreError::of(path, &error))?;
-    if version_of(&connection, path)? == 0 {
+    if version_at_once(&mut connection, path)? == 0 {
         return Err(StoreError::NotAStore { path: path.to_owned() });
     }
     Ok(connection)
+}
+
+/// The version of a store, of which nothing changes while it is looked at: another process may be making it.
+fn version_at_once(connection: &mut Connection, path: &Path) -> Result<u32, StoreError> {
+    let reading = connection.transaction().map_err(|error| StoreError::of(path, &error))?;
+    version_of(&reading, path)
 }
 
 /// The version of a store; 0 for an empty file.

@@ -225,6 +225,18 @@ fn a_damaged_store_is_told_left_alone_and_rebuilt_from_what_can_be_read() {
 }
 
 #[test]
+fn a_new_store_is_one_for_all_who_open_it_at_once() {
+    for _ in 0..25 {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| Store::open(folder.path()).unwrap());
+            }
+        });
+    }
+}
+
+#[test]
 fn many_who_write_at_once_wait_for_each_other() {
     let folder = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
