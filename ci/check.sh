@@ -8,8 +8,8 @@ export RUSTDOCFLAGS="-D warnings"
 
 # For the tests of taint, which with CI in the environment fail without it.
 install_packages valgrind
-# For the sample driver in C++, which a test builds.
-install_packages g++ make
+# For the sample driver in C++, which a test builds; clang for its counters of coverage.
+install_packages g++ make clang
 # For OpenSSL, which the foreign ciphers are compared with.
 install_packages libssl-dev pkg-config
 # For the test that compares JUnit files with their schema, which with CI in the environment needs both.

@@ -36,19 +36,36 @@ __attribute__((noinline)) inline void burn_stack() {
     wipe(below, sizeof below);
 }
 
+// Older compilers have no attribute for it; the upper halves of vectors are cleared by an AVX instruction, which
+// every processor that has such halves knows.
 #if defined(__has_attribute)
 #if __has_attribute(zero_call_used_regs)
 #define VENDOR_ZERO_REGISTERS __attribute__((zero_call_used_regs("all")))
 #endif
 #endif
-#ifndef VENDOR_ZERO_REGISTERS
-#define VENDOR_ZERO_REGISTERS
-#endif
 
 // Returns with every register zero that a callee may change.
+#ifdef VENDOR_ZERO_REGISTERS
 __attribute__((noinline)) VENDOR_ZERO_REGISTERS inline void clear_registers() {
     __asm__ __volatile__("" : : : "memory");
 }
+#else
+__attribute__((noinline)) inline void clear_registers() {
+    __asm__ __volatile__(
+        "xor %%eax, %%eax\n xor %%ecx, %%ecx\n xor %%edx, %%edx\n xor %%esi, %%esi\n xor %%edi, %%edi\n"
+        "xor %%r8d, %%r8d\n xor %%r9d, %%r9d\n xor %%r10d, %%r10d\n xor %%r11d, %%r11d\n"
+        "pxor %%xmm0, %%xmm0\n pxor %%xmm1, %%xmm1\n pxor %%xmm2, %%xmm2\n pxor %%xmm3, %%xmm3\n"
+        "pxor %%xmm4, %%xmm4\n pxor %%xmm5, %%xmm5\n pxor %%xmm6, %%xmm6\n pxor %%xmm7, %%xmm7\n"
+        "pxor %%xmm8, %%xmm8\n pxor %%xmm9, %%xmm9\n pxor %%xmm10, %%xmm10\n pxor %%xmm11, %%xmm11\n"
+        "pxor %%xmm12, %%xmm12\n pxor %%xmm13, %%xmm13\n pxor %%xmm14, %%xmm14\n pxor %%xmm15, %%xmm15"
+        :
+        :
+        : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "cc", "memory", "xmm0", "xmm1", "xmm2",
+          "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+          "xmm15");
+    if (__builtin_cpu_supports("avx")) __asm__ __volatile__("vzeroupper" : : : "memory");
+}
+#endif
 
 // The last thing that every entry does.
 inline void leave_nothing() {

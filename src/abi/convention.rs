@@ -22,8 +22,9 @@ pub type Entry = Option<core::ptr::NonNull<core::ffi::c_void>>;
 ///
 /// The block in which it stands says why there is a function of this type at the address.
 macro_rules! call {
-    ($convention:expr, $address:expr => ($($type:ty),*)($($argument:expr),*)) => {
-        match $convention {
+    ($convention:expr, $address:expr => ($($type:ty),*)($($argument:expr),*)) => {{
+        let mut answered = 0;
+        $crate::around::enter(&mut || answered = match $convention {
             $crate::Convention::Native => {
                 let function = core::mem::transmute::<
                     core::ptr::NonNull<core::ffi::c_void>,
@@ -39,6 +40,7 @@ macro_rules! call {
                 >($address);
                 function($($argument),*)
             }
-        }
-    };
+        });
+        answered
+    }};
 }

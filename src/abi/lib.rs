@@ -23,9 +23,11 @@
 mod layout;
 #[macro_use]
 mod convention;
+mod around;
 pub mod callbacks;
 #[cfg(target_os = "linux")]
 mod copy;
+mod coverage;
 mod library;
 pub mod opening;
 pub mod resource;
@@ -33,9 +35,11 @@ mod runtime;
 pub mod session;
 pub mod table;
 
+pub use around::{Around, around_entries};
 pub use convention::{Convention, Entry};
 #[cfg(target_os = "linux")]
 pub use copy::{Ended, in_a_copy};
+pub use coverage::{clear_counters, copy_counters, counter_count, export_coverage};
 pub use library::{Adapter, Device, DriverHandle, Library, LibraryError, SystemMemory};
 pub use runtime::{Callback, Runtime};
 

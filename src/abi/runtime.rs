@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rekeylab_ddi::Hresult;
 
+use crate::around::leave;
 use crate::callbacks::{
     AdapterCallbacks, CREATE_CONTEXT, CreateContext, DESTROY_CONTEXT, DEVICE_CALLBACK_COUNT,
     DestroyContext, DeviceCallbacks, NAMES, QueryAdapterInfo, RENDER, Render,
@@ -163,15 +164,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// through a driver.
 fn serve(handle: Handle, index: usize, answer: impl FnOnce(&Runtime) -> Hresult) -> i32 {
     let served = catch_unwind(AssertUnwindSafe(|| {
-        let runtime = lock(&RUNTIMES).get(&handle.addr()).cloned();
-        let Some(runtime) = runtime else {
-            STRAY.fetch_add(1, Ordering::SeqCst);
-            return Hresult::E_INVALIDARG;
-        };
-        if let Some(count) = runtime.counts.get(index) {
-            count.fetch_add(1, Ordering::SeqCst);
-        }
-        answer(&runtime)
+        leave(|| {
+            let runtime = lock(&RUNTIMES).get(&handle.addr()).cloned();
+            let Some(runtime) = runtime else {
+                STRAY.fetch_add(1, Ordering::SeqCst);
+                return Hresult::E_INVALIDARG;
+            };
+            if let Some(count) = runtime.counts.get(index) {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+            answer(&runtime)
+        })
     }));
     match served {
         Ok(code) => code.0.cast_signed(),

@@ -72,9 +72,10 @@
 //!   saved registers), other processes, swap, core dumps; and what is below it: caches, buffers of
 //!   the processor, DRAM.
 //! - **Other threads**: their stacks, registers and thread-locals, and what they allocate and free.
-//! - The **heap** that other allocators than Rust's global one hand out, such as C's `malloc`;
-//!   memory mapped by hand; and what was allocated outside calls.
-//! - **Statics** of shared libraries, and those the optimiser took apart.
+//! - The **heap** that other allocators than Rust's global one hand out; C's `malloc` is seen where the program
+//!   exports it, by the package `keysan-c-heap`. Memory mapped by hand, and what was allocated outside calls.
+//! - **Statics** that the optimiser took apart; those of a shared library only by
+//!   [`Statics::of_library`](statics::Statics::of_library).
 //! - **Fewer than 8 bytes** together, and other forms (XORed, bit-sliced, byte-spread), except by
 //!   the differential and memcheck.
 //! - **The middle of a call**: what was there and is wiped when the call returns is no finding.

@@ -24,7 +24,8 @@ impl KeyUnwrap for PlainKey {
 
     fn unwrap_key(&mut self, blob: &[u8], key: &mut [u8; 16]) -> Result<(), UnwrapError> {
         let wrapped = blob.strip_prefix(BLOB_TAG).ok_or(UnwrapError)?;
-        key.copy_from_slice(wrapped.first_chunk::<16>().ok_or(UnwrapError)?);
+        // No copy may stay in a register or on the stack.
+        rekeylab_cipher::copy_secret(wrapped.first_chunk().ok_or(UnwrapError)?, key);
         Ok(())
     }
 }

@@ -5,5 +5,9 @@
 static ALLOCATOR: keysan::heap::ScanningAllocator = keysan::heap::ScanningAllocator::new();
 
 fn main() -> std::process::ExitCode {
+    // So that what a driver in C or C++ allocates is looked into as well.
+    keysan_c_heap::export();
+    // So that a driver with counters can say where they are.
+    rekeylab_abi::export_coverage();
     rekeylab::cli::main()
 }

@@ -73,6 +73,12 @@ impl Library {
         Adapter::open(self)
     }
 
+    /// An address in the library's code: by it the dynamic linker knows which library that is.
+    #[must_use]
+    pub fn code(&self) -> *const u8 {
+        self.0.open_adapter.as_ptr().cast_const().cast()
+    }
+
     fn convention(&self) -> Convention {
         self.0.convention
     }

@@ -32,6 +32,41 @@ enum Kind {
     Mask(usize),
 }
 
+/// How many numbers each kind of register has in [`Register::number`].
+const NUMBERS: u16 = 64;
+
+impl Register {
+    /// Its number, the same in every version: for handing it from one process to another.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        let (kind, number) = match self.0 {
+            Kind::General(name) => {
+                (0, GENERAL_NAMES.iter().position(|known| *known == name).unwrap_or_default())
+            }
+            Kind::Xmm(number) => (1, number),
+            Kind::Ymm(number) => (2, number),
+            Kind::Zmm(number) => (3, number),
+            Kind::Mask(number) => (4, number),
+        };
+        kind * NUMBERS + u16::try_from(number).unwrap_or_default()
+    }
+
+    /// The register of this number, if there is one.
+    #[must_use]
+    pub fn of_number(number: u16) -> Option<Register> {
+        let (kind, number) = (number / NUMBERS, usize::from(number % NUMBERS));
+        let is_vector = number < 32;
+        Some(Register(match kind {
+            0 => Kind::General(GENERAL_NAMES.get(number)?),
+            1 if is_vector => Kind::Xmm(number),
+            2 if is_vector => Kind::Ymm(number),
+            3 if is_vector => Kind::Zmm(number),
+            4 if number < 8 => Kind::Mask(number),
+            _ => return None,
+        }))
+    }
+}
+
 impl fmt::Display for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -91,7 +126,7 @@ impl CopiedLeftovers {
 
 /// That many bytes below the entry.
 pub(super) fn stack_place(depth: usize) -> LeftoverPlace {
-    LeftoverPlace::Stack { depth: u32::try_from(depth).expect("a stack has 256 KiB") }
+    LeftoverPlace::Stack { depth: u32::try_from(depth).expect("a stack is far below 4 GiB") }
 }
 
 /// The general register at `index` of a capture.
@@ -113,4 +148,16 @@ pub(super) fn vector_place(number: usize, offset: usize) -> LeftoverPlace {
 /// Mask register `number`.
 pub(super) fn mask_place(number: usize) -> LeftoverPlace {
     LeftoverPlace::Register { register: Register(Kind::Mask(number)), offset: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_register_has_a_number_of_its_own() {
+        let known: Vec<Register> = (0..=u16::MAX).filter_map(Register::of_number).collect();
+        assert_eq!(known.len(), GENERAL_COUNT + 3 * 32 + 8);
+        assert!(known.iter().all(|&it| Register::of_number(it.number()) == Some(it)));
+    }
 }

@@ -1,6 +1,7 @@
 //! The global allocator: the system's or an arena, with a look into each block that is freed.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ptr;
 use std::slice;
 
 use super::{LEDGER, Ledger, arena};
@@ -40,7 +41,7 @@ unsafe impl GlobalAlloc for ScanningAllocator {
             return block.as_ptr();
         }
         // SAFETY: the caller's promises are passed on unchanged.
-        let block = unsafe { System.alloc(layout) };
+        let block = past_c(|| unsafe { System.alloc(layout) });
         if count_allocation(block, layout) {
             // SAFETY: just allocated with this size, and nobody else's yet.
             unsafe { block.write_bytes(PAINT, layout.size()) };
@@ -61,7 +62,7 @@ unsafe impl GlobalAlloc for ScanningAllocator {
             return block.as_ptr();
         }
         // SAFETY: the caller's promises are passed on unchanged.
-        let block = unsafe { System.alloc_zeroed(layout) };
+        let block = past_c(|| unsafe { System.alloc_zeroed(layout) });
         count_allocation(block, layout);
         block
     }
@@ -80,6 +81,9 @@ unsafe impl GlobalAlloc for ScanningAllocator {
         if is_watching {
             // SAFETY: the caller owns `block` with this layout until it is freed below.
             LEDGER.with(|ledger| unsafe { look_into(ledger, block, layout.size()) });
+            // SAFETY: the caller's promises are passed on unchanged.
+            past_c(|| unsafe { System.dealloc(block, layout) });
+            return;
         }
         // SAFETY: the caller's promises are passed on unchanged.
         unsafe { System.dealloc(block, layout) };
@@ -114,7 +118,19 @@ unsafe impl GlobalAlloc for ScanningAllocator {
 /// The system hands out blocks as their last owner left them. That owner may have been the code
 /// around the watch, which rightly held secrets; unpainted, they would be found in parts of a
 /// block that the code under test never touched.
-const PAINT: u8 = 0xB5;
+pub(super) const PAINT: u8 = 0xB5;
+
+/// Asks the system for something that is counted here: its allocator calls `malloc`, which a program may watch
+/// as well.
+#[inline]
+fn past_c<R>(ask: impl FnOnce() -> R) -> R {
+    LEDGER.with(|ledger| {
+        let set = ledger.set.replace(ptr::null());
+        let answer = ask();
+        ledger.set.set(set);
+        answer
+    })
+}
 
 /// Counts an allocation by the system if it is watched and succeeded, and says so.
 #[inline]
@@ -134,7 +150,7 @@ fn count_allocation(block: *mut u8, layout: Layout) -> bool {
 ///
 /// `block` is allocated, at least `len` bytes long, and nobody writes to it meanwhile.
 #[inline(never)]
-unsafe fn look_into(ledger: &Ledger, block: *mut u8, len: usize) {
+pub(super) unsafe fn look_into(ledger: &Ledger, block: *mut u8, len: usize) {
     // SAFETY: a set that is not null is borrowed by the watch that put it there, on this thread
     // and further out on this stack; the watch takes it away again before its borrow ends.
     let set = unsafe { ledger.set.get().as_ref() };

@@ -25,6 +25,8 @@
 
 mod allocator;
 mod arena;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64", not(miri)))]
+pub mod c;
 mod proof;
 
 use std::cell::Cell;
@@ -33,7 +35,7 @@ use std::ptr;
 pub use allocator::ScanningAllocator;
 pub(crate) use arena::ROW_END;
 pub use arena::{Arena, Block, BlockPlace, BlockSighting, NotAttached, StrayKind, StrayWrite};
-pub use proof::{NotProven, is_installed, prove_it_looks};
+pub use proof::{NotProven, is_installed, prove_it_looks, prove_it_looks_at_c};
 
 use crate::secret_set::{SecretSet, Sighting};
 use arena::Space;

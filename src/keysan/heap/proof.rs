@@ -61,6 +61,64 @@ pub fn prove_it_looks(set: &mut SecretSet) -> Result<(), NotProven> {
     }
 }
 
+/// The same for the heap of C: frees a block as a library in C would that was loaded into this program.
+///
+/// # Errors
+///
+/// [`NotProven::NotInstalled`] where `malloc` is not the one of this program, as the package `keysan-c-heap`
+/// exports it, or another allocator was put in front of the C library's.
+pub fn prove_it_looks_at_c(set: &mut SecretSet) -> Result<(), NotProven> {
+    let canary = fresh_canary();
+    let count_before = set.len();
+    set.register(&canary, CANARY).map_err(|_| NotProven::SetIsFull)?;
+    let report = aside(|| watch(set, || free_c_block_holding(&canary)));
+    // Should the caller have registered these very bytes, they are not ours to forget.
+    if set.len() > count_before {
+        set.forget_last();
+    }
+    match report {
+        Report { frees: 0, .. } => Err(NotProven::NotInstalled),
+        report if report.is_clean() => Err(NotProven::NotSighted),
+        _ => Ok(()),
+    }
+}
+
+/// Calls `malloc` and `free` as the dynamic linker finds them for everybody.
+#[cfg(all(target_os = "linux", not(miri)))]
+#[inline(never)]
+fn free_c_block_holding(secret: &[u8; 16]) {
+    use std::ffi::c_void;
+    // SAFETY: looks names up among what the program has loaded.
+    let (malloc, free) = unsafe {
+        (
+            libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr()),
+            libc::dlsym(libc::RTLD_DEFAULT, c"free".as_ptr()),
+        )
+    };
+    if malloc.is_null() || free.is_null() {
+        return;
+    }
+    // SAFETY: functions of these types have those names.
+    let (malloc, free) = unsafe {
+        (
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(usize) -> *mut c_void>(malloc),
+            std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(free),
+        )
+    };
+    // SAFETY: any length may be asked for.
+    let block = unsafe { malloc(secret.len()) };
+    if block.is_null() {
+        return;
+    }
+    // SAFETY: so long and aligned. A volatile write, because a plain one just before a free may be left out.
+    unsafe { block.cast::<[u8; 16]>().write_volatile(*secret) };
+    // SAFETY: allocated above, and not used again.
+    unsafe { free(block) };
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn free_c_block_holding(_secret: &[u8; 16]) {}
+
 /// Runs `call` on a blank ledger, answers what it noted, and puts the thread's own back.
 fn aside(call: impl FnOnce()) -> Report {
     LEDGER.with(|ledger| {

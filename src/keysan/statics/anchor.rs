@@ -33,7 +33,8 @@ pub(super) struct Own {
 #[derive(Clone, Copy)]
 pub(super) struct Bases {
     statics: usize,
-    thread_locals: usize,
+    /// `None` where this thread has none yet.
+    thread_locals: Option<usize>,
 }
 
 impl Own {
@@ -49,8 +50,8 @@ impl Own {
         // Black boxes, here and below: the optimiser removes variables that it sees nobody read.
         let canary = black_box(&CANARY).as_ptr().addr();
         let local_canary = LOCAL_CANARY.with(|canary| black_box(canary).as_ptr().addr());
-        let is_proven = bases.address_of(&own.canary) == canary
-            && bases.address_of(&own.local_canary) == local_canary;
+        let is_proven = bases.address_of(&own.canary) == Some(canary)
+            && bases.address_of(&own.local_canary) == Some(local_canary);
         is_proven.then_some(own)
     }
 
@@ -63,19 +64,23 @@ impl Own {
         let local_anchor = LOCAL_ANCHOR.with(|anchor| black_box(anchor).as_ptr().addr());
         Bases {
             statics: black_box(&ANCHOR).as_ptr().addr().wrapping_sub(self.anchor),
-            thread_locals: local_anchor.wrapping_sub(self.local_anchor),
+            thread_locals: Some(local_anchor.wrapping_sub(self.local_anchor)),
         }
     }
 }
 
 impl Bases {
+    pub(super) fn new(statics: usize, thread_locals: Option<usize>) -> Bases {
+        Bases { statics, thread_locals }
+    }
+
     #[inline]
-    pub(super) fn address_of(self, symbol: &Symbol) -> usize {
+    pub(super) fn address_of(self, symbol: &Symbol) -> Option<usize> {
         let base = match symbol.kind {
             RegionKind::Static => self.statics,
-            RegionKind::ThreadLocal => self.thread_locals,
+            RegionKind::ThreadLocal => self.thread_locals?,
         };
-        base.wrapping_add(symbol.value)
+        Some(base.wrapping_add(symbol.value))
     }
 }
 

@@ -17,11 +17,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Looked at is whatever has a symbol of its own: not what the optimiser took apart, and no
-//! statics of shared libraries. A program that was stripped has no symbols, and that is an error.
+//! Looked at is whatever has a symbol of its own, not what the optimiser took apart. A program that was
+//! stripped has no symbols, and that is an error. Of a shared library, [`Statics::of_library`] looks at all
+//! writable memory that the dynamic linker has mapped for it.
 
 mod anchor;
 mod copied;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod library;
 mod symbols;
 
 use std::fmt;
@@ -50,6 +53,9 @@ const OVERLAP: usize = 7;
 pub struct Statics {
     regions: Vec<Region>,
     own: anchor::Own,
+    /// Whose they are, if not the program's.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    library: Option<library::Library>,
     /// Whether there is little enough to look at every offset.
     at_every_offset: bool,
 }
@@ -115,8 +121,59 @@ impl Statics {
                 regions.push(Region { symbol });
             }
         }
+        let mut statics = Statics::of(own);
+        statics.take(regions);
+        Ok(statics)
+    }
+
+    /// All writable memory of the shared library that has this address, its thread-locals included.
+    ///
+    /// Variables have the names of the library's symbols, `vendor::last_key`; what has no symbol is named by
+    /// its place, `libvendor.so+0x4010`.
+    ///
+    /// # Errors
+    ///
+    /// [`StaticsError`] when the library's file cannot be read or is not the one that was loaded, or when the
+    /// program's own symbols cannot be had, which prove that scans look.
+    pub fn of_library(address: *const u8) -> Result<Statics, StaticsError> {
+        let symbols = symbols::writable()?;
+        let own = anchor::Own::find(&symbols).ok_or(StaticsError::NotProven)?;
+        let mut statics = Statics::of(own);
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        {
+            let (library, regions) = library::Library::of_address(address.addr())?;
+            statics.take(regions.into_iter().map(|symbol| Region { symbol }).collect());
+            statics.library = Some(library);
+        }
+        #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+        let _ = address;
+        Ok(statics)
+    }
+
+    fn of(own: anchor::Own) -> Statics {
+        Statics {
+            regions: Vec::new(),
+            own,
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            library: None,
+            at_every_offset: true,
+        }
+    }
+
+    fn take(&mut self, regions: Vec<Region>) {
         let total: usize = regions.iter().map(Region::len).sum();
-        Ok(Statics { regions, own, at_every_offset: total <= EVERY_OFFSET_MAX })
+        self.at_every_offset = total <= EVERY_OFFSET_MAX;
+        self.regions = regions;
+    }
+
+    /// What to add to the values of the regions' symbols, in this thread.
+    fn bases(&self) -> anchor::Bases {
+        let own = self.own.bases();
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        if let Some(library) = &self.library {
+            return anchor::Bases::new(library.base(), library.thread_locals());
+        }
+        own
     }
 
     /// Looks at every aligned word of each region; of thread-locals, into those of the calling
@@ -125,9 +182,10 @@ impl Statics {
     /// That finds every whole secret, and costs little enough to be done after every call.
     /// [`Looked::canaries`] is [`Statics::CANARIES`], or the scan did not look.
     pub fn scan(&self, set: &SecretSet, sink: &mut dyn FnMut(StaticSighting)) -> Looked {
-        let (bases, mut looked) = self.look_at_canaries(set);
+        let (bases, mut looked) = (self.bases(), self.look_at_canaries(set));
         for (index, region) in (0..).zip(&self.regions) {
-            let address = ptr::with_exposed_provenance(bases.address_of(&region.symbol));
+            let Some(address) = bases.address_of(&region.symbol) else { continue };
+            let address = ptr::with_exposed_provenance(address);
             looked.bytes += region.len();
             let mut found = sightings_in(index, 0, sink);
             // SAFETY: a variable of the program's file, at the place that its symbol tells and that
@@ -144,10 +202,10 @@ impl Statics {
         if !self.at_every_offset {
             return self.scan(set, sink);
         }
-        let (bases, mut looked) = self.look_at_canaries(set);
+        let (bases, mut looked) = (self.bases(), self.look_at_canaries(set));
         let mut copied = Copied::new();
         for (index, region) in (0..).zip(&self.regions) {
-            let address = bases.address_of(&region.symbol);
+            let Some(address) = bases.address_of(&region.symbol) else { continue };
             looked.bytes += region.len();
             let mut look = |bytes: &[u8], start: usize| {
                 set.scan_bytes(bytes, &mut sightings_in(index, start, sink));
@@ -158,29 +216,33 @@ impl Statics {
         looked
     }
 
-    /// Plants the canaries and looks at them, with the addresses by which they were found.
-    fn look_at_canaries(&self, set: &SecretSet) -> (anchor::Bases, Looked) {
+    /// Plants the canaries and looks at them.
+    fn look_at_canaries(&self, set: &SecretSet) -> Looked {
         anchor::plant(set);
         let bases = self.own.bases();
         let mut looked = Looked::default();
         for canary in self.own.canaries() {
-            let address = ptr::with_exposed_provenance(bases.address_of(canary));
+            let Some(address) = bases.address_of(canary) else { continue };
+            let address = ptr::with_exposed_provenance(address);
             // SAFETY: keysan's own variable, readable at the address that was compared with it.
             // Others write only what is there already.
             let seen = unsafe { set.scan_memory(address, canary.len, &mut |_| {}) };
             looked.canaries += seen.canaries;
         }
-        (bases, looked)
+        looked
     }
 
     /// Appends the words of every region: [`word_count`](Statics::word_count) of them.
     ///
     /// Each region begins a new word, and its last one is filled up with zeroes.
     pub fn words(&self, into: &mut Vec<u64>) {
-        let bases = self.own.bases();
+        let bases = self.bases();
         let mut copied = Copied::new();
         for region in &self.regions {
-            let address = bases.address_of(&region.symbol);
+            let Some(address) = bases.address_of(&region.symbol) else {
+                into.extend(std::iter::repeat_n(0, region.word_count()));
+                continue;
+            };
             // SAFETY: readable, as in `scan`.
             unsafe { copied.each_word(address, region.len(), &mut |word| into.push(word)) };
         }
@@ -210,9 +272,9 @@ impl Statics {
     /// from its start; thread-locals are those of the calling thread.
     #[must_use]
     pub fn locate(&self, address: *const u8) -> Option<(u32, usize)> {
-        let bases = self.own.bases();
+        let bases = self.bases();
         (0..).zip(&self.regions).find_map(|(index, region)| {
-            let offset = address.addr().checked_sub(bases.address_of(&region.symbol))?;
+            let offset = address.addr().checked_sub(bases.address_of(&region.symbol)?)?;
             (offset < region.len()).then_some((index, offset))
         })
     }

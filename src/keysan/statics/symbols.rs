@@ -1,7 +1,7 @@
 //! Reads the writable statics and thread-locals from the symbol table of the running program.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-pub(super) use elf::writable;
+pub(super) use elf::{writable, writable_of};
 
 /// Whether there is one for the program or one for each thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,15 +58,22 @@ mod elf {
         if elf.symbol_table().is_none() {
             return Err(StaticsError::NoSymbols);
         }
-        let sealed = sealed_after_relocation(&elf);
-        let symbols = elf.symbols().filter_map(|symbol| variable(&elf, &symbol));
+        Ok(writable_of(&elf))
+    }
+
+    /// Every writable variable that this file has a symbol for, by kind and place.
+    pub(in crate::statics) fn writable_of(elf: &Elf<'_>) -> Vec<Symbol> {
+        let sealed = sealed_after_relocation(elf);
+        // A library that was stripped has at least what it exports.
+        let symbols =
+            elf.symbols().chain(elf.dynamic_symbols()).filter_map(|symbol| variable(elf, &symbol));
         let mut writable: Vec<Symbol> =
             symbols.filter(|symbol| !sealed.iter().any(|range| is_within(symbol, range))).collect();
         // Of several names for one place, the longest comes first and covers the others.
         writable.sort_by(|a, b| {
             (a.kind, a.value, b.len, &a.name).cmp(&(b.kind, b.value, a.len, &b.name))
         });
-        Ok(writable)
+        writable
     }
 
     /// The symbol, if it is a variable in a writable section.

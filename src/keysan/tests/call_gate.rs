@@ -434,3 +434,41 @@ fn cost() {
         measure(&format!("call that dirties 700 bytes, {name}"), layers, dirty);
     }
 }
+
+/// Uses about a KiB of stack a level.
+#[inline(never)]
+fn deep(levels: usize) -> usize {
+    let mut frame = [0_u8; 1024];
+    black_box(&mut frame);
+    let below = if levels > 1 { deep(levels - 1) } else { 0 };
+    black_box(&mut frame);
+    below + 1
+}
+
+#[test]
+fn a_stack_may_be_as_large_as_a_call_needs() {
+    let mut gate = Gate::open_with_stack(4 << 20).expect("this is an x86-64 Linux");
+    assert_eq!(gate.prove_it_looks(&mut SecretSet::new()), Ok(()));
+    assert_eq!(gate.call(|| deep(2000)), 2000);
+    assert_eq!(inspect_deep(&mut gate), [""; 0]);
+    // The next one is as usual.
+    assert_eq!(open().call(|| deep(100)), 100);
+}
+
+#[test]
+fn a_call_that_uses_its_stack_up_is_told_before_the_process_ends() {
+    use std::os::unix::process::ExitStatusExt as _;
+    const NAME: &str = "a_call_that_uses_its_stack_up_is_told_before_the_process_ends";
+    const IS_THE_ONE: &str = "KEYSAN_TEST_USES_ITS_STACK_UP";
+    if std::env::var_os(IS_THE_ONE).is_some() {
+        open().call(|| deep(1000));
+        return;
+    }
+    let program = std::env::current_exe().expect("a test runs from a file");
+    let mut child = std::process::Command::new(program);
+    child.args(["--exact", "--nocapture", NAME]).env(IS_THE_ONE, "1");
+    let output = child.output().expect("a test can be started again");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("keysan: a call has overflowed its stack, which has 256 KiB"), "{told}");
+    assert_eq!(output.status.signal(), Some(11));
+}

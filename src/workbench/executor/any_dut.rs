@@ -43,6 +43,23 @@ impl AnyDut {
         self.0.is_isolated()
     }
 
+    /// How many edges of its code can be counted: see [`count_edges`](Self::count_edges).
+    #[must_use]
+    pub fn edge_count(&self) -> usize {
+        self.0.edge_count()
+    }
+
+    /// From now on keeps how often a run passed each edge of its code, for [`copy_counters`](Self::copy_counters).
+    pub fn count_edges(&self) {
+        self.0.count_edges();
+    }
+
+    /// How often the last run passed each edge, modulo 256; empty where they are not counted.
+    pub fn copy_counters(&self, into: &mut Vec<u8>) {
+        into.clear();
+        self.0.copy_counters(into);
+    }
+
     /// The bounds that it keeps.
     #[must_use]
     pub fn limits(&self) -> Limits {
@@ -146,6 +163,11 @@ pub(crate) trait Erased: fmt::Debug + Send + Sync {
     fn is_isolated(&self) -> bool {
         false
     }
+    fn edge_count(&self) -> usize {
+        0
+    }
+    fn count_edges(&self) {}
+    fn copy_counters(&self, _into: &mut Vec<u8>) {}
     fn limits(&self) -> Limits;
     fn limits_at(&self, bounds: BoundsChoice) -> Limits;
     fn declares_state(&self) -> bool;

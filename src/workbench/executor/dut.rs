@@ -20,6 +20,16 @@ pub trait Dut: fmt::Debug + Send + Sync + 'static {
     /// The driver. What its `Debug` shows is only looked at if [`declares_text`](Self::declares_text).
     type Driver: CryptoSessionDdi + fmt::Debug;
 
+    /// Whether a call of the workbench reaches it in parts, each of which is looked behind for itself; see
+    /// [`around_entries`](Self::around_entries).
+    const HAS_ENTRIES: bool = false;
+
+    /// Does some work that calls the driver, with each entry of it inside `around`: what is around the entries
+    /// is the workbench's, and none of its memory is the driver's.
+    fn around_entries(&self, around: &mut dyn FnMut(&mut dyn FnMut()), work: &mut dyn FnMut()) {
+        around(work);
+    }
+
     /// What it is called in reports.
     fn name(&self) -> String;
 
@@ -76,6 +86,9 @@ pub trait Dut: fmt::Debug + Send + Sync + 'static {
     fn statics(&self) -> Option<&'static Statics> {
         None
     }
+
+    /// Hands what the driver has said since the last time to [`Seams::log`], if it says it elsewhere.
+    fn listen(&self, _seams: &Seams) {}
 
     /// Whether it draws random numbers elsewhere than from the seams.
     fn draws_by_itself(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use keysan::SecretSet;
-use keysan::gate::{CopiedLeftovers, Gate, GateLayers, LeftoverPlace};
+use keysan::gate::{CopiedLeftovers, Gate, GateLayers, Leftover, LeftoverPlace};
 use keysan::heap::{self, Arena};
 use keysan::statics::{RegionKind, StaticSighting, Statics};
 use rekeylab_ddi::SessionHandle;
@@ -24,6 +24,10 @@ pub(super) struct Instruments {
     pub(super) arena: Option<Arena>,
     /// Reused from one look around to the next.
     homes: Vec<HomeSpot>,
+    /// What the entries of the call left, of a driver whose calls have several.
+    left: Vec<Leftover>,
+    /// Whether one of the looks behind them was none.
+    has_missed: bool,
 }
 
 /// A home that the driver declares, and where it lies in the arena.
@@ -54,12 +58,29 @@ impl Instruments {
             gate: Gate::open().ok(),
             arena: Arena::attach().ok(),
             homes: Vec::new(),
+            left: Vec::new(),
+            has_missed: false,
         })
     }
 
     /// Puts them back for the next user.
     pub(super) fn put_back(self) {
         KEPT.set(Some(self));
+    }
+
+    /// Keeps what the entry that has just returned left on the stack and in registers, for the end of the call.
+    pub(super) fn keep_leftovers(&mut self, secrets: &SecretSet) {
+        let Some(gate) = &mut self.gate else { return };
+        let left = &mut self.left;
+        let inspected = gate.inspect(secrets, GateLayers::ALL, &mut |leftover| left.push(leftover));
+        self.has_missed |= !inspected.is_complete;
+    }
+
+    /// From now on calls run on a stack of at least so many bytes.
+    pub(super) fn deepen(&mut self, stack_len: usize) {
+        if self.gate.is_some() {
+            self.gate = Gate::open_with_stack(stack_len).ok();
+        }
     }
 
     /// The layers that these instruments can look into, and were shown to look into.
@@ -130,8 +151,11 @@ impl<D: Dut> Run<'_, D> {
     }
 
     pub(super) fn look_at_stack_and_registers(&mut self, index: usize) {
-        let Some(gate) = &mut self.instruments.gate else { return };
         let call = super::narrow(index);
+        if D::HAS_ENTRIES {
+            return self.look_at_what_entries_left(call);
+        }
+        let Some(gate) = &mut self.instruments.gate else { return };
         if let Some(recording) = &mut self.recording {
             recording.record_leftovers(gate, call);
             // All that was recorded is painted over, so that the next record shows the next call.
@@ -147,6 +171,18 @@ impl<D: Dut> Run<'_, D> {
             sightings.push(Sighting { secret: leftover.tag, window: leftover.window, call, place });
         });
         if !inspected.is_complete {
+            self.trace.void.get_or_insert(Void { layer: Layer::Stack, call });
+        }
+    }
+
+    fn look_at_what_entries_left(&mut self, call: u32) {
+        for Leftover { tag, window, place } in self.instruments.left.drain(..) {
+            let place = place_of(place);
+            if self.layers.has(place.layer()) {
+                self.trace.sightings.push(Sighting { secret: tag, window, call, place });
+            }
+        }
+        if std::mem::take(&mut self.instruments.has_missed) {
             self.trace.void.get_or_insert(Void { layer: Layer::Stack, call });
         }
     }
@@ -196,7 +232,13 @@ impl<D: Dut> Run<'_, D> {
         }
         if self.layers.has(Layer::Statics) {
             let (secrets, trace) = (&self.executor.secrets, &mut *self.trace);
-            let mut note = |seen| trace.sightings.push(in_static(statics, seen, call));
+            let (client, made_of) = (&self.executor.client, &self.executor.made_of);
+            let is_anywhere = !self.dut.declares_homes();
+            let mut note = |seen: StaticSighting| {
+                if !(is_anywhere && may_be_anywhere(client, made_of, seen.tag)) {
+                    trace.sightings.push(in_static(statics, seen, call));
+                }
+            };
             if statics.scan(secrets, &mut note).canaries != Statics::CANARIES {
                 trace.void.get_or_insert(Void { layer: Layer::Statics, call });
             }
@@ -216,7 +258,7 @@ impl<D: Dut> Run<'_, D> {
     fn look_at_the_heap(&mut self, call: u32) {
         self.executor.secrets.expect_to_meet();
         let Some(arena) = &self.instruments.arena else { return };
-        let client = &self.executor.client;
+        let (client, made_of) = (&self.executor.client, &self.executor.made_of);
         let homes = &mut self.instruments.homes;
         homes.clear();
         if let Some(driver) = &self.driver {
@@ -256,7 +298,7 @@ impl<D: Dut> Run<'_, D> {
                     spot.seen |= if seen.position == spot.position { 1 } else { 2 };
                 }
                 Some(spot) => note(Place::Home { home: spot.home }),
-                None if declares_homes || !client.is_live(seen.tag) => {
+                None if declares_homes || !may_be_anywhere(client, made_of, seen.tag) => {
                     let place = arena.place_of(seen.position);
                     // What lies in front of the first block is nobody's and holds paint.
                     if let Some(block) = place.block {
@@ -337,6 +379,13 @@ fn record_heap(
             record.recording.excuse(word..word + (spot.position % 8 + 16).div_ceil(8));
         }
     }
+}
+
+/// Whether a secret may be anywhere in the memory of a driver that does not say where: it lives, or it is made of
+/// a key that does.
+fn may_be_anywhere(client: &Client, made_of: &[(u32, u32)], secret: u32) -> bool {
+    let key = made_of.iter().find(|(made, _)| *made == secret).map_or(secret, |&(_, key)| key);
+    client.is_live(key)
 }
 
 /// Whether a secret died in this call, so that the heap is worth looking through.

@@ -70,6 +70,8 @@ pub struct Executor {
     secrets: SecretSet,
     /// Which secret the key of a seed and a shape is, for those that were exchanged.
     exchanged: Vec<((u32, Shape), u32)>,
+    /// Which secrets are made of which keys.
+    made_of: Vec<(u32, u32)>,
     /// The random number that the next draw answers, and which secret it is.
     planned: Option<([u8; 16], u32)>,
     /// What can be looked into in this program, on this machine.
@@ -130,6 +132,7 @@ impl Executor {
             client: Client::default(),
             secrets,
             exchanged: Vec::new(),
+            made_of: Vec::new(),
             planned: None,
             layers,
             text: String::new(),
@@ -152,6 +155,27 @@ impl Executor {
     /// trace says that nothing was looked into.
     pub(crate) fn run_up_to(&mut self, calls_max: usize) {
         self.calls_max = calls_max;
+    }
+
+    /// From now on calls run on a stack of at least so many bytes, where it is looked into: what a driver needs
+    /// that is not ours is not known.
+    #[cfg(feature = "command")]
+    pub(crate) fn deepen_the_stack(&mut self, stack_len: usize) {
+        let mut instruments = Instruments::take();
+        instruments.deepen(stack_len);
+        let proven = instruments.proven_layers(&mut self.secrets);
+        self.layers = self.layers.and(proven);
+        instruments.put_back();
+    }
+
+    /// Whether the driver of the last run still holds memory that it got there, so that the heap of the next one
+    /// cannot be looked into.
+    #[cfg(feature = "command")]
+    pub(crate) fn is_memory_held_over() -> bool {
+        let instruments = Instruments::take();
+        let is_held = instruments.arena.as_ref().is_some_and(|arena| arena.live_count() > 0);
+        instruments.put_back();
+        is_held
     }
 
     /// How many calls of a sequence are run.
@@ -220,6 +244,7 @@ impl Executor {
         self.client.clear();
         self.secrets.clear();
         self.exchanged.clear();
+        self.made_of.clear();
         self.planned = None;
         self.holds_key_part = false;
         self.last_text.clear();

@@ -109,7 +109,7 @@ impl<D: Dut> Run<'_, D> {
             let said = &mut record.said;
             // On the stack of the workbench, so that what formatting leaves there is nobody's. What does
             // not fit is not compared.
-            let _ = enter(&mut self.driver, self.instruments, secrets, false, |driver| {
+            let _ = enter(self.dut, &mut self.driver, self.instruments, secrets, false, |driver| {
                 write!(Bounded(said), "{driver:?}")
             });
             record.end_piece(TextKind::Debug, call);
@@ -141,9 +141,10 @@ impl<D: Dut> Run<'_, D> {
         loop {
             text.clear();
             let secrets = &self.executor.secrets;
-            let written = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
-                write!(Bounded(&mut text), "{driver:?}")
-            });
+            let written =
+                enter(self.dut, &mut self.driver, self.instruments, secrets, is_gated, |driver| {
+                    write!(Bounded(&mut text), "{driver:?}")
+                });
             if written.is_ok() && !is_legible(&text) {
                 self.trace.void.get_or_insert(Void { layer: Layer::Debug, call: narrow(index) });
             }

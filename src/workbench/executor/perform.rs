@@ -95,7 +95,11 @@ impl<D: Dut> Run<'_, D> {
         // The client owns what it claims and a margin; of absurd claims only the first bytes.
         let owned_len = (size as usize).min(OWNED_RANDOM_LEN_MAX) + MARGIN_LEN;
         let known = self.executor.client.session_mut(&self.seen).map(|session| session.known());
-        let planned = self.executor.seams.plan_randoms(known.unwrap_or_default());
+        let planned = if self.dut.draws_by_itself() {
+            [None, None]
+        } else {
+            self.executor.seams.plan_randoms(known.unwrap_or_default())
+        };
         let mut is_fresh = false;
         let planned = planned.map(|random| {
             // The second of the two is.
@@ -117,9 +121,10 @@ impl<D: Dut> Run<'_, D> {
             random_number_len: size,
         };
         let device = self.seen.device;
-        let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
-            driver.start_session_key_refresh(device, &mut args)
-        });
+        let code =
+            enter(self.dut, &mut self.driver, self.instruments, secrets, is_gated, |driver| {
+                driver.start_session_key_refresh(device, &mut args)
+            });
         let text = arguments_text(self.layers, &args);
 
         if self.executor.taint == Taint::Marked {
@@ -135,6 +140,9 @@ impl<D: Dut> Run<'_, D> {
             let mut drawn = planned.iter().flatten();
             session.random_secret =
                 drawn.find(|(planned, _)| *planned == random).map(|&(_, secret)| secret);
+            if self.dut.draws_by_itself() {
+                self.note_own_random(&random);
+            }
         }
         if planned.iter().flatten().any(|(planned, _)| self.executor.seams.has_answered(planned)) {
             // Drawn; the same bytes drawn again keep this name.
@@ -191,7 +199,7 @@ impl<D: Dut> Run<'_, D> {
             if self.layers.has(Layer::Derived) {
                 let (keystream, epoch) = (session.first_keystream(iv, count), session.epoch);
                 if let (Some(keystream), Some(slot)) = (keystream, self.seen.session_slot) {
-                    self.register_keystream(&keystream, slot, epoch);
+                    self.register_keystream(&keystream, (slot, epoch), key_secret);
                 }
             }
         }
@@ -206,9 +214,10 @@ impl<D: Dut> Run<'_, D> {
             fence: UNTOUCHED_NUMBER,
         };
         let device = self.seen.device;
-        let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
-            driver.submit_buffer(device, &mut args)
-        });
+        let code =
+            enter(self.dut, &mut self.driver, self.instruments, secrets, is_gated, |driver| {
+                driver.submit_buffer(device, &mut args)
+            });
         let text = arguments_text(self.layers, &args);
         self.seen.scalar = args.fence;
         self.read_arguments(text);
@@ -262,9 +271,10 @@ impl<D: Dut> Run<'_, D> {
             surface: &mut self.trace.bytes[start..start + surface_len],
             surface_len: u32::MAX,
         };
-        let code = enter(&mut self.driver, self.instruments, secrets, is_gated, |driver| {
-            driver.retire(&mut args)
-        });
+        let code =
+            enter(self.dut, &mut self.driver, self.instruments, secrets, is_gated, |driver| {
+                driver.retire(&mut args)
+            });
         let text = arguments_text(self.layers, &args);
         if self.executor.taint == Taint::Marked {
             valgrind::mark_public(args.surface);

@@ -4,7 +4,7 @@ use core::ops::ControlFlow;
 
 use keysan::SecretSet;
 use keysan::heap;
-use rekeylab_ddi::{CryptoSessionDdi, Hresult, Limits};
+use rekeylab_ddi::{Hresult, Limits};
 
 use super::differential::RunRecord;
 use super::dut::Dut;
@@ -156,6 +156,7 @@ impl<D: Dut> Run<'_, D> {
         if self.seen.call.enters_driver() {
             self.executor.note_freed(self.trace, index);
             self.scan_scalar(self.seen.scalar, index);
+            self.dut.listen(&self.executor.seams);
             self.seen.log = self.read_log(index);
             self.record_what_was_said(index);
             self.look_for_leftovers(index);
@@ -258,18 +259,14 @@ impl<D: Dut> Run<'_, D> {
     /// Enters the driver with a call.
     pub(super) fn enter<T>(&mut self, call: impl FnOnce(&mut D::Driver) -> T) -> T {
         let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
-        enter(&mut self.driver, self.instruments, secrets, is_gated, call)
+        enter(self.dut, &mut self.driver, self.instruments, secrets, is_gated, call)
     }
 
     /// Runs what belongs to the driver and is no call of it, such as opening and dropping it.
     fn aside(&mut self, work: impl FnOnce(&mut Option<D::Driver>)) {
         let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
         let driver = &mut self.driver;
-        let inside = || panic::in_driver(|| work(driver));
-        heap::watch(secrets, || match self.instruments.gate.as_mut().filter(|_| is_gated) {
-            Some(gate) => gate.call(inside),
-            None => inside(),
-        })
+        watched(self.dut, self.instruments, secrets, is_gated, || work(driver));
     }
 }
 
@@ -278,17 +275,58 @@ const LOG_BYTES_MAX: usize = 1 << 30;
 
 /// Enters the driver: through the gate if wanted, with its heap watched, and with panics known to
 /// be its own.
-pub(super) fn enter<D: CryptoSessionDdi, T>(
-    driver: &mut Option<D>,
+#[inline]
+pub(super) fn enter<D: Dut, T>(
+    dut: &D,
+    driver: &mut Option<D::Driver>,
     instruments: &mut Instruments,
     secrets: &SecretSet,
     is_gated: bool,
-    call: impl FnOnce(&mut D) -> T,
+    call: impl FnOnce(&mut D::Driver) -> T,
 ) -> T {
     let driver = driver.as_mut().expect("calls are made while the driver is open");
-    let inside = || panic::in_driver(|| call(driver));
+    watched(dut, instruments, secrets, is_gated, || call(driver))
+}
+
+/// Runs what is the driver's, and is looked behind.
+#[inline]
+fn watched<D: Dut, T>(
+    dut: &D,
+    instruments: &mut Instruments,
+    secrets: &SecretSet,
+    is_gated: bool,
+    work: impl FnOnce() -> T,
+) -> T {
+    let inside = || panic::in_driver(work);
+    if D::HAS_ENTRIES {
+        return in_parts(dut, instruments, secrets, is_gated, inside);
+    }
     heap::watch(secrets, || match instruments.gate.as_mut().filter(|_| is_gated) {
         Some(gate) => gate.call(inside),
         None => inside(),
     })
+}
+
+/// Runs what enters the driver once or several times, and looks behind each time: the next one would cover
+/// what this one has left.
+fn in_parts<D: Dut, T>(
+    dut: &D,
+    instruments: &mut Instruments,
+    secrets: &SecretSet,
+    is_gated: bool,
+    work: impl FnOnce() -> T,
+) -> T {
+    let (mut work, mut answer) = (Some(work), None);
+    let mut around = |entry: &mut dyn FnMut()| {
+        heap::watch(secrets, || match instruments.gate.as_mut().filter(|_| is_gated) {
+            Some(gate) => gate.call(entry),
+            None => entry(),
+        });
+        if is_gated {
+            instruments.keep_leftovers(secrets);
+        }
+    };
+    let mut whole = || answer = work.take().map(|work| work());
+    dut.around_entries(&mut around, &mut whole);
+    answer.expect("a driver runs the work that it is given")
 }

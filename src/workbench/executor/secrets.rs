@@ -20,6 +20,7 @@ impl<D: Dut> Run<'_, D> {
             round_keys(key, &mut schedule);
             let tag = super::narrow(self.trace.secrets.len());
             self.trace.secrets.push(name);
+            self.executor.made_of.push((tag, secret));
             for round_key in &schedule {
                 let registered = self.executor.secrets.register_words(round_key, tag);
                 registered.expect(ROOM_FOR_ALL);
@@ -55,10 +56,17 @@ impl<D: Dut> Run<'_, D> {
         secret
     }
 
-    /// Registers the first block of the keystream that a buffer is encrypted with.
-    pub(super) fn register_keystream(&mut self, keystream: &[u8; 16], session: u16, epoch: u32) {
+    /// Registers the first block of the keystream that a buffer is encrypted with, under that key.
+    pub(super) fn register_keystream(
+        &mut self,
+        keystream: &[u8; 16],
+        (session, epoch): (u16, u32),
+        key: Option<u32>,
+    ) {
         if keysan::looks_like_nothing_else(keystream) {
-            self.register(keystream, SecretName { kind: SecretKind::Keystream, session, epoch });
+            let name = SecretName { kind: SecretKind::Keystream, session, epoch };
+            let secret = self.register(keystream, name);
+            self.executor.made_of.extend(key.map(|key| (secret, key)));
         }
     }
 
@@ -86,6 +94,21 @@ impl<D: Dut> Run<'_, D> {
         let secret = self.register(random, name);
         self.executor.planned = (self.trace.secrets.len() > known).then_some((*random, secret));
         Some(secret)
+    }
+
+    /// Registers the random number that a driver has drawn by itself and handed out.
+    pub(super) fn note_own_random(&mut self, random: &[u8; 16]) {
+        if !keysan::looks_like_nothing_else(random) {
+            return;
+        }
+        let Some(slot) = self.seen.session_slot else { return };
+        let session = self.executor.client.session_mut(&self.seen);
+        let epoch = session.map_or(0, |session| session.epoch);
+        let name = SecretName { kind: SecretKind::Random, session: slot, epoch };
+        let secret = self.register(random, name);
+        if let Some(session) = self.executor.client.session_mut(&self.seen) {
+            session.random_secret = Some(secret);
+        }
     }
 
     /// Registers a secret and answers which one it is.

@@ -7,6 +7,7 @@ use rekeylab_ddi::{Guid, Limits};
 
 use super::sheet::{ConventionName, Handles, Sheet};
 use crate::executor::PlainTestMechanism;
+use crate::observation::Layer;
 use crate::sequence::expand::{World, session_key};
 use crate::sequence::{
     Call, CryptoType, DecodeProfile, HandleForm, NullPointer, SequenceText, SessionRef, Slot,
@@ -14,6 +15,12 @@ use crate::sequence::{
 
 /// Everything but the calls: declarations, callbacks, a player with an AES of its own.
 const PLAYER: &str = include_str!("reproducer.cpp");
+
+/// What looks for secrets that stay behind, of a sequence that shows that.
+const LEFTOVERS: &str = include_str!("leftovers.cpp");
+
+/// What the description of a sequence says that shows a secret staying behind.
+const RESIDUE: &str = "key-residue";
 
 /// Why a sequence cannot be written in C++.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +45,8 @@ struct Slots<'a> {
 /// The C++ file of a sequence for the driver of this data sheet.
 ///
 /// It checks the answers that the text expects, that random numbers stay in their buffer, and that each buffer
-/// comes back as it was before it was encrypted under the key of its moment. Calls that the real runtime would
+/// comes back as it was before it was encrypted under the key of its moment; and if the description says
+/// `key-residue`, what is left of secrets in heap, statics, dead stack and registers. Calls that the real runtime would
 /// refuse stand in comments.
 ///
 /// # Errors
@@ -87,7 +95,15 @@ pub fn cpp(text: &SequenceText, sheet: &Sheet) -> Result<String, NotInCpp> {
     }
     let title = text.description().lines().next().unwrap_or("A sequence of rekeylab").to_owned();
     let is_windows = sheet.convention != ConventionName::Native;
+    let layer = |layer| if sheet.leave_out.has(layer) { "false" } else { "true" };
+    let leftovers = LEFTOVERS
+        .replace("@stack@", layer(Layer::Stack))
+        .replace("@registers@", layer(Layer::Registers));
+    let looks = text.description().contains(RESIDUE);
     let body = PLAYER
+        .replace("@leftovers@\n", if looks { &leftovers } else { "" })
+        .replace("@looks@", if looks { "1" } else { "0" })
+        .replace("@library@", if looks { "    library_code = open;\n" } else { "" })
         .replace("@title@", &title)
         .replace("@windows@", if is_windows { "1" } else { "0" })
         .replace("@end@", &text.entries.len().to_string());

@@ -17,11 +17,17 @@ mod driver;
 #[cfg(target_os = "linux")]
 mod isolated;
 mod key_exchange;
+mod printed;
 mod sheet;
 mod upload;
 
+use std::fs::File;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use keysan::SecretSet;
+use keysan::heap;
+use keysan::statics::Statics;
 use rekeylab_abi::{Library, LibraryError};
 use rekeylab_ddi::Limits;
 
@@ -35,6 +41,7 @@ pub use driver::TableDriver;
 #[cfg(target_os = "linux")]
 pub use isolated::{Isolated, StartError, serve};
 pub use key_exchange::KeyExchange;
+use printed::Printed;
 pub use sheet::{ConventionName, Handles, Sheet, SheetError, SheetLimits};
 
 /// A driver under test behind its device table.
@@ -42,6 +49,11 @@ pub use sheet::{ConventionName, Handles, Sheet, SheetError, SheetLimits};
 pub struct TableDut {
     sheet: Sheet,
     library: Library,
+    /// All that it can write to of its own.
+    statics: Option<&'static Statics>,
+    /// What it prints, where that is a file.
+    printed: Option<Arc<Printed>>,
+    out_of_reach: Layers,
 }
 
 impl TableDut {
@@ -54,7 +66,21 @@ impl TableDut {
     pub fn of(sheet: Sheet) -> Result<Self, LibraryError> {
         let library = Library::load(&sheet.library, sheet.convention.into())?;
         library.open_adapter()?.create_device()?;
-        Ok(Self { sheet, library })
+        // They are there as long as the library, which is never unloaded.
+        let statics = Statics::of_library(library.code()).ok().map(|it| &*Box::leak(Box::new(it)));
+        let mut out_of_reach = sheet.leave_out | NEVER_DECLARED.with(Layer::Log);
+        if heap::prove_it_looks_at_c(&mut SecretSet::new()).is_err() {
+            out_of_reach = out_of_reach | OF_MEMORY;
+        }
+        Ok(Self { sheet, library, statics, printed: None, out_of_reach })
+    }
+
+    /// The same driver, in a process whose standard error is this file.
+    #[must_use]
+    pub fn that_prints_to(mut self, printed: File) -> Self {
+        self.printed = Some(Arc::new(Printed::new(printed)));
+        self.out_of_reach = self.sheet.leave_out | self.out_of_reach.without(Layer::Log);
+        self
     }
 
     /// What is known of the driver.
@@ -64,8 +90,24 @@ impl TableDut {
     }
 }
 
+/// What no driver behind a table says of itself: where its secrets live, and what it would show of itself. Runs
+/// cannot be compared, because the random numbers are its own.
+const NEVER_DECLARED: Layers =
+    Layers::NONE.with(Layer::Homes).with(Layer::Debug).with(Layer::Differential);
+
+/// What is not looked into in a program whose heap is not ours: a sanitizer has it, which moves what is on the
+/// stack, too, or nobody has made `malloc` known.
+const OF_MEMORY: Layers =
+    Layers::NONE.with(Layer::FreedHeap).with(Layer::Heap).with(Layer::Stack).with(Layer::Registers);
+
 impl Dut for TableDut {
     type Driver = TableDriver;
+
+    const HAS_ENTRIES: bool = true;
+
+    fn around_entries(&self, around: &mut dyn FnMut(&mut dyn FnMut()), work: &mut dyn FnMut()) {
+        rekeylab_abi::around_entries(around, |callback| heap::pause(callback), work);
+    }
 
     fn name(&self) -> String {
         self.sheet.name.clone()
@@ -83,6 +125,16 @@ impl Dut for TableDut {
         TableDriver::open(&self.library, &self.sheet, seams)
     }
 
+    fn listen(&self, seams: &Seams) {
+        if let Some(printed) = &self.printed {
+            printed.each_new_line(|line| seams.log(format_args!("{line}")));
+        }
+    }
+
+    fn statics(&self) -> Option<&'static Statics> {
+        self.statics
+    }
+
     fn draws_by_itself(&self) -> bool {
         true
     }
@@ -91,8 +143,7 @@ impl Dut for TableDut {
         (&self.sheet.choices).into()
     }
 
-    /// Only what comes out through the table: its memory is its own.
     fn out_of_reach(&self) -> Layers {
-        Layers::ALL.except(Layers::NONE.with(Layer::Outputs))
+        self.out_of_reach
     }
 }

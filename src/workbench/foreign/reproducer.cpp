@@ -98,6 +98,13 @@ static std::uint8_t s_box(std::uint8_t a) {
     return out;
 }
 
+static void next_round_key(std::uint8_t *key, std::uint8_t *constant) {
+    for (int i = 0; i < 4; ++i) key[i] ^= s_box(key[12 + (i + 1) % 4]);
+    key[0] ^= *constant;
+    *constant = times_x(*constant);
+    for (int i = 4; i < 16; ++i) key[i] ^= key[i - 4];
+}
+
 static void encrypt(const std::uint8_t *key, std::uint8_t *block) {
     std::uint8_t round_key[16], constant = 1;
     std::memcpy(round_key, key, 16);
@@ -110,10 +117,7 @@ static void encrypt(const std::uint8_t *key, std::uint8_t *block) {
             if (round < 10)
                 for (int i = 0; i < 4; ++i) c[i] ^= all ^ times_x(c[i] ^ (i < 3 ? c[i + 1] : first));
         }
-        for (int i = 0; i < 4; ++i) round_key[i] ^= s_box(round_key[12 + (i + 1) % 4]);
-        round_key[0] ^= constant;
-        constant = times_x(constant);
-        for (int i = 4; i < 16; ++i) round_key[i] ^= round_key[i - 4];
+        next_round_key(round_key, &constant);
         for (int i = 0; i < 16; ++i) block[i] = next[i] ^ round_key[i];
     }
 }
@@ -122,12 +126,13 @@ static void big_endian(std::uint64_t number, std::uint8_t *out) {
     for (int i = 0; i < 8; ++i) out[i] = static_cast<std::uint8_t>(number >> (56 - 8 * i));
 }
 
+@leftovers@
 // ---- The player. ----
 
 enum Answer { any, served, refused };
 
-struct Session { std::size_t device; Handle handle; std::uint8_t key[16], random[16]; };
-struct Upload { int call; std::size_t device; Handle surface, source; Bytes due; std::uint8_t *memory; };
+struct Session { std::size_t device; Handle handle; std::uint8_t key[16], random[16]; bool is_keyed, is_pending; };
+struct Upload { int call; std::size_t device; Handle surface, source; Bytes due; std::uint8_t *memory, key[16]; };
 struct Device { Handle handle; void *functions[256]; };
 
 static std::vector<Device> devices;
@@ -147,23 +152,67 @@ static void say(int call, const char *text) {
     std::fflush(stdout);
 }
 
+#if @looks@
+static bool is_live(const std::uint8_t *secret) {
+    for (const Session &session : sessions) {
+        if (session.is_keyed && !std::memcmp(session.key, secret, 16)) return true;
+        if (session.is_pending && !std::memcmp(session.random, secret, 16)) return true;
+    }
+    for (const Upload &upload : uploads) if (!std::memcmp(upload.key, secret, 16)) return true;
+    return false;
+}
+
+static void learn_key(const std::uint8_t *key) {
+    std::uint8_t round_key[16], constant = 1;
+    std::memcpy(round_key, key, 16);
+    learn(key, key);
+    for (int round = 1; round <= 10; ++round) {
+        next_round_key(round_key, &constant);
+        learn(round_key, key);
+    }
+}
+
+static void look_around(int call) {
+    for (std::size_t i = 0; i < block_count && !found; ++i)
+        if (holds_secret(blocks[i].start, blocks[i].len, false)) found = "keeps bytes of a dead secret in a block";
+    if (!found) dl_iterate_phdr(look_at_statics, nullptr);
+    if (found) wrong(call, found);
+}
+#else
+static void learn(const std::uint8_t *, const std::uint8_t *) {}
+static void learn_key(const std::uint8_t *) {}
+static void look_around(int) {}
+#endif
+
 static void compare(int call, std::int32_t code, Answer expected) {
     std::printf(" -> 0x%08X\n", static_cast<unsigned>(code));
     if (expected == served && code != 0) wrong(call, "was refused, and had to be served");
     if (expected == refused && code == 0) wrong(call, "was served, and had to be refused");
+    look_around(call);
 }
 
 template <typename... Arguments>
 static std::int32_t enter(void *function, Arguments... arguments) {
     if (!function) { std::printf("the driver does not offer an entry that this needs\n"); std::exit(2); }
+#if @looks@
+    std::int32_t code = 0;
+    auto call = [&] {
+        CLEAR_REGISTERS();
+        code = reinterpret_cast<std::int32_t(APIENTRY *)(Arguments...)>(function)(arguments...);
+        READ_REGISTERS();
+    };
+    on_a_painted_stack(call);
+    return code;
+#else
     return reinterpret_cast<std::int32_t(APIENTRY *)(Arguments...)>(function)(arguments...);
+#endif
 }
 
 static void open_adapter(const char *path) {
     void *library = dlopen(path, RTLD_NOW);
     void *open = library ? dlsym(library, "OpenAdapter") : nullptr;
     if (!open) { std::printf("%s: %s\n", path, dlerror()); std::exit(2); }
-    for (void *&callback : adapter_callbacks) callback = reinterpret_cast<void *>(other);
+@library@    for (void *&callback : adapter_callbacks) callback = reinterpret_cast<void *>(other);
     for (void *&callback : device_callbacks) callback = reinterpret_cast<void *>(other);
     device_callbacks[6] = reinterpret_cast<void *>(render);
     device_callbacks[14] = reinterpret_cast<void *>(create_context);
@@ -191,7 +240,7 @@ static void open_adapter(const char *path) {
 [[maybe_unused]] static void call_create_session(int call, std::size_t on, Guid crypto, Guid profile, Answer expected) {
     CreateSessionArgs args{crypto, profile, nullptr};
     const std::int32_t code = enter(devices[on].functions[create_session], devices[on].handle, &args);
-    sessions.push_back({on, args.session, {}, {}});
+    sessions.push_back({on, args.session, {}, {}, false, false});
     compare(call, code, expected);
 }
 
@@ -199,8 +248,13 @@ static void open_adapter(const char *path) {
     Session &session = sessions[on];
     Device &device = devices[session.device];
     KeyExchangeArgs args{session.handle, claimed, wrapped.data()};
+    learn_key(key);
     const std::int32_t code = enter(device.functions[key_exchange], device.handle, &args);
-    if (code == 0) std::memcpy(session.key, key, 16);
+    if (code == 0) {
+        std::memcpy(session.key, key, 16);
+        session.is_keyed = true;
+        session.is_pending = false;
+    }
     compare(call, code, expected);
 }
 
@@ -214,7 +268,11 @@ static void open_adapter(const char *path) {
         if (buffer[i] != 0xE7) wrong(call, "wrote more than a random number of sixteen bytes");
     if (code == 0 && std::memcmp(session.random, buffer.data(), 16) == 0)
         wrong(call, "handed out zeros, or the random number of the last refresh again");
-    if (code == 0) std::memcpy(session.random, buffer.data(), 16);
+    if (code == 0) {
+        std::memcpy(session.random, buffer.data(), 16);
+        session.is_pending = true;
+        learn(session.random, session.random);
+    }
     compare(call, code, expected);
 }
 
@@ -222,8 +280,14 @@ static void open_adapter(const char *path) {
     Session &session = sessions[on];
     Device &device = devices[session.device];
     SessionArgs args{session.handle};
+    std::uint8_t updated[16];
+    for (int i = 0; i < 16; ++i) updated[i] = session.key[i] ^ session.random[i];
+    if (session.is_pending) learn_key(updated);
     const std::int32_t code = enter(device.functions[finish], device.handle, &args);
-    if (code == 0) for (int i = 0; i < 16; ++i) session.key[i] ^= session.random[i];
+    if (code == 0) {
+        std::memcpy(session.key, updated, 16);
+        session.is_pending = false;
+    }
     compare(call, code, expected);
 }
 
@@ -263,7 +327,10 @@ static void open_adapter(const char *path) {
     big_endian(count, counter.count);
     BltArgs args{session.handle, source, 0, surface, 0, len, nullptr, nullptr, &counter};
     const std::int32_t code = enter(device.functions[decryption_blt], device.handle, &args);
-    if (code == 0) uploads.push_back({call, session.device, surface, source, text, memory});
+    if (code == 0) {
+        uploads.push_back({call, session.device, surface, source, text, memory, {}});
+        std::memcpy(uploads.back().key, session.key, 16);
+    }
     std::memset(&counter, 0, sizeof counter);
     compare(call, code, expected);
 }
@@ -288,19 +355,24 @@ static void call_retire(int call, std::uint32_t at_most) {
         enter(device.functions[destroy_resource], device.handle, upload.source);
         std::free(upload.memory);
     }
+    look_around(call);
 }
 
 [[maybe_unused]] static void call_destroy_session(int call, std::size_t on, Answer expected) {
     Session &session = sessions[on];
     Device &device = devices[session.device];
     SessionArgs args{session.handle};
-    compare(call, enter(device.functions[destroy_session], device.handle, &args), expected);
+    const std::int32_t code = enter(device.functions[destroy_session], device.handle, &args);
+    if (code == 0) session.is_keyed = session.is_pending = false;
+    compare(call, code, expected);
 }
 
 static void call_destroy_device(int call, std::size_t on, Answer expected) {
     call_retire(call, ~0u);
     const std::int32_t code = enter(devices[on].functions[destroy_device], devices[on].handle);
     if (code == 0) devices[on].handle = nullptr;
+    for (Session &session : sessions)
+        if (code == 0 && session.device == on) session.is_keyed = session.is_pending = false;
     compare(call, code, expected);
 }
 

@@ -12,6 +12,7 @@ use super::choices::SheetChoices;
 use super::key_exchange::KeyExchange;
 
 use crate::executor::PlainTestMechanism;
+use crate::observation::{Layer, Layers};
 
 /// A data sheet.
 ///
@@ -20,6 +21,7 @@ use crate::executor::PlainTestMechanism;
 /// library = "build/libvendor_umd.so"      # from where the sheet is
 /// convention = "native"                   # or "windows": __attribute__((ms_abi))
 /// handles = "runtime-checks"              # or "checked": the driver refuses dead and foreign ones itself
+/// leave-out = ["stack", "registers"]      # layers that are not looked into: it does not promise that much
 /// profile = "choices.toml"                # in the place of [choices]: `rekeylab conform` writes it
 ///
 /// [environment]                           # for the process that drives it
@@ -56,6 +58,9 @@ pub struct Sheet {
     /// Which handles it may be given.
     #[serde(default)]
     pub handles: Handles,
+    /// Layers that are not looked into.
+    #[serde(default, deserialize_with = "layers")]
+    pub leave_out: Layers,
     /// Variables of the process that drives it.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -123,6 +128,15 @@ impl SheetLimits {
     pub(super) fn is_too_long_to_try(&self, len: u32) -> bool {
         self.buffer_bytes.is_none() && len > Self::BUFFER_BYTES_TRIED
     }
+}
+
+/// Layers by their names.
+fn layers<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Layers, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?.join(",");
+    Layers::from_names(&names).map_err(|name| {
+        let known = Layer::ALL.map(Layer::name).join(", ");
+        serde::de::Error::custom(format!("{name:?} is no layer; there are {known}"))
+    })
 }
 
 impl Default for SheetLimits {
@@ -255,6 +269,15 @@ mod tests {
         );
         assert_eq!((sheet.limits.sessions, sheet.limits.devices), (8, u32::MAX));
         assert_eq!(sheet.key_exchange.wrap(b"k"), b"V1\x0a\xffk");
+        let left_out = format!("leave-out = [\"stack\", \"log\"]\n{SHEET}");
+        let left_out = Sheet::parse("sheet.toml".as_ref(), &left_out).unwrap().leave_out;
+        assert_eq!(left_out.names(), ["log", "stack"]);
+        let unknown = format!("leave-out = [\"stak\"]\n{SHEET}");
+        let unknown = Sheet::parse("sheet.toml".as_ref(), &unknown).unwrap_err().to_string();
+        assert!(
+            unknown.contains("line 1") && unknown.contains("\"stak\" is no layer"),
+            "{unknown}"
+        );
     }
 
     #[test]

@@ -77,11 +77,16 @@ impl EngineOrder {
 ///
 /// When a line cannot be written. What cannot be stored in the working set is said, and the search goes on.
 pub fn search_engine(dut: AnyDut, order: &EngineOrder) -> io::Result<()> {
-    let target = Target::new(Layers::FAST.and(crate::Workbench::on(dut.clone()).layers()), dut);
+    // Next to what a driver in another process takes, all of it costs little.
+    dut.count_edges();
+    let (seen_of, edge_count) = (dut.clone(), dut.edge_count());
+    let target = Target::new(Layers::GATED.and(crate::Workbench::on(dut.clone()).layers()), dut);
     let options = SearchOptions::within(LIMITS.get());
     let mut engine = Engine {
         order,
         target,
+        dut: seen_of,
+        covered: Covered { buckets: vec![0; edge_count], counters: Vec::new() },
         search: Search::new(order.seed, options),
         rng: Xoshiro256PlusPlus::seed_from_u64(order.seed),
         inputs: Vec::new(),
@@ -109,6 +114,9 @@ pub fn search_engine(dut: AnyDut, order: &EngineOrder) -> io::Result<()> {
 struct Engine<'a> {
     order: &'a EngineOrder,
     target: Target,
+    /// The driver that the target runs.
+    dut: AnyDut,
+    covered: Covered,
     search: Search,
     rng: Xoshiro256PlusPlus,
     /// Inputs that reached something new when they were run.
@@ -176,7 +184,11 @@ impl Engine<'_> {
         encode_into(sequence, &mut self.bytes);
         self.target.run_or_abort(&self.bytes);
         let is_clean = self.target.workbench.verdict().is_clean();
-        let is_new = is_clean && self.search.learn_from(sequence, self.target.workbench.trace());
+        // The target may have run it again for more layers; that passes the same edges.
+        self.dut.copy_counters(&mut self.covered.counters);
+        let is_new = is_clean
+            && self.search.learn_from(sequence, self.target.workbench.trace())
+                | self.covered.take_in();
         if is_new {
             self.inputs.push(sequence.clone());
         }
@@ -201,13 +213,53 @@ impl Engine<'_> {
 
     fn say(&mut self, event: &str) -> io::Result<()> {
         self.said = Instant::now();
-        let (count, features) = (self.target.execution_count, self.search.feature_count());
+        let (count, edges) = (self.target.execution_count, self.covered.edge_count());
+        let features = self.search.feature_count() + self.covered.feature_count();
         let kept = self.inputs.len();
-        let line = format!("#{count}\t{event} cov: 0 ft: {features} corp: {kept}/0b\n");
+        let line = format!("#{count}\t{event} cov: {edges} ft: {features} corp: {kept}/0b\n");
         // One write, so that lines of several workers do not mix.
         io::stderr().write_all(line.as_bytes())?;
         self.target.report_progress();
         Ok(())
+    }
+}
+
+/// What was reached of the driver's code, where that is counted.
+struct Covered {
+    /// For each edge, which magnitudes of passing it were seen, a bit each, as libFuzzer has them.
+    buckets: Vec<u8>,
+    /// Of the last run.
+    counters: Vec<u8>,
+}
+
+impl Covered {
+    /// Takes the last run in; says whether it passed an edge that none had passed, or an edge as often as none.
+    fn take_in(&mut self) -> bool {
+        let mut is_new = false;
+        for (known, &count) in self.buckets.iter_mut().zip(&self.counters) {
+            let bucket = match count {
+                0 => continue,
+                1..=3 => 1 << (count - 1),
+                4..=7 => 1 << 3,
+                8..=15 => 1 << 4,
+                16..=31 => 1 << 5,
+                32..=127 => 1 << 6,
+                128.. => 1 << 7,
+            };
+            is_new |= *known & bucket == 0;
+            *known |= bucket;
+        }
+        is_new
+    }
+
+    /// How many edges were passed.
+    fn edge_count(&self) -> usize {
+        self.buckets.iter().filter(|&&buckets| buckets != 0).count()
+    }
+
+    /// How many pairs of an edge and a magnitude were seen.
+    fn feature_count(&self) -> usize {
+        self.buckets.iter().map(|buckets| buckets.count_ones() as usize).sum()
     }
 }
 

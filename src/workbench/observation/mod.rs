@@ -39,8 +39,8 @@ pub const MARGIN_LEN: usize = 32;
 
 /// Everything one execution saw, in order.
 ///
-/// It can be handed from one process to another. What both know is then left out, and nothing but outputs can
-/// have been looked into: memory of one process means nothing in another.
+/// It can be handed from one process to another. What both know is then left out, and what only a driver of ours
+/// declares: homes, and runs compared.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Trace {
     /// The bounds that the driver published.
@@ -80,7 +80,6 @@ pub struct Trace {
     #[serde(skip)]
     pub text_followings: Vec<TextFollowing>,
     /// Writes into freed blocks and into the gaps between blocks.
-    #[serde(skip)]
     pub stray_writes: Vec<StrayWrite>,
     /// The message of the panic that ended the execution, if one did.
     pub panic: Option<String>,

@@ -272,9 +272,10 @@ impl fmt::Display for TextPlace {
 }
 
 /// A byte that nobody had promised the driver was written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StrayWrite {
     /// The block, or the one in front of the gap.
+    #[serde(with = "handed::block")]
     pub block: Block,
     /// Where, in bytes from the start of the block.
     pub offset: u32,

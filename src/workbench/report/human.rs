@@ -1,6 +1,7 @@
 //! A violation, told as the history that led to it.
 
 use core::fmt::Write as _;
+use std::collections::BTreeMap;
 
 use anstyle::{AnsiColor, Style};
 
@@ -18,17 +19,46 @@ pub enum Colour {
     Off,
 }
 
-/// Every violation of a run, each as a story; empty when all held.
+/// Every violation of a run, the first ones of each invariant as a story and further ones as a line; empty when all
+/// held.
 #[must_use]
 pub fn story(subject: &Subject<'_>, colour: Colour) -> String {
     let mut text = String::new();
-    for (number, violation) in subject.verdict.told().into_iter().enumerate() {
-        if number > 0 {
+    let mut told: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut further = Vec::new();
+    for violation in subject.verdict.told() {
+        let count = told.entry(violation.invariant).or_default();
+        *count += 1;
+        if *count > STORIES_MAX {
+            further.push(violation);
+            continue;
+        }
+        if !text.is_empty() {
             text.push('\n');
         }
         tell(&mut text, subject, violation, colour).expect("a string takes any text");
     }
+    tell_further(&mut text, &further, subject.trace).expect("a string takes any text");
     text
+}
+
+/// How many violations of one invariant are told as stories. One bug often breaks it again and again in a long
+/// sequence, and nobody reads the same story thirty times.
+const STORIES_MAX: usize = 3;
+
+/// How many more have a line each.
+const LINES_MAX: usize = 8;
+
+fn tell_further(text: &mut String, further: &[&Violation], trace: &Trace) -> core::fmt::Result {
+    for violation in further.iter().take(LINES_MAX) {
+        let Violation { invariant, call, happened, .. } = violation;
+        writeln!(text, "  and {invariant} again, {}: {happened}", name_of(*call, trace))?;
+    }
+    let rest = further.len().saturating_sub(LINES_MAX);
+    if rest > 0 {
+        writeln!(text, "  and {rest} more, which are in the report as JSON")?;
+    }
+    Ok(())
 }
 
 fn tell(

@@ -19,7 +19,7 @@ pub struct JsonReport {
     pub source: Option<String>,
     /// Whether every invariant held.
     pub clean: bool,
-    /// What did not hold, by call.
+    /// What did not hold: what says most of a bug first, and then by call.
     pub violations: Vec<JsonViolation>,
     /// The sequence in its text form, with the answers that were given.
     pub sequence: String,
@@ -60,9 +60,7 @@ pub struct JsonViolation {
 /// The JSON form of a run.
 #[must_use]
 pub fn json_report(subject: &Subject<'_>, source: Option<&str>) -> JsonReport {
-    let mut violations: Vec<_> = subject.verdict.violations.iter().collect();
-    violations.sort_by_key(|violation| violation.call);
-    let violations = violations.into_iter().map(|violation| JsonViolation {
+    let violations = subject.verdict.told().into_iter().map(|violation| JsonViolation {
         invariant: violation.invariant,
         call: violation.call,
         call_word: subject.trace.calls.get(violation.call).map(|seen| seen.call.kind().word()),

@@ -11,6 +11,7 @@ use syn::{Attribute, Item, UseTree};
 
 /// Each module, and the modules it may use. The compiler holds the same between packages.
 const DIRECTION: &[(&str, &[&str])] = &[
+    ("build", &[]),
     ("sequence", &[]),
     ("generate", &["sequence"]),
     ("minimize", &["sequence"]),

@@ -38,6 +38,20 @@ const SHOWN: &[(&str, &str)] = &[
     ("cached-key-outlives-finish", "wrong-key-epoch"),
 ];
 
+/// The bugs that leave a secret behind, and where the story says that it was seen.
+const LEAVE: &[(&str, &str)] = &[
+    ("freed-session-keeps-key", "in a heap block that was being freed, at byte"),
+    ("finished-work-keeps-key", "in a heap block that was being freed, at byte"),
+    ("blob-copy-not-wiped", "in a heap block that was being freed, at byte"),
+    ("round-keys-in-freed-heap", "in a heap block that was being freed, at byte"),
+    ("old-key-kept", "were seen in the heap, at byte 0 of block"),
+    ("random-kept-after-finish", "of R[s0, epoch 0] were seen in the heap, at byte"),
+    ("key-on-stack", "were seen in the dead stack, "),
+    ("key-in-register", "were seen in register xmm"),
+    ("key-in-static", "were seen in the static vendor::"),
+    ("key-in-log", "were seen in line 1 of the call's log, as hex"),
+];
+
 /// The bugs that take the process along: a file that shows each, what is told, and what a program in C++ that
 /// is made of it ends with, if not with a signal.
 const ENDS: &[(&str, &str, &str, Option<i32>)] = &[
@@ -122,6 +136,8 @@ impl Built {
     fn in_cpp(&self, bug: &str, file: &Path) -> Result<(Option<i32>, Option<i32>), String> {
         let at = |extension: &str| self.directory.join(format!("{bug}.{extension}"));
         let (sheet, shortest, source, program) = (self.sheet(bug), at("seq"), at("cpp"), at("bin"));
+        // Of an earlier run, perhaps of another form of them.
+        [&shortest, &source].map(|path| drop(fs::remove_file(path)));
         let rekeylab = |words: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
             command.args(words).arg(&sheet);
@@ -194,6 +210,49 @@ fn the_driver_is_silent_as_it_is_and_its_bugs_are_told_and_shown_again_in_cpp() 
 }
 
 #[test]
+fn what_a_driver_leaves_of_a_secret_in_its_memory_or_its_log_is_told_with_the_place() {
+    let file = top().join("corpus/seeds/a-chain-of-eight-refreshes.seq");
+    let run = |bug: &str| {
+        let sheet = built().sheet(bug);
+        let logging = fs::read_to_string(&sheet).unwrap() + "VENDOR_UMD_LOG = \"1\"\n";
+        fs::write(&sheet, logging).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+        command.args(["run", "--allow-missing", "homes,debug,differential", "--driver"]);
+        let output = command.arg(&sheet).arg(&file).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    // With this much allowed, it is looked into everything else.
+    assert_eq!(run(""), (Some(0), String::new()));
+    for &(bug, place) in LEAVE {
+        let (code, told) = run(bug);
+        assert_eq!(code, Some(3), "{bug}");
+        assert!(told.contains(place), "{bug}: {told}");
+        // A program in C++ reads no log.
+        if bug != "key-in-log" {
+            assert_eq!(built().in_cpp(bug, &file), Ok((Some(3), Some(0))), "{bug}");
+        }
+    }
+    // The log has each of the nine keys that were updated; what is the same again is told in a line.
+    let (_, told) = run("key-in-log");
+    assert_eq!(told.matches("violation: key-leak").count(), 3, "{told}");
+    assert_eq!(told.matches("and key-leak again, call ").count(), 5, "{told}");
+}
+
+#[test]
+fn a_layer_that_a_data_sheet_leaves_out_is_not_looked_into_and_missing_by_name() {
+    let sheet = built().sheet("key-on-stack");
+    let text = fs::read_to_string(&sheet).unwrap();
+    fs::write(&sheet, format!("leave-out = [\"stack\"]\n{text}")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+    command.args(["run", "--allow-missing", "homes,debug,differential", "--driver"]);
+    let file = top().join("corpus/seeds/a-chain-of-eight-refreshes.seq");
+    let output = command.arg(&sheet).arg(&file).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{err}");
+    assert!(err.contains("stack"), "{err}");
+}
+
+#[test]
 fn a_driver_that_takes_its_process_along_is_told_like_any_other_and_shown_again_in_cpp() {
     let built = built();
     let told = |&(bug, seed, happened, code): &(&str, &str, &str, Option<i32>)| {
@@ -216,6 +275,14 @@ fn a_driver_that_takes_its_process_along_is_told_like_any_other_and_shown_again_
 /// What a search of some seconds finds of the driver with this bug, from one seed: how it ends, and the
 /// invariants that are broken.
 fn searched(bug: &str) -> (Option<i32>, Vec<String>) {
+    let (code, report, _) = search(&built().sheet(bug), &[]);
+    let findings = report["findings"].as_array().unwrap().iter();
+    let invariants = findings.map(|it| it["invariant"].as_str().unwrap().to_owned()).collect();
+    (code, invariants)
+}
+
+/// What a search of some seconds comes to: how it ends, its report, and what it says besides.
+fn search(sheet: &Path, options: &[&str]) -> (Option<i32>, Value, String) {
     let root = tempfile::tempdir().unwrap();
     let seeds = root.path().join("corpus/seeds");
     fs::create_dir_all(&seeds).unwrap();
@@ -227,14 +294,42 @@ fn searched(bug: &str) -> (Option<i32>, Vec<String>) {
     fs::copy(top().join("corpus/seeds").join(seed), seeds.join(seed)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
     command.args(["fuzz", "--time", "4s", "--jobs", "1", "--seed", "1", "--format", "json"]);
-    command.arg("--driver").arg(built().sheet(bug)).current_dir(root.path());
+    command.args(options).arg("--driver").arg(sheet).current_dir(root.path());
     let output = command.output().unwrap();
-    let err = String::from_utf8_lossy(&output.stderr);
-    let report: Value = serde_json::from_slice(&output.stdout).expect(&err);
-    assert!(report["executions"].as_u64() > Some(50), "{report}");
-    let findings = report["findings"].as_array().unwrap().iter();
-    let invariants = findings.map(|it| it["invariant"].as_str().unwrap().to_owned()).collect();
-    (output.status.code(), invariants)
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    if !report.is_null() {
+        assert!(report["executions"].as_u64() > Some(50), "{report}");
+    }
+    (output.status.code(), report, err)
+}
+
+#[test]
+fn counters_of_coverage_guide_a_search_and_can_be_required() {
+    let built = built();
+    let plain = built.sheet("");
+    let (code, report, err) = search(&plain, &["--require-coverage"]);
+    assert_eq!((code, report), (Some(2), Value::Null), "{err}");
+    assert!(err.contains("has no counters of coverage"), "{err}");
+    assert!(err.contains("-fsanitize-coverage=inline-8bit-counters,pc-table"), "{err}");
+    let has_clang = Command::new("clang++").arg("--version").output().is_ok();
+    if !has_clang {
+        assert!(std::env::var_os("CI").is_none(), "in CI there has to be clang++");
+        println!("skipped: there is no clang++");
+        return;
+    }
+    let out = format!("OUT={}", built.directory.display());
+    let mut command = Command::new("make");
+    command.args(["--silent", "-C"]).arg(example()).args([&out, "coverage"]);
+    assert!(command.status().unwrap().success());
+    let text = fs::read_to_string(&plain).unwrap();
+    fs::write(&plain, text.replace("/libvendor_umd.so", "/coverage/libvendor_umd.so")).unwrap();
+    let (code, report, err) = search(&plain, &["--require-coverage"]);
+    assert_eq!((code, report["findings"].as_array().map(Vec::len)), (Some(5), Some(0)), "{err}");
+    let counters = err.split("guided by ").nth(1).and_then(|rest| rest.split(' ').next());
+    let counters: u64 = counters.unwrap().parse().unwrap();
+    let reached = report["coverage"].as_u64().unwrap();
+    assert!(reached > 150 && reached < counters, "{reached} of {counters}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The gate itself: calls, inspects, copies.
 
 mod looking;
+mod overflow;
 mod proof;
 mod signals;
 mod stack;
@@ -12,7 +13,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use self::signals::SignalStack;
-use self::stack::PaintedStack;
+use self::stack::{PaintedStack, STACK_LEN};
 use self::trampoline::{
     Above, PART_FROM_SIXTEEN, PART_LOWER_HALF, PART_MASKS, VectorLevel, call_captured,
 };
@@ -52,19 +53,25 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Maps and paints a stack of 256 KiB with a guard below it.
+    /// Maps and paints a stack of 256 KiB with a guard below it; see [`open_with_stack`](Gate::open_with_stack).
+    pub fn open() -> Result<Gate, NotPorted> {
+        Gate::open_with_stack(STACK_LEN)
+    }
+
+    /// Maps and paints a stack of at least `len` bytes with a guard below it. A call that needs more ends the
+    /// process, which says so before.
     ///
     /// The stack of the first gate has the same address in every process, the second its own and
     /// so on. If the thread has no signal stack, it gets one until the gate is dropped.
     ///
     /// Panics when the system has no memory for the stack.
-    pub fn open() -> Result<Gate, NotPorted> {
-        Ok(Gate::open_for(vector_level()?))
+    pub fn open_with_stack(len: usize) -> Result<Gate, NotPorted> {
+        Ok(Gate::open_for(vector_level()?, len))
     }
 
     /// `level` is what the processor has, or less.
-    fn open_for(level: VectorLevel) -> Gate {
-        let stack = PaintedStack::map();
+    fn open_for(level: VectorLevel, stack_len: usize) -> Gate {
+        let stack = PaintedStack::map(stack_len);
         // SAFETY: mapped, writable, and nobody else refers to it.
         unsafe { (*stack.above()).level = level };
         let lowest_line = stack.first_line();
@@ -281,7 +288,7 @@ mod tests {
             if level as u64 > widest as u64 {
                 continue;
             }
-            let mut gate = Gate::open_for(level);
+            let mut gate = Gate::open_for(level, STACK_LEN);
             assert_eq!(gate.prove_it_looks(&mut SecretSet::new()), Ok(()), "{level:?}");
             let mut words = Vec::new();
             gate.call(|| ());

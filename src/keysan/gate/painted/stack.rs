@@ -10,22 +10,24 @@ use std::ptr;
 
 use crate::heap::ROW_END;
 
+use super::overflow::{self, Guard};
 use super::trampoline::{Above, VectorLevel};
 
 /// What an untouched word of the stack holds: shaped like an address that no program has, which
 /// the scanner passes over fastest, and not zero, because stack probes write zeros.
 pub(super) const PAINT: u64 = 0x0000_5AB5_5AB5_5AB5;
 
-/// The usable part of the stack. Debug builds of portable ciphers have been seen to use 27 KiB.
-const STACK_LEN: usize = 256 * 1024;
+/// The usable part of a stack that nobody chose otherwise, in bytes. Debug builds of portable ciphers have
+/// been seen to use 27 KiB.
+pub(super) const STACK_LEN: usize = 256 * 1024;
 
 /// Below the stack: touching it ends the process.
-const GUARD_LEN: usize = 4096;
+const GUARD_LEN: usize = PAGE_LEN;
+
+const PAGE_LEN: usize = 4096;
 
 /// Above the stack, for what the gate itself keeps there.
 const ABOVE_LEN: usize = 4096;
-
-const MAPPING_LEN: usize = GUARD_LEN + STACK_LEN + ABOVE_LEN;
 
 /// Where stacks are mapped: far from where Linux puts anything by itself, and behind the arenas. A
 /// program that makes the same calls finds the same words on the stack in every run.
@@ -43,19 +45,24 @@ const LINE: usize = 64;
 /// A painted stack with a guard below it.
 pub(super) struct PaintedStack {
     mapping: *mut c_void,
+    /// The usable part, in bytes: a multiple of pages.
+    len: usize,
 }
 
 impl PaintedStack {
-    /// Maps and paints a stack. Panics when the system has no memory for it.
-    pub(super) fn map() -> PaintedStack {
+    /// Maps and paints a stack with at least `len` usable bytes. Panics when the system has no memory for it.
+    pub(super) fn map(len: usize) -> PaintedStack {
+        let len = len.next_multiple_of(PAGE_LEN);
+        let mapping_len = GUARD_LEN + len + ABOVE_LEN;
         let mapping = (0..PLACES)
-            .find_map(|place| map_at(FIRST_PLACE + place * PLACE_DISTANCE))
-            .or_else(|| map(ptr::null_mut(), 0))
-            .expect("a system that runs programs has 264 KiB of memory for a stack");
+            .find_map(|place| map_at(FIRST_PLACE + place * PLACE_DISTANCE, mapping_len))
+            .or_else(|| map(ptr::null_mut(), mapping_len, 0))
+            .unwrap_or_else(|| panic!("no memory for a stack of {len} bytes"));
         // SAFETY: the guard is the lowest page of the mapping, and nothing refers to it yet.
         let is_guarded = unsafe { libc::mprotect(mapping, GUARD_LEN, libc::PROT_NONE) } == 0;
         assert!(is_guarded, "a page of one's own mapping can be protected");
-        let stack = PaintedStack { mapping };
+        let stack = PaintedStack { mapping, len };
+        overflow::watch_for(stack.guard());
         stack.repaint(stack.bottom());
         stack
     }
@@ -63,7 +70,7 @@ impl PaintedStack {
     /// What lies above the entry. The entry is its address.
     pub(super) fn above(&self) -> *mut Above {
         // Sixteen bytes below a line, so that the canary ends the uppermost line of the stack.
-        self.mapping.cast::<u8>().wrapping_add(GUARD_LEN + STACK_LEN + LINE - 16).cast()
+        self.mapping.cast::<u8>().wrapping_add(GUARD_LEN + self.len + LINE - 16).cast()
     }
 
     /// The stack pointer at the moment of a call.
@@ -79,6 +86,11 @@ impl PaintedStack {
     /// The uppermost line: the only one that every call dirties, with its return address.
     pub(super) fn first_line(&self) -> *const u8 {
         self.end().wrapping_sub(LINE)
+    }
+
+    /// The page that ends the process, and how long the stack above it is.
+    fn guard(&self) -> Guard {
+        Guard { start: self.mapping.addr(), len: GUARD_LEN, stack_len: self.len }
     }
 
     fn bottom(&self) -> *const u8 {
@@ -295,31 +307,33 @@ impl PaintedStack {
 
 impl Drop for PaintedStack {
     fn drop(&mut self) {
+        overflow::forget(&self.guard());
         // SAFETY: the mapping is ours, whole, and no call is running on it.
-        let is_unmapped = unsafe { libc::munmap(self.mapping, MAPPING_LEN) } == 0;
+        let is_unmapped =
+            unsafe { libc::munmap(self.mapping, GUARD_LEN + self.len + ABOVE_LEN) } == 0;
         debug_assert!(is_unmapped, "the mapping was made by this stack");
     }
 }
 
 /// Maps a stack at this very address, or answers `None` if something is there already.
-fn map_at(address: usize) -> Option<*mut c_void> {
+fn map_at(address: usize, len: usize) -> Option<*mut c_void> {
     let wanted = ptr::without_provenance_mut(address);
-    let mapping = map(wanted, libc::MAP_FIXED_NOREPLACE)?;
+    let mapping = map(wanted, len, libc::MAP_FIXED_NOREPLACE)?;
     if mapping == wanted {
         return Some(mapping);
     }
     // Kernels before 4.17 take the address for a wish.
     // SAFETY: mapped just now, and nothing refers to it.
-    unsafe { libc::munmap(mapping, MAPPING_LEN) };
+    unsafe { libc::munmap(mapping, len) };
     None
 }
 
-fn map(wanted: *mut c_void, further_flags: libc::c_int) -> Option<*mut c_void> {
+fn map(wanted: *mut c_void, len: usize, further_flags: libc::c_int) -> Option<*mut c_void> {
     // SAFETY: a new private mapping that, at a wanted address or not, replaces nothing.
     let mapping = unsafe {
         libc::mmap(
             wanted,
-            MAPPING_LEN,
+            len,
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | further_flags,
             -1,

@@ -54,6 +54,27 @@ pub(in super::super) fn holds(address: *const u8) -> bool {
     pages::IS_PORTED && (offset as u64) < LEN.load(Ordering::Relaxed)
 }
 
+/// How long the block is, of whichever thread's arena, that begins at this address and is allocated.
+pub(in super::super) fn len_of(block: *const u8) -> Option<usize> {
+    let row = ROW.load(Ordering::Relaxed);
+    let offset = block.addr().wrapping_sub(row.addr());
+    if !holds(block) || offset % SLOT_LEN >= MEMORY_LEN {
+        return None;
+    }
+    // SAFETY: the slot lies in the row.
+    let memory = unsafe { row.add(offset - offset % SLOT_LEN) };
+    // SAFETY: the slot of an allocated block is open, with both parts of its table. The index and the entry of
+    // the block were written before anybody had its address, and neither changes while it is allocated.
+    unsafe {
+        let entries = memory.add(MEMORY_LEN);
+        let indices = entries.add(ENTRIES_LEN).cast::<u32>();
+        let index = indices.add(offset % SLOT_LEN / STRIDE).read() as usize;
+        let is_one = index < ENTRIES_LEN / size_of::<Entry>();
+        let entry = is_one.then(|| &*entries.cast::<Entry>().add(index))?;
+        (entry.start as usize == offset % SLOT_LEN).then_some(entry.len as usize)
+    }
+}
+
 /// Notes that a thread other than its owner freed a block.
 ///
 /// Should the owner have too many to collect already, the block counts as allocated for ever.

@@ -39,7 +39,8 @@ pub(super) use told::{ToldFinding, stories, told_finding};
 /// are tried again first. The last line says what was looked into, how
 /// much, and what was not. A lane that reaches fewer edges of the driver than its floor fails.
 ///
-/// With --driver nothing is built, and this program is the engine, guided by what the driver answers.
+/// With --driver nothing is built, and this program is the engine. It is guided by what the driver answers, and
+/// by coverage of its code if that was compiled with Clang's counters.
 #[derive(Debug, Args)]
 #[group(skip)]
 #[command(after_help = "\
@@ -70,6 +71,9 @@ pub(super) struct Options {
     fault: Option<String>,
     #[command(flatten)]
     driver: DriverOption,
+    /// Refuses a driver whose library has no counters of coverage
+    #[arg(long, requires = "driver")]
+    require_coverage: bool,
     /// Seed of the first worker, which then begins the same every time; what follows also depends on the clock
     #[arg(long, value_name = "N")]
     seed: Option<u32>,
@@ -124,6 +128,9 @@ pub(super) fn campaign(
     // First what fails fast, so that nobody waits for a build to hear of it.
     let subject = Subject::of(options, &root, stop)?;
     let fault = subject.fault.map(|fault| fault.name());
+    if let Some(guide) = &subject.guide {
+        console.note(guide);
+    }
     let directories = Directories::prepare(&root, &subject.working_set, fault)?;
     let findings = subject.findings.clone();
     // A disk without room is no reason not to search with what there is.

@@ -34,6 +34,8 @@ pub(super) struct Subject {
     /// Runs this program on it.
     pub(super) own_process: Option<OwnProcess>,
     sheet: Option<PathBuf>,
+    /// What guides the search, where that is not known from what was built.
+    pub(super) guide: Option<String>,
 }
 
 impl Subject {
@@ -49,7 +51,8 @@ impl Subject {
         let sheet = options.driver.sheet().map(Path::to_owned);
         let own_process = OwnProcess::of_this_program(fault_name, Some(Arc::clone(stop))).ok();
         let own_process = own_process.map(|one| one.driving(sheet.clone()));
-        if sheet.is_some() {
+        if let Some(sheet) = &sheet {
+            let guide = guide(&dut, options.require_coverage, sheet)?;
             let name = dut.name();
             let folder = folder_of(&name);
             let at_home = root.join("fuzz/drivers").join(&folder);
@@ -64,7 +67,8 @@ impl Subject {
                 working_set,
                 findings,
                 own_process,
-                sheet,
+                sheet: Some(sheet.clone()),
+                guide: Some(guide),
             });
         }
         let names = options.target.as_deref().map_or_else(|| MAIN_JOB.to_vec(), |name| vec![name]);
@@ -74,7 +78,17 @@ impl Subject {
         let working_set = first.working_set.to_owned();
         let findings = noted::folder(options.findings.as_deref());
         let name = noted::driver_name(fault_name);
-        Ok(Self { fault, dut, name, targets, working_set, findings, own_process, sheet })
+        Ok(Self {
+            fault,
+            dut,
+            name,
+            targets,
+            working_set,
+            findings,
+            own_process,
+            sheet,
+            guide: None,
+        })
     }
 
     /// The lanes, with their engines built.
@@ -130,6 +144,23 @@ impl Subject {
     /// Whether its working set can be trimmed: engines that are built can do that.
     pub(super) fn is_built(&self) -> bool {
         self.sheet.is_none()
+    }
+}
+
+/// What guides the search of a driver: counters beside the edges of its code, if it has any.
+fn guide(dut: &AnyDut, is_required: bool, sheet: &Path) -> Result<String, Failure> {
+    match dut.edge_count() {
+        0 if is_required => {
+            let refused = format!("the library of {} has no counters of coverage", sheet.display());
+            Err(Failure::usage(refused).way_out(
+                "compile it with clang and -fsanitize-coverage=inline-8bit-counters,pc-table",
+            ))
+        }
+        0 => {
+            Ok("no counters of coverage in the library: what it answers guides the search"
+                .to_owned())
+        }
+        count => Ok(format!("guided by {count} counters of coverage in the library")),
     }
 }
 

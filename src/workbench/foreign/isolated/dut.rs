@@ -6,7 +6,7 @@ use keysan::audit::{AuditError, Audited};
 use rekeylab_ddi::Limits;
 
 use crate::executor::{Erased, Executor, Remnant, TaintedBlock};
-use crate::observation::{Layer, Layers, StateHash, Trace};
+use crate::observation::{Layers, StateHash, Trace};
 use crate::report::shell_word;
 use crate::sequence::{BoundsChoice, CallSequence};
 use crate::watchdog::Hang;
@@ -27,6 +27,20 @@ impl Erased for Isolated {
         true
     }
 
+    fn edge_count(&self) -> usize {
+        self.edge_count
+    }
+
+    fn count_edges(&self) {
+        *self.counters() = Some(Vec::new());
+    }
+
+    fn copy_counters(&self, into: &mut Vec<u8>) {
+        if let Some(counters) = &*self.counters() {
+            into.extend_from_slice(counters);
+        }
+    }
+
     fn limits(&self) -> Limits {
         self.sheet.limits.into()
     }
@@ -40,7 +54,7 @@ impl Erased for Isolated {
     }
 
     fn missing_layers(&self) -> Layers {
-        Layers::ALL.without(Layer::Outputs)
+        self.missing
     }
 
     fn execute(

@@ -22,8 +22,10 @@ pub(super) struct Request<'a> {
     pub(super) calls_max: usize,
     /// What is looked into.
     pub(super) layers: Layers,
-    /// Where the run ends, because another ended there. It is then the last of its worker.
+    /// Where the run ends, because another ended there.
     pub(super) ends_at: Option<Stage>,
+    /// Whether what the library counts is wanted.
+    pub(super) counts_edges: bool,
 }
 
 /// A [`Request`] on its way.
@@ -32,6 +34,7 @@ struct Sent {
     calls_max: usize,
     layers: Layers,
     ends_at: Option<Stage>,
+    counts_edges: bool,
     /// The wire form of the calls.
     calls: Vec<u8>,
 }
@@ -43,13 +46,14 @@ pub(super) struct Received {
     pub(super) calls_max: usize,
     pub(super) layers: Layers,
     pub(super) ends_at: Option<Stage>,
+    pub(super) counts_edges: bool,
 }
 
 impl Request<'_> {
     pub(super) fn send(&self, mut to: impl Write) -> io::Result<()> {
-        let Self { calls, calls_max, layers, ends_at } = *self;
+        let Self { calls, calls_max, layers, ends_at, counts_edges } = *self;
         let calls = calls.iter().flat_map(wire::encode_call).collect();
-        let sent = Sent { calls_max, layers, ends_at, calls };
+        let sent = Sent { calls_max, layers, ends_at, counts_edges, calls };
         let mut bytes = vec![0; 4];
         postcard::to_io(&sent, &mut bytes).map_err(io::Error::other)?;
         let len = u32::try_from(bytes.len() - 4).map_err(io::Error::other)?;
@@ -70,22 +74,25 @@ impl Received {
         let mut bytes = vec![0; u32::from_le_bytes(len) as usize];
         from.read_exact(&mut bytes)?;
         let sent: Sent = postcard::from_bytes(&bytes).map_err(io::Error::other)?;
-        let Sent { calls_max, layers, ends_at, calls } = sent;
+        let Sent { calls_max, layers, ends_at, counts_edges, calls } = sent;
         let mut sequence = CallSequence::default();
         wire::decode_up_to(usize::MAX, &calls, &mut sequence);
-        Ok(Some(Self { sequence, calls_max, layers, ends_at }))
+        Ok(Some(Self { sequence, calls_max, layers, ends_at, counts_edges }))
     }
 }
 
 /// What the process of a driver signals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Signal {
-    /// It is ready for requests.
-    Ready,
+    /// It is ready for requests, and has said in so many bytes of shared memory what it cannot look into, and how
+    /// many counters the library has.
+    Ready(u32),
     /// The driver cannot be driven: so many bytes of shared memory say why.
     CannotStart(u32),
     /// The run has ended: so many bytes of shared memory are its trace.
     Done(u32),
+    /// The same, and it was the last one of its worker.
+    DoneForGood(u32),
     /// The run does not go on: the time limit is over.
     Hung,
     /// The worker was ended by this signal of the system, and there is another.
@@ -99,12 +106,13 @@ impl Signal {
 
     pub(super) fn send(self, mut to: impl Write) -> io::Result<()> {
         let (kind, value) = match self {
-            Self::Ready => (0, 0),
+            Self::Ready(len) => (0, len.cast_signed()),
             Self::CannotStart(len) => (1, len.cast_signed()),
             Self::Done(len) => (2, len.cast_signed()),
             Self::Hung => (3, 0),
             Self::Killed(signal) => (4, signal),
             Self::Exited(code) => (5, code),
+            Self::DoneForGood(len) => (6, len.cast_signed()),
         };
         let mut bytes = [0; Self::LEN];
         bytes[..4].copy_from_slice(&MAGIC.to_le_bytes());
@@ -136,12 +144,13 @@ impl Signal {
         };
         let value = number(8);
         let signal = match number(4) {
-            0 => Self::Ready,
+            0 => Self::Ready(value.cast_unsigned()),
             1 => Self::CannotStart(value.cast_unsigned()),
             2 => Self::Done(value.cast_unsigned()),
             3 => Self::Hung,
             4 => Self::Killed(value),
             5 => Self::Exited(value),
+            6 => Self::DoneForGood(value.cast_unsigned()),
             _ => return Err(io::Error::other("the driver wrote to its own process")),
         };
         if number(0) != MAGIC {
@@ -195,6 +204,23 @@ impl Shared {
         let bytes = postcard::to_stdvec(answer).map_err(io::Error::other)?;
         self.0.write_all_at(&bytes, ANSWER)?;
         u32::try_from(bytes.len()).map_err(io::Error::other)
+    }
+
+    /// Writes counters behind an answer of so many bytes.
+    pub(super) fn write_counters(&self, answer_len: u32, counters: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(counters, ANSWER + u64::from(answer_len))
+    }
+
+    /// Reads so many counters from behind an answer.
+    pub(super) fn counters(
+        &self,
+        answer_len: u32,
+        count: usize,
+        into: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        into.clear();
+        into.resize(count, 0);
+        self.0.read_exact_at(into, ANSWER + u64::from(answer_len))
     }
 
     pub(super) fn answer<'a, T: Deserialize<'a>>(

@@ -35,6 +35,12 @@ pub use server::serve;
 pub struct Isolated {
     sheet: Sheet,
     program: PathBuf,
+    /// The layers that its process cannot look into.
+    missing: Layers,
+    /// How many counters the library has beside the edges of its code.
+    edge_count: usize,
+    /// What they counted in the last run, if anybody wants to know.
+    counters: Mutex<Option<Vec<u8>>>,
     /// Processes that wait for work: one for each thread that ever had some at the same time.
     idle: Mutex<Vec<Process>>,
 }
@@ -48,7 +54,15 @@ impl Isolated {
     /// When the process cannot be started, or the driver cannot be driven.
     pub fn start(program: PathBuf, sheet: Sheet) -> Result<AnyDut, StartError> {
         let first = Process::start(&program, &sheet)?;
-        Ok(AnyDut::erased(Arc::new(Self { sheet, program, idle: Mutex::new(vec![first]) })))
+        let (missing, edge_count) = (first.missing(), first.edge_count());
+        Ok(AnyDut::erased(Arc::new(Self {
+            sheet,
+            program,
+            missing,
+            edge_count,
+            counters: Mutex::new(None),
+            idle: Mutex::new(vec![first]),
+        })))
     }
 
     /// Runs a sequence, up to a stage that is not entered or to its end.
@@ -123,10 +137,14 @@ impl Isolated {
     /// When the process does not speak as it should: its driver has written into its memory.
     fn ask_this(&self, mut process: Process, request: &Request<'_>, trace: &mut Trace) -> Asked {
         let asked = process
-            .ask(request, trace)
+            .ask(request, trace, self.counters().as_mut())
             .unwrap_or_else(|error| panic!("the process of {}: {error}", self.sheet.name));
         self.idle().extend(Some(process).filter(Process::can_go_on));
         asked
+    }
+
+    fn counters(&self) -> std::sync::MutexGuard<'_, Option<Vec<u8>>> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Process>> {
@@ -136,5 +154,11 @@ impl Isolated {
 
 /// What is asked for a run of a whole sequence.
 fn whole(sequence: &CallSequence, calls_max: usize, layers: Layers) -> Request<'_> {
-    Request { calls: &sequence.calls, calls_max, layers, ends_at: None::<Stage> }
+    Request {
+        calls: &sequence.calls,
+        calls_max,
+        layers,
+        ends_at: None::<Stage>,
+        counts_edges: false,
+    }
 }

@@ -12,7 +12,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
-use crate::observation::{Death, End, Stage, Trace};
+use crate::observation::{Death, End, Layers, Stage, Trace};
 use crate::watchdog::{TIME_LIMIT, time_limit};
 
 use super::super::Sheet;
@@ -23,6 +23,10 @@ pub(super) struct Process {
     child: Child,
     socket: UnixStream,
     shared: Shared,
+    /// The layers that it cannot look into.
+    missing: Layers,
+    /// How many counters its library has.
+    edge_count: usize,
     /// What the driver prints.
     printed: File,
     /// How many sequences its worker has run.
@@ -95,13 +99,19 @@ impl Process {
             child,
             socket,
             shared: Shared(shared),
+            missing: Layers::NONE,
+            edge_count: 0,
             printed,
             run_count: 0,
             processor: None,
             is_gone: false,
         };
         match Signal::read(&process.socket)? {
-            Some(Signal::Ready) => Ok(process),
+            Some(Signal::Ready(len)) => {
+                let (missing, edge_count) = process.shared.answer(len, &mut Vec::new())?;
+                (process.missing, process.edge_count) = (missing, edge_count);
+                Ok(process)
+            }
             Some(Signal::CannotStart(len)) => {
                 let mut bytes = Vec::new();
                 let (reason, way_out): (&str, &str) = process.shared.answer(len, &mut bytes)?;
@@ -114,6 +124,16 @@ impl Process {
         }
     }
 
+    /// The layers that it cannot look into.
+    pub(super) fn missing(&self) -> Layers {
+        self.missing
+    }
+
+    /// How many counters its library has.
+    pub(super) fn edge_count(&self) -> usize {
+        self.edge_count
+    }
+
     /// Whether it can be asked again.
     pub(super) fn can_go_on(&self) -> bool {
         !self.is_gone && self.run_count < RUNS_MAX
@@ -124,12 +144,18 @@ impl Process {
         self.run_count
     }
 
-    /// Has a sequence run.
+    /// Has a sequence run, and takes what the library has counted meanwhile, if that is wanted.
     ///
     /// # Errors
     ///
     /// When the process does not speak as it should.
-    pub(super) fn ask(&mut self, request: &Request<'_>, trace: &mut Trace) -> io::Result<Asked> {
+    pub(super) fn ask(
+        &mut self,
+        request: &Request<'_>,
+        trace: &mut Trace,
+        counters: Option<&mut Vec<u8>>,
+    ) -> io::Result<Asked> {
+        let request = &Request { counts_edges: counters.is_some(), ..*request };
         self.come_near();
         if self.run_count.is_multiple_of(RUNS_PRINTED) {
             self.forget_what_was_printed()?;
@@ -145,13 +171,16 @@ impl Process {
         match Signal::read(&self.socket)? {
             Some(Signal::Done(len)) => {
                 self.shared.trace(len, trace)?;
-                if request.ends_at.is_some() {
-                    // It was the last one of its worker, whose end is no news.
-                    self.is_gone = Signal::read(&self.socket)?.is_none();
-                    (self.run_count, self.processor) = (0, None);
-                } else {
-                    self.run_count += 1;
-                }
+                self.take_counters(len, counters)?;
+                self.run_count += 1;
+                Ok(Asked::Answered)
+            }
+            Some(Signal::DoneForGood(len)) => {
+                self.shared.trace(len, trace)?;
+                self.take_counters(len, counters)?;
+                // The end of its worker is no news.
+                self.is_gone = Signal::read(&self.socket)?.is_none();
+                (self.run_count, self.processor) = (0, None);
                 Ok(Asked::Answered)
             }
             Some(Signal::Hung) => {
@@ -162,7 +191,7 @@ impl Process {
             }
             Some(Signal::Killed(signal)) => self.died(End::Signal(signal)),
             Some(Signal::Exited(code)) => self.died(End::Exit(code)),
-            Some(Signal::Ready | Signal::CannotStart(_)) => {
+            Some(Signal::Ready(_) | Signal::CannotStart(_)) => {
                 Err(io::Error::other("it began again without a reason"))
             }
             None => {
@@ -171,6 +200,12 @@ impl Process {
                 self.died(end)
             }
         }
+    }
+
+    /// The counters stand behind the trace.
+    fn take_counters(&self, trace_len: u32, counters: Option<&mut Vec<u8>>) -> io::Result<()> {
+        let Some(counters) = counters else { return Ok(()) };
+        self.shared.counters(trace_len, self.edge_count, counters)
     }
 
     /// Has the worker run on the processor of this thread. One of the two always waits for the other, and to

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rekeylab_abi::{Ended, in_a_copy};
+use rekeylab_abi::{Ended, clear_counters, copy_counters, counter_count, in_a_copy};
 use rustix::process::{Resource, Rlimit};
 
 use crate::executor::{AnyDut, Executor};
-use crate::observation::Trace;
+use crate::observation::{Layers, Trace};
 use crate::watchdog::{Hang, on_hang, on_stage, set_time_limit};
 
 use super::super::{Sheet, TableDut};
@@ -32,7 +32,9 @@ pub fn serve(sheet: &Path, limit: Duration) -> io::Result<()> {
     // A core file would have keys in it, and takes longer than all else.
     let no_core = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, no_core)?;
-    let dut = match opened(sheet) {
+    // Of its own, so that it can be read from.
+    let printed = File::from(rustix::io::dup(rustix::stdio::stderr())?);
+    let dut = match opened(sheet, printed) {
         Ok(dut) => dut,
         Err(reason) => {
             let len = shared.write_answer(&reason)?;
@@ -41,7 +43,10 @@ pub fn serve(sheet: &Path, limit: Duration) -> io::Result<()> {
     };
     // Proves what it looks with once, and not in every worker.
     let mut executor = Executor::new();
-    Signal::Ready.send(&*socket)?;
+    executor.deepen_the_stack(STACK_LEN);
+    let missing = dut.missing_layers() | Layers::ALL.except(executor.layers());
+    let len = shared.write_answer(&(missing, counter_count()))?;
+    Signal::Ready(len).send(&*socket)?;
     loop {
         let ended = in_a_copy(|| work(&dut, &mut executor, &socket, &shared, limit));
         let signal = match ended {
@@ -57,11 +62,15 @@ pub fn serve(sheet: &Path, limit: Duration) -> io::Result<()> {
     }
 }
 
+/// How much stack a call of a driver has: as much as the main thread of most programs.
+const STACK_LEN: usize = 8 << 20;
+
 /// The driver, or what is wrong with it and what to try.
-fn opened(sheet: &Path) -> Result<AnyDut, (String, String)> {
+fn opened(sheet: &Path, printed: File) -> Result<AnyDut, (String, String)> {
     let sheet = Sheet::read(sheet).map_err(|error| (error.to_string(), String::new()))?;
     let dut = TableDut::of(sheet);
-    dut.map(Into::into).map_err(|error| (error.to_string(), error.way_out().to_owned()))
+    dut.map(|dut| dut.that_prints_to(printed).into())
+        .map_err(|error| (error.to_string(), error.way_out().to_owned()))
 }
 
 /// Runs what is asked for, until nothing is.
@@ -80,11 +89,13 @@ fn work(
     on_stage(Arc::new(move |reached| stage.note_stage(reached)));
     executor.watch_for_hangs();
     executor.leave_drivers_where_they_hang();
-    let mut trace = Trace::default();
-    while let Some(Received { sequence, calls_max, layers, ends_at }) = Received::read(&**socket)? {
+    let (mut trace, mut counters) = (Trace::default(), Vec::new());
+    while let Some(request) = Received::read(&**socket)? {
+        let Received { sequence, calls_max, layers, ends_at, counts_edges } = request;
         executor.run_up_to(calls_max);
-        // A driver that was left in the middle of its calls is in nobody's way when this worker is gone.
-        let is_last = ends_at.is_some();
+        if counts_edges {
+            clear_counters();
+        }
         match ends_at {
             None => dut.execute(executor, &sequence, layers, &mut trace),
             Some(stage) => {
@@ -92,10 +103,18 @@ fn work(
                 dut.execute_to_hang(executor, &hang, &mut trace);
             }
         }
-        Signal::Done(shared.write_answer(&trace)?).send(&**socket)?;
-        if is_last {
-            break;
+        let len = shared.write_answer(&trace)?;
+        if counts_edges {
+            counters.clear();
+            copy_counters(&mut counters);
+            shared.write_counters(len, &counters)?;
         }
+        // A driver that was left in the middle of its calls is in nobody's way when this worker is gone. One that
+        // holds memory over begins anew, so that all of it can be looked into again.
+        if ends_at.is_some() || Executor::is_memory_held_over() {
+            return Signal::DoneForGood(len).send(&**socket);
+        }
+        Signal::Done(len).send(&**socket)?;
     }
     Ok(())
 }
