@@ -110,8 +110,10 @@ fn work(
             shared.write_counters(len, &counters)?;
         }
         // A driver that was left in the middle of its calls is in nobody's way when this worker is gone. One that
-        // holds memory over begins anew, so that all of it can be looked into again.
-        if ends_at.is_some() || Executor::is_memory_held_over() {
+        // holds memory over begins anew, so that all of it can be looked into again; and so does one that has left
+        // a secret somewhere, which the next sequence may bring again.
+        let leaves_something = !trace.sightings.is_empty() || Executor::is_memory_held_over();
+        if ends_at.is_some() || leaves_something {
             return Signal::DoneForGood(len).send(&**socket);
         }
         Signal::Done(len).send(&**socket)?;
