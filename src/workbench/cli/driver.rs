@@ -57,7 +57,7 @@ impl DriverOption {
 
 /// The driver in a process of its own.
 #[cfg(target_os = "linux")]
-fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
+pub(super) fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
     let library = sheet.library.display().to_string();
     let program = env::current_exe().map_err(|error| {
         Failure::workbench(format!("cannot find this program to run {library}: {error}"))
@@ -77,7 +77,7 @@ fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
 
 /// Elsewhere than on Linux there is no other way.
 #[cfg(not(target_os = "linux"))]
-fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
+pub(super) fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
     here(sheet)
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::campaign::{Finding, OwnProcess, workspace_root};
 use crate::executor::AnyDut;
+use crate::foreign::Sheet;
 use crate::report::Fingerprint;
 use crate::store::retry::{Retried, Retry};
 use crate::store::{Body, Build, Origin, Sighted, State, Store, StoreError, machine_name};
@@ -39,6 +40,29 @@ pub(super) fn origin(machine: Option<&str>, lane: String) -> Origin {
         machine: machine.map_or_else(machine_name, str::to_owned),
         lane,
     }
+}
+
+/// The same of a driver in a shared library, whose build is another one with every file of it.
+pub(super) fn origin_of_library(sheet: &Sheet, machine: Option<&str>, lane: String) -> Origin {
+    let build = Build::of_library(&sheet.library, &sheet.environment);
+    Origin { build, ..origin(machine, lane) }
+}
+
+/// The folder of findings of a driver in a shared library.
+pub(super) fn folder_of_library(typed: Option<&Path>, sheet: &Sheet) -> PathBuf {
+    let root = workspace_root().unwrap_or_default();
+    let at_home = root.join("fuzz/drivers").join(folder_name(&sheet.name));
+    typed.map_or_else(|| relative(&at_home), Path::to_owned)
+}
+
+/// A name as that of a folder: letters and digits, and hyphens between them.
+pub(super) fn folder_name(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '\'');
+    let words: Vec<String> = words
+        .map(|word| word.replace('\'', "").to_lowercase())
+        .filter(|word| !word.is_empty())
+        .collect();
+    if words.is_empty() { "unnamed".to_owned() } else { words.join("-") }
 }
 
 /// A change of what is told of a bug, in one line; `None` if there was none.

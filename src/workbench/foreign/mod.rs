@@ -33,7 +33,6 @@ use rekeylab_ddi::Limits;
 
 use crate::executor::{Dut, Seams};
 use crate::observation::{Choices, Layer, Layers};
-use crate::report::shell_word;
 
 pub use choices::{Refusals, SheetChoices};
 pub use cpp::{NotInCpp, cpp};
@@ -114,7 +113,7 @@ impl Dut for TableDut {
     }
 
     fn option(&self) -> Option<String> {
-        Some(format!("--driver {}", shell_word(&self.sheet.path.display().to_string())))
+        Some(self.sheet.option())
     }
 
     fn limits(&self) -> Limits {

@@ -13,6 +13,7 @@ use super::key_exchange::KeyExchange;
 
 use crate::executor::PlainTestMechanism;
 use crate::observation::{Layer, Layers};
+use crate::report::shell_word;
 
 /// A data sheet.
 ///
@@ -231,6 +232,12 @@ impl Sheet {
             })?;
         }
         Ok(sheet)
+    }
+
+    /// The option that names it to a command, as it is typed.
+    #[must_use]
+    pub fn option(&self) -> String {
+        format!("--driver {}", shell_word(&self.path.display().to_string()))
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, SheetError> {

@@ -156,7 +156,12 @@ impl Event {
 
 /// SHA-256 of a text, as hexadecimal digits.
 pub(super) fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |mut digits, byte| {
+    hash_of(text.as_bytes())
+}
+
+/// The same of bytes.
+pub(super) fn hash_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut digits, byte| {
         let _ = write!(digits, "{byte:02x}");
         digits
     })

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::event::hash;
+use super::event::{hash, hash_of};
 
 /// The build, the machine and the lane that something was seen by.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -44,6 +44,20 @@ impl Build {
             text.push_str("+debug");
         }
         Self(text)
+    }
+
+    /// A driver in a shared library, which has sources of its own: told by what is in the file, and by the
+    /// variables that it is driven with.
+    #[must_use]
+    pub fn of_library<'a>(
+        library: &Path,
+        environment: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> Self {
+        let Ok(mut bytes) = std::fs::read(library) else { return Self::unknown() };
+        for (name, value) in environment {
+            bytes.extend_from_slice(format!("\0{name}={value}").as_bytes());
+        }
+        Self(format!("library-{}", &hash_of(&bytes)[..12]))
     }
 
     /// A build of which nobody knows anything.
@@ -121,6 +135,23 @@ mod tests {
         assert!(!same("abc", "abc-dirty-12345678"));
         assert!(!same("abc-dirty-12345678", "abc-dirty-12345679"));
         assert!(!same("unknown", "unknown"), "nobody knows that");
+    }
+
+    #[test]
+    fn a_library_is_another_build_with_every_byte_and_every_variable() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.so");
+        let with = |bytes: &[u8], value: &str| {
+            std::fs::write(&path, bytes).unwrap();
+            Build::of_library(&path, [(&"A".to_owned(), &value.to_owned())])
+        };
+        let first = with(b"\x7fELF\xff", "1");
+        assert!(first.to_string().starts_with("library-"), "{first}");
+        assert!(first.is_of_same_sources(&with(b"\x7fELF\xff", "1")));
+        assert!(!first.is_of_same_sources(&with(b"\x7fELF\xfe", "1")));
+        assert!(!first.is_of_same_sources(&with(b"\x7fELF\xff", "2")));
+        let missing = Build::of_library(&directory.path().join("b.so"), []);
+        assert_eq!(missing, Build::unknown());
     }
 
     #[test]

@@ -137,7 +137,9 @@ impl Built {
         let at = |extension: &str| self.directory.join(format!("{bug}.{extension}"));
         let (sheet, shortest, source, program) = (self.sheet(bug), at("seq"), at("cpp"), at("bin"));
         // Of an earlier run, perhaps of another form of them.
-        [&shortest, &source].map(|path| drop(fs::remove_file(path)));
+        for path in [&shortest, &source] {
+            drop(fs::remove_file(path));
+        }
         let rekeylab = |words: &[&str]| {
             let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
             command.args(words).arg(&sheet);
@@ -283,18 +285,22 @@ fn searched(bug: &str) -> (Option<i32>, Vec<String>) {
 
 /// What a search of some seconds comes to: how it ends, its report, and what it says besides.
 fn search(sheet: &Path, options: &[&str]) -> (Option<i32>, Value, String) {
-    let root = tempfile::tempdir().unwrap();
-    let seeds = root.path().join("corpus/seeds");
+    search_in(tempfile::tempdir().unwrap().path(), sheet, options)
+}
+
+/// The same in a workspace that is there afterwards.
+fn search_in(root: &Path, sheet: &Path, options: &[&str]) -> (Option<i32>, Value, String) {
+    let seeds = root.join("corpus/seeds");
     fs::create_dir_all(&seeds).unwrap();
-    fs::create_dir(root.path().join("fuzz")).unwrap();
+    fs::create_dir(root.join("fuzz")).unwrap();
     for file in ["Cargo.toml", "fuzz/Cargo.toml"] {
-        fs::write(root.path().join(file), "").unwrap();
+        fs::write(root.join(file), "").unwrap();
     }
     let seed = "a-chain-of-eight-refreshes.seq";
     fs::copy(top().join("corpus/seeds").join(seed), seeds.join(seed)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
     command.args(["fuzz", "--time", "4s", "--jobs", "1", "--seed", "1", "--format", "json"]);
-    command.args(options).arg("--driver").arg(sheet).current_dir(root.path());
+    command.args(options).arg("--driver").arg(sheet).current_dir(root);
     let output = command.output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
@@ -302,6 +308,39 @@ fn search(sheet: &Path, options: &[&str]) -> (Option<i32>, Value, String) {
         assert!(report["executions"].as_u64() > Some(50), "{report}");
     }
     (output.status.code(), report, err)
+}
+
+#[test]
+fn a_bug_of_a_driver_is_known_and_mended_by_what_its_library_does() {
+    let root = tempfile::tempdir().unwrap();
+    let sheet = built().sheet("early-finish-throws");
+    let (code, ..) = search_in(root.path(), &sheet, &[]);
+    assert_eq!(code, Some(3));
+    let findings = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+        command.arg("findings").args(words).arg("--sheet").arg(&sheet);
+        let output = command.current_dir(root.path()).output().unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&told).into_owned())
+    };
+    let (_, listed) = findings(&["list"]);
+    assert!(listed.contains("no-panic"), "{listed}");
+    let fingerprint = listed.split_whitespace().find(|word| word.len() == 9 && word.contains('-'));
+    let (_, shown) = findings(&["show", fingerprint.unwrap()]);
+    assert!(shown.contains(&format!("run --driver {}", sheet.display())), "{shown}");
+    let (_, checked) = findings(&["check"]);
+    assert!(!checked.contains("not tried"), "{checked}");
+    let text = fs::read_to_string(&sheet).unwrap();
+    fs::write(&sheet, text.replace("early-finish-throws", "")).unwrap();
+    let (code, checked) = findings(&["check"]);
+    assert!(checked.contains("-> fixed, 0 of 3 runs showed it"), "{checked}");
+    assert_eq!(code, Some(0));
+    // It comes back.
+    let text = fs::read_to_string(&sheet).unwrap();
+    let back = text.replace("VENDOR_UMD_BUG = \"\"", "VENDOR_UMD_BUG = \"early-finish-throws\"");
+    fs::write(&sheet, back).unwrap();
+    let (code, checked) = findings(&["check"]);
+    assert_eq!(code, Some(3), "{checked}");
 }
 
 #[test]

@@ -7,16 +7,19 @@ use serde::Serialize;
 
 use crate::Workbench;
 use crate::campaign::OwnProcess;
+use crate::executor::AnyDut;
+use crate::foreign::Sheet;
 use crate::observation::Layers;
 use crate::store::retry::{Retried, Retry};
 use crate::store::{State, Store};
 
 use super::super::Format;
 use super::super::console::Console;
+use super::super::driver;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::fault;
-use super::super::noted::{CORE, CORE_WITH, change_line, origin};
+use super::super::noted::{CORE, CORE_WITH, change_line, origin, origin_of_library};
 
 /// Tries every known bug again on this build, and says what has changed
 ///
@@ -61,9 +64,14 @@ struct ToldRetry {
 pub(super) fn run(
     options: &Options,
     store: &mut Store,
+    sheet: Option<&Sheet>,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
-    let origin = origin(options.machine.as_deref(), "check".to_owned());
+    let lane = "check".to_owned();
+    let origin = match sheet {
+        None => origin(options.machine.as_deref(), lane),
+        Some(sheet) => origin_of_library(sheet, options.machine.as_deref(), lane),
+    };
     let bugs = store.bugs()?;
     let is_wanted = |driver: &&String| options.driver.as_ref().is_none_or(|it| it == *driver);
     let drivers: BTreeSet<String> =
@@ -71,24 +79,13 @@ pub(super) fn run(
     let (mut retried, mut untried_drivers) = (Vec::new(), Vec::new());
     let mut exit = Exit::Held;
     for driver in drivers {
-        let name = driver.strip_prefix(CORE_WITH);
-        // A fault that is gone, or a driver of somebody's own, is not in this program.
-        let fault = match name {
-            None if driver == CORE => None,
-            None => {
-                untried_drivers.push(driver);
-                continue;
-            }
-            Some(_) => match fault::by_name(name, "findings check") {
-                Ok(fault) => fault,
-                Err(_) => {
-                    untried_drivers.push(driver);
-                    continue;
-                }
-            },
+        // A fault that is gone, or a driver of somebody's own without its data sheet, is not in this program.
+        let Some((dut, fault)) = driven(&driver, sheet)? else {
+            untried_drivers.push(driver);
+            continue;
         };
-        let dut = fault::core_with(fault);
-        let own = OwnProcess::of_this_program(fault.map(|fault| fault.name()), None).ok();
+        let own = OwnProcess::of_this_program(fault, None).ok();
+        let own = own.map(|own| own.driving(sheet.map(|sheet| sheet.path.clone())));
         let hangs = own.as_ref().map(|own| |sequence: &_| own.hang(sequence).is_some());
         let hangs = hangs.as_ref().map(|hangs| hangs as _);
         let retry = Retry { dut: &dut, driver: &driver, origin: &origin, hangs };
@@ -119,6 +116,26 @@ pub(super) fn run(
 }
 
 /// How many bugs are in each state, in one line.
+/// The driver of that name, and the fault that is planted in it; `None` if it is not in this program and no data
+/// sheet describes it.
+fn driven(
+    name: &str,
+    sheet: Option<&Sheet>,
+) -> Result<Option<(AnyDut, Option<&'static str>)>, Failure> {
+    if let Some(sheet) = sheet.filter(|sheet| sheet.name == name) {
+        return Ok(Some((driver::isolated(sheet.clone())?, None)));
+    }
+    let fault = match name.strip_prefix(CORE_WITH) {
+        None if name == CORE => None,
+        None => return Ok(None),
+        fault => match fault::by_name(fault, "findings check") {
+            Ok(fault) => fault,
+            Err(_) => return Ok(None),
+        },
+    };
+    Ok(Some((fault::core_with(fault), fault.map(|fault| fault.name()))))
+}
+
 fn summary(retried: &[Retried]) -> String {
     let tried = retried.iter().filter(|one| one.votes > 0).count();
     let counts = State::ALL.into_iter().filter_map(|state| {

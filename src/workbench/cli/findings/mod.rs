@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::foreign::Sheet;
 use crate::store::{Store, rebuild};
 
 use super::console::Console;
@@ -35,6 +36,7 @@ Examples:
   rekeylab findings show 5f0c                          its whole life; the first digits will do
   rekeylab findings ignore 5f0c --why 'waits for the vendor' --until 2027-03-01
   rekeylab findings check                              is it still there, in this build?
+  rekeylab findings check --sheet driver.toml          the same of a driver of your own
   rekeylab findings export all.jsonl
   rekeylab findings import /mnt/other/findings.sqlite
 
@@ -43,6 +45,9 @@ pub(super) struct Options {
     /// The folder of findings [default: fuzz/findings]
     #[arg(long, global = true, value_name = "DIR")]
     findings: Option<PathBuf>,
+    /// Is about a driver of your own, by its data sheet: its folder of findings, and `check` drives it
+    #[arg(long, global = true, value_name = "SHEET")]
+    sheet: Option<PathBuf>,
     /// Moves the store aside, and makes a new one of what can be read of it and of the reproducers
     #[arg(long, conflicts_with_all = ["state", "driver"])]
     rebuild: bool,
@@ -70,7 +75,13 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         let message = "what stands between `findings` and what it is to do is for the list";
         return Err(Failure::usage(message).way_out("rekeylab findings list --state STATE"));
     }
-    let folder = noted::folder(options.findings.as_deref());
+    let sheet = options.sheet.as_deref().map(Sheet::read).transpose();
+    let sheet = sheet.map_err(|error| Failure::usage(error.to_string()))?;
+    let typed = options.findings.as_deref();
+    let folder = match &sheet {
+        None => noted::folder(typed),
+        Some(sheet) => noted::folder_of_library(typed, sheet),
+    };
     if options.rebuild {
         let rebuilt = rebuild(&folder)?;
         for trouble in &rebuilt.troubles {
@@ -96,12 +107,12 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     match &options.action {
         None => list::run(&options.list, &store, console),
         Some(Action::List(list)) => list::run(list, &store, console),
-        Some(Action::Show(show)) => show::run(show, &store, console),
+        Some(Action::Show(show)) => show::run(show, &store, sheet.as_ref(), console),
         Some(Action::Ignore(ignore)) => ignore.run(&mut store, console),
         Some(Action::Unignore(unignore)) => unignore.run(&mut store, console),
         Some(Action::Duplicate(duplicate)) => duplicate.run(&mut store, console),
         Some(Action::Forget(forget)) => forget.run(&mut store, console),
-        Some(Action::Check(check)) => check::run(check, &mut store, console),
+        Some(Action::Check(check)) => check::run(check, &mut store, sheet.as_ref(), console),
         Some(Action::Export(export)) => export.run(&store, console),
         Some(Action::Import(import)) => import.run(&mut store, console),
     }

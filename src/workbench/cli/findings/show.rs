@@ -3,7 +3,8 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::campaign::replay_command;
+use crate::campaign::{replay_command, replay_command_with};
+use crate::foreign::Sheet;
 use crate::store::{Body, Event, Moment, Origin, State, Store, told_with};
 
 use super::super::Format;
@@ -45,6 +46,7 @@ struct Shown {
 pub(super) fn run(
     options: &Options,
     store: &Store,
+    sheet: Option<&Sheet>,
     console: &mut Console<'_>,
 ) -> Result<Exit, Failure> {
     let bug = picked(store, &options.fingerprint, options.driver.as_deref())?;
@@ -58,7 +60,10 @@ pub(super) fn run(
     let now = Moment::now();
     let events = store.events_of(&bug.driver, bug.fingerprint)?;
     let path = reproducer_path(store, &bug);
-    let replay = path.as_ref().map(|path| replay_command(path, bug.driver.strip_prefix(CORE_WITH)));
+    let replay = path.as_ref().map(|path| match sheet {
+        None => replay_command(path, bug.driver.strip_prefix(CORE_WITH)),
+        Some(sheet) => replay_command_with(path, &sheet.option()),
+    });
     if console.format == Format::Json {
         let finding = told(&bug, now, &told_with(&store.bugs()?));
         let path = path.map(|path| path.display().to_string());

@@ -176,7 +176,10 @@ pub(super) fn campaign(
     };
     let lane =
         options.target.as_deref().map_or_else(|| "fuzz".to_owned(), |it| format!("fuzz {it}"));
-    let origin = noted::origin(options.machine.as_deref(), lane);
+    let origin = match &subject.read {
+        None => noted::origin(options.machine.as_deref(), lane),
+        Some(sheet) => noted::origin_of_library(sheet, options.machine.as_deref(), lane),
+    };
     let mut noted = Noted::open(&plan.findings, subject.name.clone(), origin);
     noted.try_again(&plan.dut, plan.own_process.as_ref(), console);
     // Of an input that kills its worker by other means, a form may hang here.

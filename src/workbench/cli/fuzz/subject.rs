@@ -9,6 +9,7 @@ use crate::campaign::engine::{Build, build, check};
 use crate::campaign::{EngineError, LIBRARY, Lane, MAIN_JOB, OwnProcess, StopSignal, Target};
 use crate::corpus::Forms;
 use crate::executor::AnyDut;
+use crate::foreign::Sheet;
 use crate::observation::Layers;
 use crate::watchdog::{TIME_LIMIT, time_limit};
 
@@ -34,6 +35,8 @@ pub(super) struct Subject {
     /// Runs this program on it.
     pub(super) own_process: Option<OwnProcess>,
     sheet: Option<PathBuf>,
+    /// What was read of it.
+    pub(super) read: Option<Sheet>,
     /// What guides the search, where that is not known from what was built.
     pub(super) guide: Option<String>,
 }
@@ -54,10 +57,9 @@ impl Subject {
         if let Some(sheet) = &sheet {
             let guide = guide(&dut, options.require_coverage, sheet)?;
             let name = dut.name();
-            let folder = folder_of(&name);
-            let at_home = root.join("fuzz/drivers").join(&folder);
-            let findings = options.findings.clone().unwrap_or_else(|| super::relative(&at_home));
-            let working_set = format!("driver-{folder}");
+            let read = Sheet::read(sheet).map_err(|error| Failure::usage(error.to_string()))?;
+            let findings = noted::folder_of_library(options.findings.as_deref(), &read);
+            let working_set = format!("driver-{}", noted::folder_name(&name));
             let targets = vec![LIBRARY];
             return Ok(Self {
                 fault,
@@ -68,6 +70,7 @@ impl Subject {
                 findings,
                 own_process,
                 sheet: Some(sheet.clone()),
+                read: Some(read),
                 guide: Some(guide),
             });
         }
@@ -87,6 +90,7 @@ impl Subject {
             findings,
             own_process,
             sheet,
+            read: None,
             guide: None,
         })
     }
@@ -164,24 +168,14 @@ fn guide(dut: &AnyDut, is_required: bool, sheet: &Path) -> Result<String, Failur
     }
 }
 
-/// A name as that of a folder: letters and digits, and hyphens between them.
-fn folder_of(name: &str) -> String {
-    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '\'');
-    let words: Vec<String> = words
-        .map(|word| word.replace('\'', "").to_lowercase())
-        .filter(|word| !word.is_empty())
-        .collect();
-    if words.is_empty() { "unnamed".to_owned() } else { words.join("-") }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::folder_of;
+    use super::super::super::noted::folder_name;
 
     #[test]
     fn a_folder_has_a_name_that_no_system_minds() {
-        assert_eq!(folder_of("the vendor's driver"), "the-vendors-driver");
-        assert_eq!(folder_of("../../etc/Passwd 2"), "etc-passwd-2");
-        assert_eq!(folder_of("  \u{fc} "), "unnamed");
+        assert_eq!(folder_name("the vendor's driver"), "the-vendors-driver");
+        assert_eq!(folder_name("../../etc/Passwd 2"), "etc-passwd-2");
+        assert_eq!(folder_name("  \u{fc} "), "unnamed");
     }
 }

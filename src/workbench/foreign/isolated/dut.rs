@@ -7,7 +7,6 @@ use rekeylab_ddi::Limits;
 
 use crate::executor::{Erased, Executor, Remnant, TaintedBlock};
 use crate::observation::{Layers, StateHash, Trace};
-use crate::report::shell_word;
 use crate::sequence::{BoundsChoice, CallSequence};
 use crate::watchdog::Hang;
 
@@ -20,7 +19,7 @@ impl Erased for Isolated {
     }
 
     fn option(&self) -> Option<String> {
-        Some(format!("--driver {}", shell_word(&self.sheet.path.display().to_string())))
+        Some(self.sheet.option())
     }
 
     fn is_isolated(&self) -> bool {
