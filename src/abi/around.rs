@@ -45,6 +45,11 @@ pub(crate) fn enter(entry: &mut dyn FnMut()) {
     unsafe { around.as_mut()(entry) };
 }
 
+/// Whether an entry is under way on this thread that somebody is around.
+pub(crate) fn is_in_an_entry() -> bool {
+    OUTSIDE.get().is_some()
+}
+
 /// Runs what a driver has called back.
 pub(crate) fn leave<R>(callback: impl FnOnce() -> R) -> R {
     let Some(outside) = OUTSIDE.get() else { return callback() };

@@ -30,6 +30,8 @@ mod copy;
 mod coverage;
 mod library;
 pub mod opening;
+#[cfg(target_os = "linux")]
+mod randomness;
 pub mod resource;
 mod runtime;
 pub mod session;
@@ -41,6 +43,8 @@ pub use convention::{Convention, Entry};
 pub use copy::{Ended, in_a_copy};
 pub use coverage::{clear_counters, copy_counters, counter_count, export_coverage};
 pub use library::{Adapter, Device, DriverHandle, Library, LibraryError, SystemMemory};
+#[cfg(target_os = "linux")]
+pub use randomness::{export_randomness, repeat_random_numbers};
 pub use runtime::{Callback, Runtime};
 
 #[cfg(test)]

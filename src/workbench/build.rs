@@ -2,8 +2,8 @@
 //! because nothing that it sees asks for them.
 #![allow(clippy::print_stdout, reason = "how a build script speaks to Cargo")]
 
-/// Of the C heap, which are looked into, and of coverage, which guides the search.
-const FUNCTIONS: [&str; 7] = [
+/// Of the C heap, which is looked into, of coverage, which guides the search, and of random numbers, which may repeat.
+const FUNCTIONS: [&str; 11] = [
     "memalign",
     "aligned_alloc",
     "posix_memalign",
@@ -11,6 +11,10 @@ const FUNCTIONS: [&str; 7] = [
     "malloc_usable_size",
     "__sanitizer_cov_8bit_counters_init",
     "__sanitizer_cov_pcs_init",
+    "getrandom",
+    "getentropy",
+    "arc4random",
+    "arc4random_buf",
 ];
 
 fn main() {

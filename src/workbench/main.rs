@@ -9,5 +9,8 @@ fn main() -> std::process::ExitCode {
     keysan_c_heap::export();
     // So that a driver with counters can say where they are.
     rekeylab_abi::export_coverage();
+    // So that the random numbers of a driver can be the same in every run.
+    #[cfg(target_os = "linux")]
+    rekeylab_abi::export_randomness();
     rekeylab::cli::main()
 }

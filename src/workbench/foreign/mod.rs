@@ -41,7 +41,7 @@ pub use driver::TableDriver;
 pub use isolated::{Isolated, StartError, serve};
 pub use key_exchange::KeyExchange;
 use printed::Printed;
-pub use sheet::{ConventionName, Handles, Sheet, SheetError, SheetLimits};
+pub use sheet::{ConventionName, Handles, Randomness, Sheet, SheetError, SheetLimits};
 
 /// A driver under test behind its device table.
 #[derive(Clone, Debug)]
@@ -89,6 +89,9 @@ impl TableDut {
     }
 }
 
+/// What random numbers grow from that repeat; any number would do.
+const SEED: u64 = 0x7265_6B65_796C_6162;
+
 /// What no driver behind a table says of itself: where its secrets live, and what it would show of itself. Runs
 /// cannot be compared, because the random numbers are its own.
 const NEVER_DECLARED: Layers =
@@ -121,6 +124,11 @@ impl Dut for TableDut {
     }
 
     fn open(&self, seams: &Rc<Seams>) -> TableDriver {
+        #[cfg(target_os = "linux")]
+        rekeylab_abi::repeat_random_numbers(match self.sheet.randomness {
+            Randomness::System => None,
+            Randomness::Repeated => Some(SEED),
+        });
         TableDriver::open(&self.library, &self.sheet, seams)
     }
 

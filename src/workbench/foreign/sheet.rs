@@ -22,6 +22,7 @@ use crate::report::shell_word;
 /// library = "build/libvendor_umd.so"      # from where the sheet is
 /// convention = "native"                   # or "windows": __attribute__((ms_abi))
 /// handles = "runtime-checks"              # or "checked": the driver refuses dead and foreign ones itself
+/// randomness = "system"                   # or "repeated": getrandom answers the same in every run
 /// leave-out = ["stack", "registers"]      # layers that are not looked into: it does not promise that much
 /// profile = "choices.toml"                # in the place of [choices]: `rekeylab conform` writes it
 ///
@@ -59,6 +60,9 @@ pub struct Sheet {
     /// Which handles it may be given.
     #[serde(default)]
     pub handles: Handles,
+    /// What its random numbers are made of.
+    #[serde(default)]
+    pub randomness: Randomness,
     /// Layers that are not looked into.
     #[serde(default, deserialize_with = "layers")]
     pub leave_out: Layers,
@@ -98,6 +102,17 @@ pub enum Handles {
     RuntimeChecks,
     /// Any: it checks what it is given.
     Checked,
+}
+
+/// What a driver's random numbers are made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Randomness {
+    /// What the system answers, which is never the same.
+    #[default]
+    System,
+    /// What `getrandom`, `getentropy` and `arc4random` answer is the same in every run.
+    Repeated,
 }
 
 /// Bounds; what a driver does not say has none.
