@@ -187,6 +187,8 @@ pub fn search(
     // Said once, however long the killed take to be gone.
     let mut is_late = false;
     let (mut saved, mut saved_finding_count) = (Instant::now(), 0);
+    // When what workers have handed over was last looked for.
+    let mut listed = Instant::now();
     while !team.is_empty() || !waiting.is_empty() {
         let now = Instant::now();
         if stop.is_raised() && !outcome.is_interrupted {
@@ -215,8 +217,12 @@ pub fn search(
             }
         }
         let event = team.next_event(TICK);
-        for input in team.handed_over() {
-            hall.hand_on(&triage, input, None);
+        // Workers print thousands of lines a second, and thousands of inputs may lie there.
+        if listed.elapsed() > TICK {
+            for input in team.handed_over() {
+                hall.hand_on(&triage, input, None);
+            }
+            listed = Instant::now();
         }
         if let Some(Event::Ended(ended)) = event {
             let number = ended.number;
