@@ -335,6 +335,8 @@ impl Findings {
                 fingerprints.extend(part.parts);
                 if let Some(path) = part.path.filter(|_| !part.is_known) {
                     remove(&path);
+                    // A folder in which others are stays, because it is not empty.
+                    let _ = path.parent().map(fs::remove_dir);
                 }
             }
         }

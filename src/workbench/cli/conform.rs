@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use askama::Template;
 use clap::Args;
 use serde::Serialize;
 
@@ -28,16 +29,20 @@ use super::failure::Failure;
 Examples:
   rekeylab conform --driver driver.toml
   rekeylab conform --driver driver.toml -o choices.toml     with profile = \"choices.toml\" in the data sheet
-  rekeylab conform --driver driver.toml --all --format json")]
+  rekeylab conform --driver driver.toml --all --format json
+  rekeylab conform --driver driver.toml --page conform.html")]
 pub(super) struct Options {
     #[command(flatten)]
     driver: DriverOption,
     /// Writes the choices that were seen, for the data sheet
     #[arg(short, long, value_name = "PROFILE")]
     output: Option<PathBuf>,
-    /// Replaces PROFILE if it is there
-    #[arg(long, requires = "output")]
+    /// Replaces PROFILE and FILE if they are there
+    #[arg(long)]
     force: bool,
+    /// Writes all of it as a page for a browser
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
     /// Prints the rules that are met, too
     #[arg(long)]
     all: bool,
@@ -76,8 +81,13 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let read =
         |path: &std::path::Path| corpus::read(&root.join(path)).map(|stored| stored.sequence);
     let came = conform(&mut workbench, kept.unwrap_or(start), read, &mut |_, _| {})?;
+    let write = if options.force { write_over } else { write_new };
+    if let Some(path) = &options.page {
+        let page = page(&dut.name(), &came).render();
+        let page = page.map_err(|error| Failure::workbench(format!("the page: {error}")))?;
+        write(path, page.as_bytes())?;
+    }
     if let Some(output) = &options.output {
-        let write = if options.force { write_over } else { write_new };
         write(output, profile(&dut.name(), came.choices).as_bytes())?;
     }
     match console.format {
@@ -141,6 +151,35 @@ fn text(came: &Conformance, all: bool) -> String {
         text.push_str(&format!("it chooses otherwise at {}\n", ids.join(", ")));
     }
     text
+}
+
+/// What a browser shows of it.
+#[derive(Debug, Template)]
+#[template(path = "conform.html")]
+struct Page<'a> {
+    driver: &'a str,
+    rule_count: usize,
+    otherwise: Vec<String>,
+    parts: Vec<Part<'a>>,
+}
+
+/// The rules of one word.
+#[derive(Debug)]
+struct Part<'a> {
+    word: &'static str,
+    means: &'static str,
+    is_open: bool,
+    rules: Vec<Entry<'a>>,
+}
+
+fn page<'a>(driver: &'a str, came: &'a Conformance) -> Page<'a> {
+    let part = |word: Word| {
+        let told = came.rules.iter().filter(|told| told.word == word);
+        let (rules, is_open) = (told.map(entry).collect(), word != Word::Met);
+        Part { word: word.name(), means: word.means(), is_open, rules }
+    };
+    let parts = Word::ALL.map(part).into_iter().filter(|part| !part.rules.is_empty()).collect();
+    Page { driver, rule_count: came.rules.len(), otherwise: ids(came.choices), parts }
 }
 
 /// The choices as a file that a data sheet can name.

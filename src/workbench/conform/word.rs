@@ -41,6 +41,24 @@ impl Word {
         Self::Met,
     ];
 
+    /// What that means, in a sentence.
+    #[must_use]
+    pub const fn means(self) -> &'static str {
+        match self {
+            Self::Met => "It keeps the rule.",
+            Self::Otherwise => {
+                "The documents are silent, and it chooses otherwise than the driver core."
+            }
+            Self::Broken => "It breaks the rule.",
+            Self::NotOffered => "It does not offer what the rule is about.",
+            Self::NotAsked => "What shows the rule does not reach a driver behind this table.",
+            Self::Hidden => {
+                "Unknown: the sequence that shows the rule breaks something else before."
+            }
+            Self::Unsteady => "It answers the same sequence now so, now otherwise.",
+        }
+    }
+
     /// As it is written.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -100,6 +100,32 @@ fn the_sample_is_seen_to_choose_what_its_data_sheet_declares() {
 }
 
 #[test]
+fn the_page_says_the_same_and_takes_no_text_for_markup() {
+    let directory = tempfile::tempdir().unwrap();
+    let (sheet, page) = (directory.path().join("sheet.toml"), directory.path().join("page.html"));
+    let text = fs::read_to_string(sample()).unwrap();
+    let library = sample().with_file_name("libvendor_umd.so").display().to_string();
+    let text = text.replace("libvendor_umd.so", &library);
+    fs::write(&sheet, text.replace("the vendor's driver", "<script>alert(1)</script>")).unwrap();
+    let conform = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+        command.args(["conform", "--driver"]).arg(&sheet).arg("--page").arg(&page);
+        command.current_dir(top()).output().unwrap().status.code()
+    };
+    assert_eq!(conform(), Some(5));
+    let written = fs::read_to_string(&page).unwrap();
+    assert!(!written.contains("<script"), "{written}");
+    assert!(written.contains("<title>&#60;script&#62;alert(1)"), "{written}");
+    assert!(written.contains("8 otherwise") && written.contains("<b>S-26</b>"), "{written}");
+    assert!(written.contains("S-01, S-07, S-08, S-11, S-26, S-30, S-48, S-54"), "{written}");
+    // Nothing is fetched from elsewhere, and nothing is replaced unasked.
+    assert!(!written.contains("http"), "{written}");
+    fs::write(&page, "mine").unwrap();
+    assert_eq!(conform(), Some(2));
+    assert_eq!(fs::read_to_string(&page).unwrap(), "mine");
+}
+
+#[test]
 fn what_was_learnt_is_a_profile_under_which_the_corpus_holds() {
     let directory = tempfile::tempdir().unwrap();
     let profile = directory.path().join("choices.toml");
