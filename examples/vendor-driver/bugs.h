@@ -49,6 +49,7 @@ namespace vendor {
     BUG(iv_order_native, counters, "IVs are compared in the byte order of the processor") \
     BUG(foreign_device_finds_session, isolation, "a session is looked up on all devices") \
     BUG(blt_takes_first_key, isolation, "an upload uses the key of its device's oldest session") \
+    BUG(ivs_known_by_address, isolation, "the last IV is remembered by a session's address for ever") \
     BUG(refresh_shared_by_sessions, isolation, "all sessions have one place for a random number") \
     BUG(keystream_shared_by_devices, race, "all threads make keystream in one static buffer") \
     BUG(live_list_unlocked, race, "the list of live devices is used without its lock") \

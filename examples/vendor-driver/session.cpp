@@ -1,5 +1,6 @@
 // The life of a crypto session: its key, the refresh of that key, and the IVs that are left.
 #include <limits>
+#include <map>
 #include <thread>
 
 #include "driver.h"
@@ -11,6 +12,9 @@ constexpr int draws_max = 8;
 
 Key last_key_in_force;      // of Bug::key_in_static
 Key random_of_all_sessions; // of Bug::refresh_shared_by_sessions
+
+// Of Bug::ivs_known_by_address.
+std::map<const Session *, std::uint64_t> last_ivs;
 
 std::uint64_t native_order(std::uint64_t iv) {
     return __builtin_bswap64(iv);
@@ -161,6 +165,11 @@ void Session::enter_epoch(bool by_exchange) {
     has_iv_ = is_known && has_iv_ever_;
     highest_iv_ = highest_iv_ever_;
     if (bug(Bug::exchange_restarts_counters) && by_exchange) has_iv_ = false;
+    const auto before = last_ivs.find(this);
+    if (bug(Bug::ivs_known_by_address) && mark_count_ == 1 && before != last_ivs.end()) {
+        has_iv_ = true;
+        highest_iv_ = before->second;
+    }
     if (bug(Bug::key_in_static)) {
         last_key_in_force = secrets_.key;
         // Nobody reads it here, and the compiler is to keep it all the same.
@@ -216,6 +225,7 @@ HRESULT Session::next_readback(Counter &out) {
 void Session::use_up(const Counter &counter) {
     has_iv_ = has_iv_ever_ = true;
     highest_iv_ = counter.iv;
+    if (bug(Bug::ivs_known_by_address)) last_ivs[this] = counter.iv;
     highest_iv_ever_ = std::max(highest_iv_ever_, counter.iv);
 }
 

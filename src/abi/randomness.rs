@@ -58,8 +58,9 @@ unsafe fn repeated(into: *mut c_void, len: usize) -> bool {
 ///
 /// As for the function of C.
 unsafe fn of_the_system(into: *mut c_void, len: usize, flags: c_uint) -> isize {
-    // SAFETY: the caller's promise is passed on. The call answers a count or -1, which fit.
-    unsafe { libc::syscall(libc::SYS_getrandom, into, len, flags) as isize }
+    // SAFETY: the caller's promise is passed on.
+    let answer = unsafe { libc::syscall(libc::SYS_getrandom, into, len, flags) };
+    isize::try_from(answer).unwrap_or(-1)
 }
 
 // SAFETY of the names: nobody else in a program that drives libraries has one of its own; all of it, and the

@@ -88,6 +88,12 @@ impl Runtime {
         self.is_lost.store(is_lost, Ordering::SeqCst);
     }
 
+    /// How often commands were submitted: the one call by which a driver learns that the device is gone.
+    #[must_use]
+    pub fn render_count(&self) -> u32 {
+        self.counts[RENDER].load(Ordering::SeqCst)
+    }
+
     /// What the driver called, in the order of the table.
     #[must_use]
     pub fn called(&self) -> Vec<Callback> {

@@ -58,7 +58,22 @@ impl Workbench {
         self.run_count += 1;
         self.dut.execute(&mut self.executor, sequence, layers, &mut self.trace);
         judge(&self.trace, &mut self.model, &mut self.verdict);
+        if self.dut.is_isolated() && layers.look_around() && self.verdict.is_clean() {
+            self.run_where_addresses_come_back(sequence, layers);
+        }
         &self.verdict
+    }
+
+    /// Runs it once more without the arena, which gives no address out twice: a driver that goes by the address
+    /// of an object that has ended is found out where the next object gets it.
+    fn run_where_addresses_come_back(&mut self, sequence: &CallSequence, layers: Layers) {
+        let looked = core::mem::take(&mut self.trace);
+        let layers = layers.and(Layers::FAST);
+        self.dut.execute(&mut self.executor, sequence, layers, &mut self.trace);
+        judge(&self.trace, &mut self.model, &mut self.verdict);
+        if self.verdict.is_clean() {
+            self.trace = looked;
+        }
     }
 
     /// What was broken by a sequence that hung: it is run again up to where it did, which is not

@@ -46,7 +46,7 @@ impl LibraryError {
     pub fn way_out(&self) -> &'static str {
         match self {
             Self::Load { .. } => {
-                "build it for this machine, and name it with its folder; `ldd` says which libraries it misses"
+                "build it for this machine, and name it with its folder; `ldd -r` says which libraries and functions it misses"
             }
             Self::NoExport => {
                 "export it undecorated, with visibility \"default\" and, in C++, as extern \"C\"; `nm -D` shows what there is"

@@ -49,8 +49,8 @@ impl Library {
     pub fn load(path: &Path, convention: Convention) -> Result<Self, LibraryError> {
         // SAFETY: the code that runs while it is loaded is the library's own, which whoever named it
         // trusts like a program.
-        let library = unsafe { libloading::Library::new(path) }
-            .map_err(|error| LibraryError::Load { reason: error.to_string() })?;
+        let library = unsafe { open(path) }
+            .map_err(|error| LibraryError::Load { reason: in_full(&error) })?;
         // SAFETY: only its address is taken, which stays right as long as the library is loaded.
         let address = unsafe {
             let symbol = library.get::<*mut c_void>(c"OpenAdapter").ok();
@@ -89,6 +89,31 @@ impl fmt::Debug for Library {
         // No addresses: they differ from run to run.
         f.debug_struct("Library").field("convention", &self.0.convention).finish_non_exhaustive()
     }
+}
+
+/// Loads a library with all that it needs: what is missing is told now, and not by the first call of it.
+///
+/// # Safety
+///
+/// As for [`libloading::Library::new`].
+unsafe fn open(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    #[cfg(unix)]
+    {
+        use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+        // SAFETY: the caller's promise.
+        unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
+    }
+    #[cfg(not(unix))]
+    {
+        // SAFETY: the caller's promise.
+        unsafe { libloading::Library::new(path) }
+    }
+}
+
+/// An error and what it was caused by: the system's own words come last.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// An address at which no code can be, and which says that a driver has not written an entry.

@@ -45,8 +45,9 @@ pub unsafe fn memalign(alignment: usize, size: usize) -> *mut c_void {
         let block = unsafe { NEXT.memalign(alignment, size) };
         if !block.is_null() {
             LEDGER.with(|ledger| ledger.note_allocation(size));
-            // SAFETY: just allocated with this size, and nobody else's yet.
-            unsafe { block.cast::<u8>().write_bytes(PAINT, size) };
+            // All that there is room for, which is what is looked into when it is freed.
+            // SAFETY: just allocated, as long as its allocator says, and nobody else's yet.
+            unsafe { block.cast::<u8>().write_bytes(PAINT, NEXT.usable_size(block).max(size)) };
         }
         return block;
     }
@@ -106,7 +107,7 @@ pub unsafe fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
     moved
 }
 
-/// `free`.
+/// `free`. Of an address in an arena that is no block's, or of one that was freed before, the process is ended.
 ///
 /// # Safety
 ///
@@ -114,7 +115,7 @@ pub unsafe fn realloc(block: *mut c_void, size: usize) -> *mut c_void {
 pub unsafe fn free(block: *mut c_void) {
     let is_watched = is_watched();
     if arena::holds(block.cast()) {
-        let len = arena::len_of(block.cast()).unwrap_or_default();
+        let Some(len) = arena::live_len_of(block.cast()) else { refuse() };
         let free_index = is_watched.then(|| LEDGER.with(|ledger| ledger.note_free(len)));
         arena::with_space(|space| space.free(block.cast(), free_index));
         return;
@@ -128,6 +129,15 @@ pub unsafe fn free(block: *mut c_void) {
     }
     // SAFETY: the caller's promise is passed on.
     unsafe { NEXT.free(block) }
+}
+
+/// Ends the process, as the C library does when it notices.
+#[cold]
+fn refuse() -> ! {
+    let told = b"SUMMARY: keysan: free() of a block that is not allocated\n";
+    // SAFETY: readable for as long as they are.
+    unsafe { libc::write(libc::STDERR_FILENO, told.as_ptr().cast(), told.len()) };
+    std::process::abort();
 }
 
 /// `malloc_usable_size`.

@@ -114,6 +114,8 @@ pub struct Outcome {
     pub not_written: BTreeSet<String>,
     /// Inputs that looked like others that broke something, and were not looked at.
     pub passed_over_count: usize,
+    /// Inputs that broke something, look like no other, and wait for the next campaign.
+    pub left_count: usize,
     /// Artifacts that campaigns had left which were killed.
     pub left_behind_count: usize,
     /// Inputs that are kept out of the working set because they kill the engine.
@@ -467,6 +469,7 @@ impl Outcome {
         self.troubles.extend(triaged.troubles);
         self.is_storing_broken = triaged.is_storing_broken;
         self.passed_over_count = triaged.passed_over_count;
+        self.left_count = triaged.left_count;
     }
 }
 

@@ -22,6 +22,10 @@ const SHARE: u32 = 20;
 /// How long inputs that look like others are still looked at when the search is over.
 const AFTERWARDS: Duration = Duration::from_secs(10);
 
+/// How long inputs are still looked at then that look like no other: each is minimised, which takes seconds of a slow
+/// driver, and a bug that every input shows may have hundreds of looks. After Ctrl-C it is [`AFTERWARDS`].
+const LAST_LOOKS: Duration = Duration::from_secs(60);
+
 /// How long a hang may still be made shorter then: one that is not short tells less, and may be told as
 /// several.
 const HANGS_AFTERWARDS: Duration = Duration::from_secs(60);
@@ -69,6 +73,8 @@ pub(super) struct Triaged {
     pub(super) is_storing_broken: bool,
     /// Inputs that look like others and were not looked at.
     pub(super) passed_over_count: usize,
+    /// Inputs that look like no other, and stay where they are for the next campaign.
+    pub(super) left_count: usize,
 }
 
 impl Triage {
@@ -186,8 +192,9 @@ impl Desk {
 
     /// The search is over: a few of each look are looked at.
     fn finish(mut self, mut waiting: Waiting, stop: &StopSignal) -> Triaged {
-        let until = Instant::now() + AFTERWARDS;
-        let mut passed_over_count = 0;
+        let (now, mut has_looked) = (Instant::now(), false);
+        let until = now + AFTERWARDS;
+        let (mut passed_over_count, mut left_count) = (0, 0);
         while let Some(job) = waiting.next() {
             let is_enough = waiting.last_count > OF_ONE_LOOK || Instant::now() > until;
             if waiting.last_count > 1 && (is_enough || stop.is_raised()) {
@@ -196,8 +203,14 @@ impl Desk {
                 if !is_hang(&job) {
                     let _ = std::fs::remove_file(&job.artifact);
                 }
+            } else if has_looked
+                && (now.elapsed() > LAST_LOOKS || stop.is_raised() && Instant::now() > until)
+            {
+                // Of what broke something, one at least was looked at.
+                left_count += 1;
             } else {
                 self.look_at(&job);
+                has_looked = true;
             }
         }
         let findings = &mut self.findings;
@@ -209,6 +222,7 @@ impl Desk {
             passed_over_count: passed_over_count
                 + findings.hung_alike_count
                 + findings.raw_alike_count,
+            left_count,
         }
     }
 

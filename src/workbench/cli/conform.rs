@@ -80,7 +80,10 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let mut workbench = Workbench::on(dut.clone());
     let read =
         |path: &std::path::Path| corpus::read(&root.join(path)).map(|stored| stored.sequence);
-    let came = conform(&mut workbench, kept.unwrap_or(start), read, &mut |_, _| {})?;
+    let other = options.driver.another()?;
+    let mut other = other.map(Workbench::on);
+    let start = kept.unwrap_or(start);
+    let came = conform(&mut workbench, other.as_mut(), start, read, &mut |_, _| {})?;
     let write = if options.force { write_over } else { write_new };
     if let Some(path) = &options.page {
         let page = page(&dut.name(), &came).render();
@@ -89,6 +92,11 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     }
     if let Some(output) = &options.output {
         write(output, profile(&dut.name(), came.choices).as_bytes())?;
+    }
+    if came.has_no_key {
+        console.warning(
+            "every key exchange was refused, so that little is known: see [key-exchange] in the data sheet",
+        );
     }
     match console.format {
         Format::Human => console.say(&text(&came, options.all))?,

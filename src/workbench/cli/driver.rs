@@ -13,7 +13,7 @@ use clap::Args;
 use crate::executor::AnyDut;
 #[cfg(target_os = "linux")]
 use crate::foreign::{Isolated, StartError, serve};
-use crate::foreign::{Sheet, TableDut};
+use crate::foreign::{Randomness, Sheet, TableDut};
 use crate::observation::Choices;
 
 #[cfg(target_os = "linux")]
@@ -52,6 +52,18 @@ impl DriverOption {
         let Some(path) = &self.driver else { return Ok(fault::core_with(fault)) };
         let sheet = Sheet::read(path).map_err(|error| Failure::usage(error.to_string()))?;
         if self.in_process { here(sheet) } else { isolated(sheet) }
+    }
+}
+
+impl DriverOption {
+    /// The same driver in another process, if it has one of its own and its random numbers are not to repeat.
+    pub(super) fn another(&self) -> Result<Option<AnyDut>, Failure> {
+        let Some(path) = self.driver.as_deref().filter(|_| !self.in_process) else {
+            return Ok(None);
+        };
+        let sheet = Sheet::read(path).map_err(|error| Failure::usage(error.to_string()))?;
+        let is_random = sheet.randomness == Randomness::System;
+        is_random.then(|| isolated(sheet)).transpose()
     }
 }
 

@@ -44,7 +44,10 @@ pub(super) fn origin(machine: Option<&str>, lane: String) -> Origin {
 
 /// The same of a driver in a shared library, whose build is another one with every file of it.
 pub(super) fn origin_of_library(sheet: &Sheet, machine: Option<&str>, lane: String) -> Origin {
-    let build = Build::of_library(&sheet.library, &sheet.environment);
+    // What is said of the driver is part of how it is judged.
+    let said = std::fs::read_to_string(&sheet.path).unwrap_or_default();
+    let environment = sheet.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let build = Build::of_library(&sheet.library, environment.chain([("", said.as_str())]));
     Origin { build, ..origin(machine, lane) }
 }
 

@@ -1,6 +1,7 @@
 //! What is said of a rule, from the traces of the sequence that shows it.
 
 use core::fmt;
+use std::path::PathBuf;
 
 use rekeylab_ddi::Hresult;
 
@@ -88,7 +89,7 @@ pub(super) fn of(rule: &Rule, probe: Option<&Probe>, choices: Choices) -> (Word,
     let mut judge = Judge::default();
     let mut traces = probe.traces.clone();
     for trace in &mut traces {
-        let Some(first) = judge.first(trace, choices) else { continue };
+        let Some(first) = judge.first_about(trace, choices, rule.id) else { continue };
         let place = place(trace, first.call);
         let code = trace.calls.get(first.call).and_then(|seen| seen.code);
         if code == Some(Hresult::E_NOTIMPL) {
@@ -142,6 +143,31 @@ pub(super) fn of(rule: &Rule, probe: Option<&Probe>, choices: Choices) -> (Word,
         return (Word::NotAsked, format!("{} changes nothing in this driver", place(trace, call)));
     }
     (Word::Met, String::new())
+}
+
+/// What the sequence of a probe breaks, which may be other rules than the one that it is to show.
+pub(super) struct Breach {
+    /// The rules, separated by spaces.
+    pub(super) rules: &'static str,
+    /// What shows it.
+    pub(super) why: String,
+    /// The sequence.
+    pub(super) file: PathBuf,
+}
+
+/// The first breach of a probe, but for what stays in memory; none where the driver does not offer what is called.
+pub(super) fn breach(probe: &Probe, choices: Choices) -> Option<Breach> {
+    let mut judge = Judge::default();
+    let mut traces = probe.traces.clone();
+    let mut breaches = traces.iter_mut().filter_map(|trace| {
+        let first = judge.first(trace, choices)?;
+        let code = trace.calls.get(first.call).and_then(|seen| seen.code);
+        let place = place(trace, first.call);
+        let why = format!("{place} {}; expected {}", first.happened, first.expected);
+        let breach = Breach { rules: first.rules, why, file: probe.file.clone() };
+        (code != Some(Hresult::E_NOTIMPL)).then_some(breach)
+    });
+    breaches.next()
 }
 
 fn is_injected(seen: &Observation) -> bool {

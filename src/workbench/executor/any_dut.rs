@@ -43,6 +43,12 @@ impl AnyDut {
         self.0.is_isolated()
     }
 
+    /// From now on runs many sequences in one process, where it has one of its own: quicker, and what a sequence
+    /// breaks may then be the doing of those before it.
+    pub fn run_in_batches(&self) {
+        self.0.run_in_batches();
+    }
+
     /// How many edges of its code can be counted: see [`count_edges`](Self::count_edges).
     #[must_use]
     pub fn edge_count(&self) -> usize {
@@ -163,6 +169,7 @@ pub(crate) trait Erased: fmt::Debug + Send + Sync {
     fn is_isolated(&self) -> bool {
         false
     }
+    fn run_in_batches(&self) {}
     fn edge_count(&self) -> usize {
         0
     }

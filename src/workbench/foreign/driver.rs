@@ -312,11 +312,18 @@ impl CryptoSessionDdi for TableDriver {
         if !self.can_reset {
             return self.refuse(Hresult::E_NOTIMPL);
         }
+        let mut is_told = false;
         for device in self.devices.iter().flatten() {
+            let before = device.runtime().render_count();
             device.runtime().lose(true);
             // What it answers is the runtime's own answer.
             device.flush();
             device.runtime().lose(false);
+            is_told |= device.runtime().render_count() > before;
+        }
+        // A driver that had nothing to submit has not called, and cannot know.
+        if !is_told && self.devices.iter().flatten().next().is_some() {
+            return self.refuse(Hresult::E_NOTIMPL);
         }
         for session in self.sessions.iter_mut().filter(|session| session.is_alive) {
             session.status = session.status.max(SessionStatus::KEY_LOST);

@@ -79,6 +79,8 @@ impl EngineOrder {
 pub fn search_engine(dut: AnyDut, order: &EngineOrder) -> io::Result<()> {
     // Next to what a driver in another process takes, all of it costs little.
     dut.count_edges();
+    // What breaks something is run again by itself before anybody is told.
+    dut.run_in_batches();
     let (seen_of, edge_count) = (dut.clone(), dut.edge_count());
     let target = Target::new(Layers::GATED.and(crate::Workbench::on(dut.clone()).layers()), dut);
     let options = SearchOptions::within(LIMITS.get());

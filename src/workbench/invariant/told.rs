@@ -37,7 +37,7 @@ impl Violation {
     }
 
     /// Whether it says no more than that a secret was left somewhere.
-    pub(super) fn is_residue(&self) -> bool {
+    pub(crate) fn is_residue(&self) -> bool {
         self.invariant == key_residue::INVARIANT.name
     }
 }

@@ -51,7 +51,7 @@ impl Build {
     #[must_use]
     pub fn of_library<'a>(
         library: &Path,
-        environment: impl IntoIterator<Item = (&'a String, &'a String)>,
+        environment: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let Ok(mut bytes) = std::fs::read(library) else { return Self::unknown() };
         for (name, value) in environment {
@@ -143,7 +143,7 @@ mod tests {
         let path = directory.path().join("a.so");
         let with = |bytes: &[u8], value: &str| {
             std::fs::write(&path, bytes).unwrap();
-            Build::of_library(&path, [(&"A".to_owned(), &value.to_owned())])
+            Build::of_library(&path, [("A", value)])
         };
         let first = with(b"\x7fELF\xff", "1");
         assert!(first.to_string().starts_with("library-"), "{first}");

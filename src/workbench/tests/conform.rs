@@ -100,6 +100,24 @@ fn the_sample_is_seen_to_choose_what_its_data_sheet_declares() {
 }
 
 #[test]
+fn random_numbers_that_are_not_random_are_broken_and_so_is_what_hides_other_rules() {
+    for (bug, rule) in [
+        ("random-constant", "S-14"),
+        ("random-from-clock", "S-14"),
+        ("early-finish-throws", "INV-10"),
+    ] {
+        let said = Said::of(sample(), bug);
+        let broken = said.with("broken");
+        assert!(broken.iter().any(|id| id == rule), "{bug}: {broken:?}");
+        assert_eq!(said.code, Some(3), "{bug}");
+    }
+    // Memory is no answer: what is left in a register hides no rule.
+    let said = Said::of(sample(), "key-in-register");
+    assert_eq!(said.with("hidden"), [""; 0]);
+    assert!(said.with("broken").iter().any(|id| id == "INV-06"), "{:?}", said.rules);
+}
+
+#[test]
 fn the_page_says_the_same_and_takes_no_text_for_markup() {
     let directory = tempfile::tempdir().unwrap();
     let (sheet, page) = (directory.path().join("sheet.toml"), directory.path().join("page.html"));

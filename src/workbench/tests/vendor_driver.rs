@@ -33,6 +33,8 @@ const SHOWN: &[(&str, &str)] = &[
     ("exchange-restarts-counters", "keystream-reuse"),
     ("iv-order-native", "keystream-reuse"),
     ("blt-takes-first-key", "session-isolation"),
+    // Only where an address comes back.
+    ("ivs-known-by-address", "wrong-answer"),
     ("refresh-shared-by-sessions", "wrong-key-epoch"),
     ("queue-reads-key-late", "wrong-key-epoch"),
     ("cached-key-outlives-finish", "wrong-key-epoch"),

@@ -62,6 +62,27 @@ fn a_block_that_is_freed_under_watch_is_looked_into() {
 }
 
 #[test]
+fn what_lay_in_a_block_before_it_was_handed_out_is_nobodys() {
+    let set = set();
+    for len in [24_usize, 100, 190, 1000] {
+        // Not watched: the secret is the workbench's, at the end of what there is room for.
+        let room = {
+            // SAFETY: filled within its room, and freed once.
+            unsafe {
+                let block = black_box(libc::malloc(len));
+                let room = libc::malloc_usable_size(block);
+                block.cast::<u8>().add(room - 16).copy_from(SECRET.as_ptr(), 16);
+                libc::free(block);
+                room
+            }
+        };
+        // SAFETY: freed once.
+        watch(&set, || unsafe { libc::free(black_box(libc::malloc(room - 15))) });
+        take_report(|it| panic!("{len}: {it:?}"));
+    }
+}
+
+#[test]
 fn an_arena_hands_out_the_blocks_and_keeps_what_was_in_them() {
     let set = set();
     let arena = Arena::attach().unwrap();

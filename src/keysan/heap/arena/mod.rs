@@ -35,7 +35,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 pub(crate) use row::ROW_END;
-pub(super) use row::{holds, len_of};
+pub(super) use row::{holds, len_of, live_len_of};
 pub(super) use space::Space;
 
 use super::pause;

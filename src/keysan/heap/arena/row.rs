@@ -56,6 +56,15 @@ pub(in super::super) fn holds(address: *const u8) -> bool {
 
 /// How long the block is, of whichever thread's arena, that begins at this address and is allocated.
 pub(in super::super) fn len_of(block: *const u8) -> Option<usize> {
+    entry_of(block).map(|entry| entry.len as usize)
+}
+
+/// The same; `None` for one that was freed.
+pub(in super::super) fn live_len_of(block: *const u8) -> Option<usize> {
+    entry_of(block).filter(|entry| entry.freed_in.is_none()).map(|entry| entry.len as usize)
+}
+
+fn entry_of(block: *const u8) -> Option<Entry> {
     let row = ROW.load(Ordering::Relaxed);
     let offset = block.addr().wrapping_sub(row.addr());
     if !holds(block) || offset % SLOT_LEN >= MEMORY_LEN {
@@ -70,8 +79,8 @@ pub(in super::super) fn len_of(block: *const u8) -> Option<usize> {
         let indices = entries.add(ENTRIES_LEN).cast::<u32>();
         let index = indices.add(offset % SLOT_LEN / STRIDE).read() as usize;
         let is_one = index < ENTRIES_LEN / size_of::<Entry>();
-        let entry = is_one.then(|| &*entries.cast::<Entry>().add(index))?;
-        (entry.start as usize == offset % SLOT_LEN).then_some(entry.len as usize)
+        let entry = is_one.then(|| *entries.cast::<Entry>().add(index))?;
+        (entry.start as usize == offset % SLOT_LEN).then_some(entry)
     }
 }
 

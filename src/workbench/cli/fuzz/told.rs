@@ -39,6 +39,8 @@ struct Told<'a> {
     asked_seconds: f64,
     /// Inputs that looked like others that broke something, and were not looked at.
     passed_over: usize,
+    /// Inputs that look like no other, and wait for the next campaign.
+    left: usize,
     /// Inputs that are kept out of the working set because they kill the engine.
     quarantine: usize,
     troubles: &'a [String],
@@ -90,6 +92,10 @@ pub(super) fn tell(
         (outcome.tried_again_count, "inputs that killed another build were given back to this one"),
         (outcome.quarantine_count, "inputs kill the engine, and stay out of the working set"),
         (outcome.passed_over_count, "inputs looked like others of a bug, and were not looked at"),
+        (
+            outcome.left_count,
+            "more inputs broke something, and wait for the next campaign to look at them",
+        ),
     ] {
         if count > 0 {
             console.note(&format!("{count} {what}"));
@@ -148,6 +154,7 @@ fn told<'a>(outcome: &'a Outcome, plan: &'a Plan) -> Told<'a> {
         searched_seconds: searched(outcome).as_secs_f64(),
         asked_seconds: asked(plan).as_secs_f64(),
         passed_over: outcome.passed_over_count,
+        left: outcome.left_count,
         quarantine: outcome.quarantine_count,
         troubles: &outcome.troubles,
         first_look: outcome.first_look.as_ref().map(told_look),

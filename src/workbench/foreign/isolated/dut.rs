@@ -1,6 +1,7 @@
 //! What a driver in a process of its own is to the rest of the workbench: a driver under test.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use keysan::audit::{AuditError, Audited};
 use rekeylab_ddi::Limits;
@@ -24,6 +25,10 @@ impl Erased for Isolated {
 
     fn is_isolated(&self) -> bool {
         true
+    }
+
+    fn run_in_batches(&self) {
+        self.runs_in_batches.store(true, Ordering::Relaxed);
     }
 
     fn edge_count(&self) -> usize {

@@ -26,6 +26,8 @@ pub(super) struct Request<'a> {
     pub(super) ends_at: Option<Stage>,
     /// Whether what the library counts is wanted.
     pub(super) counts_edges: bool,
+    /// Whether it is the last of its worker.
+    pub(super) is_last: bool,
 }
 
 /// A [`Request`] on its way.
@@ -35,6 +37,7 @@ struct Sent {
     layers: Layers,
     ends_at: Option<Stage>,
     counts_edges: bool,
+    is_last: bool,
     /// The wire form of the calls.
     calls: Vec<u8>,
 }
@@ -47,13 +50,14 @@ pub(super) struct Received {
     pub(super) layers: Layers,
     pub(super) ends_at: Option<Stage>,
     pub(super) counts_edges: bool,
+    pub(super) is_last: bool,
 }
 
 impl Request<'_> {
     pub(super) fn send(&self, mut to: impl Write) -> io::Result<()> {
-        let Self { calls, calls_max, layers, ends_at, counts_edges } = *self;
+        let Self { calls, calls_max, layers, ends_at, counts_edges, is_last } = *self;
         let calls = calls.iter().flat_map(wire::encode_call).collect();
-        let sent = Sent { calls_max, layers, ends_at, counts_edges, calls };
+        let sent = Sent { calls_max, layers, ends_at, counts_edges, is_last, calls };
         let mut bytes = vec![0; 4];
         postcard::to_io(&sent, &mut bytes).map_err(io::Error::other)?;
         let len = u32::try_from(bytes.len() - 4).map_err(io::Error::other)?;
@@ -74,10 +78,10 @@ impl Received {
         let mut bytes = vec![0; u32::from_le_bytes(len) as usize];
         from.read_exact(&mut bytes)?;
         let sent: Sent = postcard::from_bytes(&bytes).map_err(io::Error::other)?;
-        let Sent { calls_max, layers, ends_at, counts_edges, calls } = sent;
+        let Sent { calls_max, layers, ends_at, counts_edges, is_last, calls } = sent;
         let mut sequence = CallSequence::default();
         wire::decode_up_to(usize::MAX, &calls, &mut sequence);
-        Ok(Some(Self { sequence, calls_max, layers, ends_at, counts_edges }))
+        Ok(Some(Self { sequence, calls_max, layers, ends_at, counts_edges, is_last }))
     }
 }
 

@@ -17,6 +17,7 @@ mod process;
 mod server;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::executor::{AnyDut, note_unanswered};
@@ -41,6 +42,9 @@ pub struct Isolated {
     edge_count: usize,
     /// What they counted in the last run, if anybody wants to know.
     counters: Mutex<Option<Vec<u8>>>,
+    /// Whether a worker runs many sequences. Otherwise each has one of its own, in which the driver is as it was
+    /// when it was opened.
+    runs_in_batches: AtomicBool,
     /// Processes that wait for work: one for each thread that ever had some at the same time.
     idle: Mutex<Vec<Process>>,
 }
@@ -61,6 +65,7 @@ impl Isolated {
             missing,
             edge_count,
             counters: Mutex::new(None),
+            runs_in_batches: AtomicBool::new(false),
             idle: Mutex::new(vec![first]),
         })))
     }
@@ -136,6 +141,8 @@ impl Isolated {
     ///
     /// When the process does not speak as it should: its driver has written into its memory.
     fn ask_this(&self, mut process: Process, request: &Request<'_>, trace: &mut Trace) -> Asked {
+        let is_last = !self.runs_in_batches.load(Ordering::Relaxed);
+        let request = &Request { is_last, ..*request };
         let asked = process
             .ask(request, trace, self.counters().as_mut())
             .unwrap_or_else(|error| panic!("the process of {}: {error}", self.sheet.name));
@@ -160,5 +167,6 @@ fn whole(sequence: &CallSequence, calls_max: usize, layers: Layers) -> Request<'
         layers,
         ends_at: None::<Stage>,
         counts_edges: false,
+        is_last: true,
     }
 }

@@ -11,7 +11,7 @@ use rekeylab_abi::{Ended, clear_counters, copy_counters, counter_count, in_a_cop
 use rustix::process::{Resource, Rlimit};
 
 use crate::executor::{AnyDut, Executor};
-use crate::observation::{Layers, Trace};
+use crate::observation::{Layers, Place, Sighting, Trace};
 use crate::watchdog::{Hang, on_hang, on_stage, set_time_limit};
 
 use super::super::{Sheet, TableDut};
@@ -62,6 +62,9 @@ pub fn serve(sheet: &Path, limit: Duration) -> io::Result<()> {
     }
 }
 
+/// How long a worker that hangs waits for its end.
+const ORPHANED_AFTER: Duration = Duration::from_secs(5);
+
 /// How much stack a call of a driver has: as much as the main thread of most programs.
 const STACK_LEN: usize = 8 << 20;
 
@@ -84,14 +87,19 @@ fn work(
     shared.note_worker();
     set_time_limit(limit);
     let hung = Arc::clone(socket);
-    on_hang(Arc::new(move |_| drop(Signal::Hung.send(&*hung))));
+    on_hang(Arc::new(move |_| {
+        drop(Signal::Hung.send(&*hung));
+        // Whoever asked ends this process now. If nobody does, nobody is there any more.
+        std::thread::sleep(ORPHANED_AFTER);
+        std::process::abort();
+    }));
     let stage = Arc::clone(shared);
     on_stage(Arc::new(move |reached| stage.note_stage(reached)));
     executor.watch_for_hangs();
     executor.leave_drivers_where_they_hang();
     let (mut trace, mut counters) = (Trace::default(), Vec::new());
     while let Some(request) = Received::read(&**socket)? {
-        let Received { sequence, calls_max, layers, ends_at, counts_edges } = request;
+        let Received { sequence, calls_max, layers, ends_at, counts_edges, is_last } = request;
         executor.run_up_to(calls_max);
         if counts_edges {
             clear_counters();
@@ -111,9 +119,13 @@ fn work(
         }
         // A driver that was left in the middle of its calls is in nobody's way when this worker is gone. One that
         // holds memory over begins anew, so that all of it can be looked into again; and so does one that has left
-        // a secret somewhere, which the next sequence may bring again.
-        let leaves_something = !trace.sightings.is_empty() || Executor::is_memory_held_over();
-        if ends_at.is_some() || leaves_something {
+        // a secret in a static, which the next sequence may bring again.
+        let is_left_in_statics = |seen: &Sighting| {
+            matches!(seen.place, Place::Static { .. } | Place::ThreadLocal { .. })
+        };
+        let leaves_something =
+            trace.sightings.iter().any(is_left_in_statics) || Executor::is_memory_held_over();
+        if is_last || ends_at.is_some() || leaves_something {
             return Signal::DoneForGood(len).send(&**socket);
         }
         Signal::Done(len).send(&**socket)?;
