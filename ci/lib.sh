@@ -48,13 +48,14 @@ step() {
     fi
 }
 
-# install_tool CRATE VERSION: installs a pinned subcommand of cargo unless this very version is there.
+# install_tool CRATE VERSION: installs a pinned subcommand of cargo unless this very version is there. Not
+# optimised: what a tool does here takes seconds either way, and to build it so takes minutes.
 install_tool() {
     local crate=$1 version=$2 found
     found=$(cargo "${crate#cargo-}" --version 2>/dev/null || true)
     if [ "${found##* }" != "$version" ]; then
         step "install $crate $version into ${TOOLS#"$PWD"/}" \
-            cargo install --quiet --locked --root "$TOOLS" --version "$version" "$crate"
+            cargo install --quiet --locked --debug --root "$TOOLS" --version "$version" "$crate"
     fi
 }
 
@@ -76,6 +77,10 @@ install_actionlint() {
     local found
     found=$(actionlint --version 2>/dev/null | head -n 1 || true)
     if [ "$found" != "${ACTIONLINT_VERSION%.*}" ]; then
+        # pip would try for half a minute.
+        if command -v curl >/dev/null && ! curl --silent --head --max-time 10 https://github.com >/dev/null; then
+            return 1
+        fi
         printf '\n== install actionlint %s into %s\n' "$ACTIONLINT_VERSION" "${TOOLS#"$PWD"/}"
         PIP_ROOT_USER_ACTION=ignore bounded 300 python3 -m pip install --quiet --upgrade \
             --disable-pip-version-check --target "$TOOLS/actionlint" \

@@ -154,9 +154,9 @@ pub unsafe fn malloc_usable_size(block: *mut c_void) -> usize {
     unsafe { NEXT.usable_size(block) }
 }
 
-/// Whether what is allocated now is to be seen.
+/// Whether what is allocated now is to be seen: not while the dynamic linker is asked, which allocates and frees.
 fn is_watched() -> bool {
-    LEDGER.with(Ledger::is_watching) && NEXT.is_of_the_c_library()
+    LEDGER.with(Ledger::is_watching) && NEXT.state() == OF_THE_C_LIBRARY
 }
 
 /// A block of this thread's arena, if it has one that serves and has room.
@@ -212,11 +212,6 @@ impl Next {
         }
     }
 
-    /// Whether that is the C library, whose functions are then called by their own names.
-    fn is_of_the_c_library(&self) -> bool {
-        self.state() != OF_ANOTHER
-    }
-
     fn state(&self) -> u8 {
         match self.state.load(Ordering::Acquire) {
             UNKNOWN => self.look(),
@@ -239,6 +234,8 @@ impl Next {
             // SAFETY: looks a name up among what the program has loaded.
             unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
         };
+        // The C library has no other name for it.
+        self.usable_size.store(next(c"malloc_usable_size"), Ordering::Relaxed);
         let state = if next(c"malloc") == next(c"__libc_malloc") || next(c"malloc").is_null() {
             OF_THE_C_LIBRARY
         } else {
@@ -247,7 +244,6 @@ impl Next {
             self.calloc.store(next(c"calloc"), Ordering::Relaxed);
             self.realloc.store(next(c"realloc"), Ordering::Relaxed);
             self.free.store(next(c"free"), Ordering::Relaxed);
-            self.usable_size.store(next(c"malloc_usable_size"), Ordering::Relaxed);
             OF_ANOTHER
         };
         self.state.store(state, Ordering::Release);
@@ -333,16 +329,8 @@ impl Next {
     }
 
     unsafe fn usable_size(&self, block: *mut c_void) -> usize {
-        let other = self.other(&self.usable_size);
-        // The C library has no other name for it; nobody but another allocator replaces it.
-        let own = || {
-            // SAFETY: looks a name up among what the program has loaded.
-            let address = unsafe { libc::dlsym(libc::RTLD_NEXT, c"malloc_usable_size".as_ptr()) };
-            self.usable_size.store(address, Ordering::Relaxed);
-            address
-        };
-        let known = Some(self.usable_size.load(Ordering::Relaxed)).filter(|known| !known.is_null());
-        let address = other.or(known).unwrap_or_else(own);
+        self.state();
+        let address = self.usable_size.load(Ordering::Relaxed);
         if address.is_null() {
             return 0;
         }

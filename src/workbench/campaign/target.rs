@@ -80,7 +80,7 @@ pub const LIBRARY: Target = Target {
     packages: &[],
     forms: Forms::Wire,
     working_set: "library",
-    // The rest is out of reach.
+    // And what else can be looked into of the driver at hand.
     layers: Layers::NONE.with(Layer::Outputs),
     edges_min: 0,
     share: 1,

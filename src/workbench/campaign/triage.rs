@@ -22,9 +22,10 @@ const SHARE: u32 = 20;
 /// How long inputs that look like others are still looked at when the search is over.
 const AFTERWARDS: Duration = Duration::from_secs(10);
 
-/// How long inputs are still looked at then that look like no other: each is minimised, which takes seconds of a slow
-/// driver, and a bug that every input shows may have hundreds of looks. After Ctrl-C it is [`AFTERWARDS`].
-const LAST_LOOKS: Duration = Duration::from_secs(60);
+/// How long inputs are still looked at then that look like no other: as long as the search took, but no longer than
+/// this and no shorter than [`AFTERWARDS`]. Each is minimised, which takes seconds of a slow driver, and a bug that
+/// every input shows may have hundreds of looks.
+const LAST_LOOKS_MAX: Duration = Duration::from_secs(60);
 
 /// How long a hang may still be made shorter then: one that is not short tells less, and may be told as
 /// several.
@@ -187,11 +188,12 @@ impl Desk {
                 spent += began.elapsed();
             }
         }
-        self.finish(waiting, stop)
+        let took = started.elapsed();
+        self.finish(waiting, stop, took.clamp(AFTERWARDS, LAST_LOOKS_MAX))
     }
 
     /// The search is over: a few of each look are looked at.
-    fn finish(mut self, mut waiting: Waiting, stop: &StopSignal) -> Triaged {
+    fn finish(mut self, mut waiting: Waiting, stop: &StopSignal, last_looks: Duration) -> Triaged {
         let (now, mut has_looked) = (Instant::now(), false);
         let until = now + AFTERWARDS;
         let (mut passed_over_count, mut left_count) = (0, 0);
@@ -204,7 +206,7 @@ impl Desk {
                     let _ = std::fs::remove_file(&job.artifact);
                 }
             } else if has_looked
-                && (now.elapsed() > LAST_LOOKS || stop.is_raised() && Instant::now() > until)
+                && (now.elapsed() > last_looks || stop.is_raised() && Instant::now() > until)
             {
                 // Of what broke something, one at least was looked at.
                 left_count += 1;

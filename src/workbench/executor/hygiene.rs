@@ -77,6 +77,7 @@ impl Instruments {
     }
 
     /// From now on calls run on a stack of at least so many bytes.
+    #[cfg(feature = "command")]
     pub(super) fn deepen(&mut self, stack_len: usize) {
         if self.gate.is_some() {
             self.gate = Gate::open_with_stack(stack_len).ok();

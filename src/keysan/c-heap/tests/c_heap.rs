@@ -201,3 +201,21 @@ fn it_is_proven_to_look() {
     assert_eq!(prove_it_looks_at_c(&mut SecretSet::new()), Ok(()));
     assert!(heap::is_installed());
 }
+
+#[test]
+fn the_dynamic_linker_may_free_while_it_is_asked() {
+    // Of a name that there is not, it keeps an error until it is asked again, and frees it then: here under watch,
+    // in a thread that has asked for nothing else.
+    let asked = std::thread::spawn(|| {
+        let set = set();
+        // SAFETY: looks names up among what the program has loaded.
+        let missing = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"there_is_no_such_name".as_ptr()) };
+        assert!(missing.is_null());
+        watch(&set, || {
+            // SAFETY: as above.
+            unsafe { black_box(libc::dlsym(libc::RTLD_DEFAULT, c"nor_this".as_ptr())) };
+        });
+        take_report(|it| panic!("{it:?}"));
+    });
+    asked.join().unwrap();
+}

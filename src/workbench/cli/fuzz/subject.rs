@@ -60,7 +60,8 @@ impl Subject {
             let read = Sheet::read(sheet).map_err(|error| Failure::usage(error.to_string()))?;
             let findings = noted::folder_of_library(options.findings.as_deref(), &read);
             let working_set = format!("driver-{}", noted::folder_name(&name));
-            let targets = vec![LIBRARY];
+            let layers = Layers::GATED.except(dut.missing_layers());
+            let targets = vec![Target { layers, ..LIBRARY }];
             return Ok(Self {
                 fault,
                 dut,
