@@ -46,19 +46,7 @@ pub fn is_installed() -> bool {
 /// Afterwards the set and the thread's counts are as before. Cheap enough to be done once a run;
 /// needs room for one secret in the set.
 pub fn prove_it_looks(set: &mut SecretSet) -> Result<(), NotProven> {
-    let canary = fresh_canary();
-    let count_before = set.len();
-    set.register(&canary, CANARY).map_err(|_| NotProven::SetIsFull)?;
-    let report = aside(|| watch(set, || free_block_holding(&canary)));
-    // Should the caller have registered these very bytes, they are not ours to forget.
-    if set.len() > count_before {
-        set.forget_last();
-    }
-    match report {
-        Report { frees: 0, .. } => Err(NotProven::NotInstalled),
-        report if report.is_clean() => Err(NotProven::NotSighted),
-        _ => Ok(()),
-    }
+    prove(set, free_block_holding)
 }
 
 /// The same for the heap of C: frees a block as a library in C would that was loaded into this program.
@@ -68,10 +56,15 @@ pub fn prove_it_looks(set: &mut SecretSet) -> Result<(), NotProven> {
 /// [`NotProven::NotInstalled`] where `malloc` is not the one of this program, as the package `keysan-c-heap`
 /// exports it, or another allocator was put in front of the C library's.
 pub fn prove_it_looks_at_c(set: &mut SecretSet) -> Result<(), NotProven> {
+    prove(set, free_c_block_holding)
+}
+
+/// Has a block freed that holds a canary, and sees whether it is sighted.
+fn prove(set: &mut SecretSet, free: fn(&[u8; 16])) -> Result<(), NotProven> {
     let canary = fresh_canary();
     let count_before = set.len();
     set.register(&canary, CANARY).map_err(|_| NotProven::SetIsFull)?;
-    let report = aside(|| watch(set, || free_c_block_holding(&canary)));
+    let report = aside(|| watch(set, || free(&canary)));
     // Should the caller have registered these very bytes, they are not ours to forget.
     if set.len() > count_before {
         set.forget_last();
