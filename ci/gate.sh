@@ -38,5 +38,7 @@ if [ $fits = yes ]; then
         --ignored every_one_of_twenty_instances
 fi
 
+step "the sample driver" make --quiet -C examples/vendor-driver
 printf '\n== what the change has to pass\n'
+set -- "$@" --driver examples/vendor-driver/driver.toml
 exec "${CARGO_TARGET_DIR:-target}/release/rekeylab" gate "$@"

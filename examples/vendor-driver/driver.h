@@ -164,13 +164,14 @@ public:
     Session *session(HANDLE handle);
     void drop_jobs();
     bool is_removed() const { return is_removed_; }
+    // The device is gone: from now on it serves nothing, and has no keys.
+    void lose();
     Adapter &adapter;
 
 private:
     Resource *resource(HANDLE handle);
     HRESULT render(std::size_t command_count);
     void run(const Job &job);
-    void lose();
     void drop_jobs_into(const Resource &target);
 
     HANDLE runtime_;

@@ -169,3 +169,12 @@ void fill_table(D3DDDI_DEVICEFUNCS &table) {
 }
 
 } // namespace vendor
+
+// Takes a device away as a hang of the engine would, for tests that cannot wait for one.
+extern "C" __attribute__((visibility("default"))) HRESULT APIENTRY
+vendor_umd_remove_device(HANDLE handle) {
+    return vendor::serve(handle, &handle, false, [](vendor::Device &device, HANDLE &) {
+        device.lose();
+        return S_OK;
+    });
+}

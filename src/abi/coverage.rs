@@ -59,7 +59,7 @@ pub fn export_coverage() {
 }
 
 // SAFETY of the name: nobody else in a program that drives libraries has one of its own; a fuzz target does, and
-// does not use this package.
+// leaves this feature out.
 #[unsafe(no_mangle)]
 extern "C" fn __sanitizer_cov_8bit_counters_init(start: *mut u8, end: *mut u8) {
     let len = end.addr().saturating_sub(start.addr());

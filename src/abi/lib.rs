@@ -27,6 +27,7 @@ mod around;
 pub mod callbacks;
 #[cfg(target_os = "linux")]
 mod copy;
+#[cfg(feature = "coverage")]
 mod coverage;
 mod library;
 pub mod opening;
@@ -41,6 +42,7 @@ pub use around::{Around, around_entries};
 pub use convention::{Convention, Entry};
 #[cfg(target_os = "linux")]
 pub use copy::{Ended, in_a_copy};
+#[cfg(feature = "coverage")]
 pub use coverage::{clear_counters, copy_counters, counter_count, export_coverage};
 pub use library::{Adapter, Device, DriverHandle, Library, LibraryError, SystemMemory};
 #[cfg(target_os = "linux")]

@@ -38,7 +38,7 @@ pub mod executor;
 pub mod exhaust;
 #[cfg(feature = "command")]
 pub mod exit;
-#[cfg(feature = "command")]
+#[cfg(feature = "drivers")]
 pub mod foreign;
 pub mod fuzzing;
 #[cfg(feature = "command")]

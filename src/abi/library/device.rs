@@ -232,6 +232,17 @@ impl Device {
         Some(Hresult(code.cast_unsigned()))
     }
 
+    /// Has a function that the library exports for tests take the device away: `HRESULT NAME(HANDLE)`, called as
+    /// an entry is. `None` if there is none of this name.
+    #[must_use]
+    pub fn remove_by(&self, name: &str) -> Option<Hresult> {
+        let library = &self.adapter.0.library;
+        let remove = library.function(name)?;
+        // SAFETY: whoever wrote its name into the data sheet says that it is such a function.
+        let code = unsafe { call!(library.convention(), remove => (Handle)(self.handle)) };
+        Some(Hresult(code.cast_unsigned()))
+    }
+
     /// Calls an entry that takes a pointer to its arguments.
     pub(super) fn call<T>(&self, index: usize, args: *mut T) -> Option<Hresult> {
         self.call_with(index, args.cast())

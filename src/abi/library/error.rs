@@ -14,6 +14,15 @@ pub enum LibraryError {
     /// It has no `OpenAdapter`.
     #[error("does not export OpenAdapter")]
     NoExport,
+    /// It is an archive, and this program has none in it.
+    #[error("is an archive, and no driver is linked into this program")]
+    NotLinked,
+    /// It has no function of this name, which its data sheet wants.
+    #[error("does not export {name}")]
+    NoFunction {
+        /// The name.
+        name: String,
+    },
     /// It does not open.
     #[error("{what} answered {code}")]
     Refused {
@@ -48,7 +57,10 @@ impl LibraryError {
             Self::Load { .. } => {
                 "build it for this machine, and name it with its folder; `ldd -r` says which libraries and functions it misses"
             }
-            Self::NoExport => {
+            Self::NotLinked => {
+                "REKEYLAB_DRIVER=SHEET cargo fuzz run -s none --features driver driver, which links it; or make it a shared library: c++ -shared -o x.so -Wl,--whole-archive x.a -Wl,--no-whole-archive"
+            }
+            Self::NoExport | Self::NoFunction { .. } => {
                 "export it undecorated, with visibility \"default\" and, in C++, as extern \"C\"; `nm -D` shows what there is"
             }
             Self::Refused { .. } => {

@@ -13,7 +13,7 @@ use core::ptr::NonNull;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::Convention;
+use crate::{Convention, Entry};
 
 pub use adapter::Adapter;
 pub use device::{Device, DriverHandle};
@@ -32,7 +32,7 @@ struct Loaded {
     open_adapter: NonNull<c_void>,
     convention: Convention,
     // Never unloaded: threads that are ending may still run destructors of the library's thread-locals.
-    _library: ManuallyDrop<libloading::Library>,
+    library: ManuallyDrop<libloading::Library>,
 }
 
 // SAFETY: the address is only ever called, and code does not move.
@@ -51,17 +51,32 @@ impl Library {
         // trusts like a program.
         let library = unsafe { open(path) }
             .map_err(|error| LibraryError::Load { reason: in_full(&error) })?;
+        Self::of(library, convention)
+    }
+
+    fn of(library: libloading::Library, convention: Convention) -> Result<Self, LibraryError> {
         // SAFETY: only its address is taken, which stays right as long as the library is loaded.
         let address = unsafe {
             let symbol = library.get::<*mut c_void>(c"OpenAdapter").ok();
             symbol.and_then(|symbol| NonNull::new(symbol.try_as_raw_ptr()?))
         };
         let open_adapter = address.ok_or(LibraryError::NoExport)?;
-        Ok(Self(Arc::new(Loaded {
-            open_adapter,
-            convention,
-            _library: ManuallyDrop::new(library),
-        })))
+        Ok(Self(Arc::new(Loaded { open_adapter, convention, library: ManuallyDrop::new(library) })))
+    }
+
+    /// The program itself, into which a driver was linked.
+    ///
+    /// # Errors
+    ///
+    /// When none was, or the program does not export its `OpenAdapter`.
+    pub fn linked(convention: Convention) -> Result<Self, LibraryError> {
+        #[cfg(unix)]
+        let library: libloading::Library = libloading::os::unix::Library::this().into();
+        #[cfg(windows)]
+        let library: libloading::Library = libloading::os::windows::Library::this()
+            .map_err(|error| LibraryError::Load { reason: in_full(&error) })?
+            .into();
+        Self::of(library, convention).map_err(|_| LibraryError::NotLinked)
     }
 
     /// Opens its adapter.
@@ -77,6 +92,27 @@ impl Library {
     #[must_use]
     pub fn code(&self) -> *const u8 {
         self.0.open_adapter.as_ptr().cast_const().cast()
+    }
+
+    /// Makes sure that it exports a function for tests, too.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub fn require(&self, name: &str) -> Result<(), LibraryError> {
+        match self.function(name) {
+            Some(_) => Ok(()),
+            None => Err(LibraryError::NoFunction { name: name.to_owned() }),
+        }
+    }
+
+    /// The function that it exports under this name.
+    fn function(&self, name: &str) -> Entry {
+        // SAFETY: only its address is taken, which stays right as long as the library is loaded.
+        unsafe {
+            let symbol = self.0.library.get::<*mut c_void>(name.as_bytes()).ok()?;
+            NonNull::new(symbol.try_as_raw_ptr()?)
+        }
     }
 
     fn convention(&self) -> Convention {

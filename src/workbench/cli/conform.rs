@@ -22,8 +22,8 @@ use super::failure::Failure;
 ///
 /// Runs the sequence that shows each rule, three times. A rule is met or broken; where the documents are
 /// silent, the driver may choose otherwise than the driver core, if the choice explains all that was seen.
-/// What it does not offer, and what a sequence cannot ask it, is named. Of the data sheet's choices only S-54
-/// counts, which cannot be seen. Ends with 3 if a rule is broken, and with 5 if not every rule could be asked.
+/// What it does not offer, and what a sequence cannot ask it, is named. The choices of its data
+/// sheet do not count. Ends with 3 if a rule is broken, and with 5 if not every rule could be asked.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -75,14 +75,11 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let declared = options.driver.choices()?;
     let mut start = Choices::default();
     start.any_failure = declared.any_failure;
-    // What the data sheet says the driver cannot be made to do stays so.
-    let kept = declared.has(Choices::NO_RESET).then(|| start.with(Choices::NO_RESET)).flatten();
     let mut workbench = Workbench::on(dut.clone());
     let read =
         |path: &std::path::Path| corpus::read(&root.join(path)).map(|stored| stored.sequence);
     let other = options.driver.another()?;
     let mut other = other.map(Workbench::on);
-    let start = kept.unwrap_or(start);
     let came = conform(&mut workbench, other.as_mut(), start, read, &mut |_, _| {})?;
     let write = if options.force { write_over } else { write_new };
     if let Some(path) = &options.page {

@@ -33,6 +33,7 @@ Examples:
   rekeylab gate --base origin/main               what the branch changes decides what is run
   rekeylab gate --base main --advisory --summary gate.md
   rekeylab gate --base main --sarif gate.sarif --junit gate.xml --annotations
+  rekeylab gate --driver driver.toml             a driver of your own beside the core
 
 With --format json each line is one event; the first has the version.")]
 pub(super) struct Options {
@@ -49,6 +50,10 @@ pub(super) struct Options {
     /// Most calls of a sequence of the exhaustive run
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..=64))]
     depth: u8,
+    /// Runs everything stored on the driver of this data sheet, too, and searches it for as long as a target;
+    /// may be given several times
+    #[arg(long = "driver", value_name = "SHEET")]
+    drivers: Vec<PathBuf>,
     /// Tells everything and ends with 0 all the same
     #[arg(long)]
     advisory: bool,
@@ -93,11 +98,13 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         options.findings.clone().unwrap_or_else(|| relative(&root.join("fuzz/findings")));
     let findings = std::path::absolute(&findings).unwrap_or(findings);
     let common = common_arguments(console);
+    let drivers: Vec<String> = options.drivers.iter().map(|it| it.display().to_string()).collect();
     let chosen = Seconds {
         each_target: options.seconds,
         depth: options.depth,
         findings: findings.strip_prefix(&root).unwrap_or(&findings),
         common: &common,
+        drivers: &drivers,
     };
     let plan = Plan {
         steps: gate::usual_steps(&change, chosen),

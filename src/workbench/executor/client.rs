@@ -36,6 +36,8 @@ pub(super) struct InFlight {
     pub(super) fence: u64,
     /// Which secret it was submitted under; `None` when that is not searched for.
     pub(super) key_secret: Option<u32>,
+    /// The slot of its session's device.
+    pub(super) device_slot: Option<u16>,
     /// Whether the engine was reset meanwhile.
     pub(super) is_lost: bool,
 }
@@ -83,7 +85,8 @@ impl Client {
         hash.count(sessions.len());
         sessions.iter().for_each(|session| session.write_state(hash));
         hash.count(in_flight.len());
-        for InFlight { len, fence, key_secret: _, is_lost } in in_flight {
+        // Whose device it is counts where resets spare some, which no driver does that declares its state.
+        for InFlight { len, fence, key_secret: _, device_slot: _, is_lost } in in_flight {
             hash.count(*len);
             hash.number(*fence);
             hash.flag(*is_lost);
@@ -129,10 +132,20 @@ impl Client {
         }
     }
 
-    /// The engine was reset: whatever was secret is gone (S-52, S-54).
+    /// Whatever was secret is gone.
     pub(super) fn lose_everything(&mut self) {
         self.sessions.iter_mut().for_each(|session| session.is_lost = true);
         self.in_flight.iter_mut().for_each(|buffer| buffer.is_lost = true);
+    }
+
+    /// The engine was reset: whatever was secret is gone (S-52, S-54), but on devices that were spared.
+    pub(super) fn lose_all_but_spared(&mut self, reset: &Observation) {
+        for session in &mut self.sessions {
+            session.is_lost |= !reset.spares(session.device_slot);
+        }
+        for buffer in &mut self.in_flight {
+            buffer.is_lost |= !reset.spares(buffer.device_slot);
+        }
     }
 
     /// The slot of the session that a handle stands for; the youngest, should there be several.

@@ -4,7 +4,7 @@ use core::fmt;
 use std::rc::Rc;
 
 use keysan::statics::Statics;
-use rekeylab_ddi::{CryptoSessionDdi, Limits, SessionHandle};
+use rekeylab_ddi::{CryptoSessionDdi, DeviceHandle, Limits, SessionHandle};
 
 use super::seams::Seams;
 use crate::observation::{Choices, Layer, Layers};
@@ -89,6 +89,12 @@ pub trait Dut: fmt::Debug + Send + Sync + 'static {
 
     /// Hands what the driver has said since the last time to [`Seams::log`], if it says it elsewhere.
     fn listen(&self, _seams: &Seams) {}
+
+    /// The devices that had no way to hear of the last reset of the engine, and keep their keys: of the first
+    /// [`Observation::SPARED_MAX`](crate::observation::Observation::SPARED_MAX).
+    fn spared_by_reset(&self, _driver: &Self::Driver) -> Vec<DeviceHandle> {
+        Vec::new()
+    }
 
     /// Whether it draws random numbers elsewhere than from the seams.
     fn draws_by_itself(&self) -> bool {

@@ -223,7 +223,10 @@ impl<D: Dut> Run<'_, D> {
         self.read_arguments(text);
         if code.is_ok() {
             let fence = self.seen.scalar;
-            let buffer = InFlight { len: owned_len, fence, key_secret, is_lost: false };
+            let session = self.executor.client.session_mut(&self.seen);
+            let device_slot = session.and_then(|session| session.device_slot);
+            let buffer =
+                InFlight { len: owned_len, fence, key_secret, device_slot, is_lost: false };
             self.executor.client.in_flight.push_back(buffer);
         }
         code
@@ -339,7 +342,13 @@ impl<D: Dut> Run<'_, D> {
     pub(super) fn reset_engine(&mut self) -> Hresult {
         let code = self.enter(CryptoSessionDdi::reset_engine);
         if code.is_ok() {
-            self.executor.client.lose_everything();
+            let spared = self.driver.as_ref().map(|driver| self.dut.spared_by_reset(driver));
+            for device in spared.into_iter().flatten() {
+                let mut known = self.executor.client.devices.iter();
+                let slot = known.rposition(|one| one.handle == device);
+                self.seen.spare(slot.map(short));
+            }
+            self.executor.client.lose_all_but_spared(&self.seen);
         }
         code
     }

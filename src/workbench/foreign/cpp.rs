@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use rekeylab_ddi::{Guid, Limits};
 
-use super::sheet::{ConventionName, Handles, Sheet};
+use super::sheet::{ConventionName, Handles, Removal, Sheet};
 use crate::executor::PlainTestMechanism;
 use crate::observation::Layer;
 use crate::sequence::expand::{World, session_key};
@@ -188,6 +188,11 @@ fn line(
         Call::Retire { count, .. } => {
             format!("std::printf(\"\\n\"); call_retire({index}, {count}u);")
         }
+        Call::ResetEngine => match &sheet.removal {
+            Removal::Never => return Ok(None),
+            Removal::Hook(name) => format!("call_reset_engine({index}, {name:?});"),
+            Removal::RenderCallback => format!("call_reset_engine({index}, nullptr);"),
+        },
         Call::SessionStatus { .. } | Call::OpenAdapter { .. } | Call::CloseAdapter => {
             return Ok(None);
         }

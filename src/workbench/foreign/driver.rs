@@ -12,10 +12,10 @@ use rekeylab_ddi::{
 };
 
 use super::key_exchange::KeyExchange;
-use super::sheet::{Handles, Sheet, SheetLimits};
+use super::sheet::{Handles, Removal, Sheet, SheetLimits};
 use super::upload::{State, Upload};
 use crate::executor::Seams;
-use crate::observation::Choices;
+use crate::observation::Observation;
 
 /// A driver that is reached through its device table.
 ///
@@ -25,8 +25,10 @@ pub struct TableDriver {
     handles: Handles,
     key_exchange: KeyExchange,
     pub(super) limits: SheetLimits,
-    /// Whether the driver can be made to lose its keys.
-    can_reset: bool,
+    /// How the driver is made to lose its keys.
+    removal: Removal,
+    /// The devices that did not hear of the last reset.
+    spared: Vec<DeviceHandle>,
     seams: Rc<Seams>,
     /// In the order of their making; `None` for one that was destroyed.
     pub(super) devices: Vec<Option<Device>>,
@@ -53,7 +55,8 @@ impl TableDriver {
             handles: sheet.handles,
             key_exchange: sheet.key_exchange.clone(),
             limits: sheet.limits,
-            can_reset: !sheet.choices.otherwise.has(Choices::NO_RESET),
+            removal: sheet.removal.clone(),
+            spared: Vec::new(),
             seams: Rc::clone(seams),
             devices: Vec::new(),
             sessions: Vec::new(),
@@ -89,6 +92,28 @@ impl TableDriver {
             (_, Handles::RuntimeChecks) => Err(self.refuse(Hresult::D3DDDIERR_INVALIDHANDLE)),
             (Some(known), Handles::Checked) => Ok(known.handle),
             (None, Handles::Checked) => Ok(DriverHandle(session.0)),
+        }
+    }
+
+    /// The devices that had no way to hear of the last reset.
+    pub(super) fn spared(&self) -> &[DeviceHandle] {
+        &self.spared
+    }
+
+    /// Takes a device away, and says whether the driver has heard of it: one that submits nothing when it is
+    /// flushed does not call, and cannot know.
+    fn remove(&self, device: &Device) -> bool {
+        match &self.removal {
+            Removal::Never => false,
+            Removal::Hook(name) => device.remove_by(name).is_some_and(Hresult::is_ok),
+            Removal::RenderCallback => {
+                let before = device.runtime().render_count();
+                device.runtime().lose(true);
+                // What it answers is the runtime's own answer.
+                device.flush();
+                device.runtime().lose(false);
+                device.runtime().render_count() > before
+            }
         }
     }
 
@@ -309,28 +334,31 @@ impl CryptoSessionDdi for TableDriver {
     }
 
     fn reset_engine(&mut self) -> Hresult {
-        if !self.can_reset {
+        if self.removal == Removal::Never || self.devices.len() > Observation::SPARED_MAX {
             return self.refuse(Hresult::E_NOTIMPL);
         }
-        let mut is_told = false;
-        for device in self.devices.iter().flatten() {
-            let before = device.runtime().render_count();
-            device.runtime().lose(true);
-            // What it answers is the runtime's own answer.
-            device.flush();
-            device.runtime().lose(false);
-            is_told |= device.runtime().render_count() > before;
+        let mut is_told = vec![true; self.devices.len()];
+        for (is_told, device) in is_told.iter_mut().zip(&self.devices) {
+            if let Some(device) = device {
+                *is_told = self.remove(device);
+            }
         }
-        // A driver that had nothing to submit has not called, and cannot know.
-        if !is_told && self.devices.iter().flatten().next().is_some() {
+        let open = || self.devices.iter().zip(&is_told).filter(|(device, _)| device.is_some());
+        if open().count() > 0 && open().all(|(_, is_told)| !is_told) {
             return self.refuse(Hresult::E_NOTIMPL);
         }
-        for session in self.sessions.iter_mut().filter(|session| session.is_alive) {
+        let numbers = (1..).zip(&is_told).filter(|(_, is_told)| !**is_told);
+        self.spared = numbers.map(|(number, _)| DeviceHandle(number_of(DEVICES, number))).collect();
+        let is_lost = |session: &Session| is_told.get(session.device) == Some(&true);
+        let sessions = self.sessions.iter_mut().filter(|session| is_lost(session));
+        for session in sessions.filter(|session| session.is_alive) {
             session.status = session.status.max(SessionStatus::KEY_LOST);
         }
         for upload in self.uploads.iter_mut().filter(|upload| !upload.is_lost) {
-            upload.is_lost = true;
-            if let Some(session) = self.sessions.get_mut(upload.session) {
+            if let Some(session) = self.sessions.get_mut(upload.session)
+                && is_lost(session)
+            {
+                upload.is_lost = true;
                 session.status = SessionStatus::KEY_AND_CONTENT_LOST;
             }
         }

@@ -12,16 +12,20 @@
 //! for itself.
 
 mod choices;
+#[cfg(feature = "command")]
 mod cpp;
 mod driver;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "command"))]
 mod isolated;
 mod key_exchange;
 mod printed;
 mod sheet;
 mod upload;
 
+use std::env;
 use std::fs::File;
+use std::io::{self, Write as _};
+use std::process;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -29,19 +33,20 @@ use keysan::SecretSet;
 use keysan::heap;
 use keysan::statics::Statics;
 use rekeylab_abi::{Library, LibraryError};
-use rekeylab_ddi::Limits;
+use rekeylab_ddi::{DeviceHandle, Limits};
 
-use crate::executor::{Dut, Seams};
+use crate::executor::{AnyDut, Dut, Seams};
 use crate::observation::{Choices, Layer, Layers};
 
 pub use choices::{Refusals, SheetChoices};
+#[cfg(feature = "command")]
 pub use cpp::{NotInCpp, cpp};
 pub use driver::TableDriver;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "command"))]
 pub use isolated::{Isolated, StartError, serve};
 pub use key_exchange::KeyExchange;
 use printed::Printed;
-pub use sheet::{ConventionName, Handles, Randomness, Sheet, SheetError, SheetLimits};
+pub use sheet::{ConventionName, Handles, Randomness, Removal, Sheet, SheetError, SheetLimits};
 
 /// A driver under test behind its device table.
 #[derive(Clone, Debug)]
@@ -63,10 +68,19 @@ impl TableDut {
     ///
     /// When the library cannot be driven.
     pub fn of(sheet: Sheet) -> Result<Self, LibraryError> {
-        let library = Library::load(&sheet.library, sheet.convention.into())?;
+        let library = if sheet.is_linked() {
+            Library::linked(sheet.convention.into())?
+        } else {
+            Library::load(&sheet.library, sheet.convention.into())?
+        };
+        if let Removal::Hook(name) = &sheet.removal {
+            library.require(name)?;
+        }
         library.open_adapter()?.create_device()?;
-        // They are there as long as the library, which is never unloaded.
-        let statics = Statics::of_library(library.code()).ok().map(|it| &*Box::leak(Box::new(it)));
+        // They are there as long as the library, which is never unloaded. Those of an archive are among the
+        // program's own.
+        let statics = Statics::of_library(library.code()).ok().filter(|_| !sheet.is_linked());
+        let statics = statics.map(|it| &*Box::leak(Box::new(it)));
         let mut out_of_reach = sheet.leave_out | NEVER_DECLARED.with(Layer::Log);
         if heap::prove_it_looks_at_c(&mut SecretSet::new()).is_err() {
             out_of_reach = out_of_reach | OF_MEMORY;
@@ -86,6 +100,26 @@ impl TableDut {
     #[must_use]
     pub fn sheet(&self) -> &Sheet {
         &self.sheet
+    }
+}
+
+/// The driver of the data sheet that `REKEYLAB_DRIVER` names, for a fuzz target. Without one there is nothing to
+/// search: that is said in a line, and ends the process with 2 before it can be taken for a crash.
+#[must_use]
+pub fn named_by_environment() -> AnyDut {
+    let sheet = env::var_os("REKEYLAB_DRIVER")
+        .ok_or_else(|| "it names the data sheet of the driver that is searched".to_owned())
+        .and_then(|path| Sheet::read(path.as_ref()).map_err(|error| error.to_string()));
+    let dut = sheet.and_then(|sheet| {
+        let library = sheet.library.display().to_string();
+        TableDut::of(sheet).map_err(|error| format!("{library}: {error}; try: {}", error.way_out()))
+    });
+    match dut {
+        Ok(dut) => dut.into(),
+        Err(why) => {
+            let _ = writeln!(io::stderr(), "REKEYLAB_DRIVER: {why}");
+            process::exit(2);
+        }
     }
 }
 
@@ -136,6 +170,10 @@ impl Dut for TableDut {
         if let Some(printed) = &self.printed {
             printed.each_new_line(|line| seams.log(format_args!("{line}")));
         }
+    }
+
+    fn spared_by_reset(&self, driver: &TableDriver) -> Vec<DeviceHandle> {
+        driver.spared().to_vec()
     }
 
     fn statics(&self) -> Option<&'static Statics> {

@@ -57,9 +57,9 @@ struct ContextArgs {
 
 // Places in the device table.
 enum Entry {
-    lock = 35, unlock = 36, create_resource = 37, destroy_resource = 38, destroy_device = 91,
+    lock = 35, unlock = 36, create_resource = 37, destroy_resource = 38, flush = 41, destroy_device = 91,
     create_session = 111, key_exchange = 112, destroy_session = 113, start = 116, finish = 117,
-    decryption_blt = 119, create_resource2 = 128
+    decryption_blt = 119, create_resource2 = 128, flush1 = 132
 };
 
 // ---- What the driver may call: a context with real memory; everything else is not there. ----
@@ -67,7 +67,12 @@ enum Entry {
 static std::uint64_t commands[8192], allocations[1024], patches[1024];
 
 static std::int32_t APIENTRY other(Handle, void *) { return static_cast<std::int32_t>(0x80004001); }
-static std::int32_t APIENTRY render(Handle, void *) { return 0; }
+// While a device is taken away, whoever submits commands hears D3DDDIERR_DEVICEREMOVED.
+static bool is_removing, has_heard;
+static std::int32_t APIENTRY render(Handle, void *) {
+    has_heard = is_removing;
+    return is_removing ? static_cast<std::int32_t>(0x88760870) : 0;
+}
 static std::int32_t APIENTRY create_context(Handle, ContextArgs *args) {
     args->context = commands;
     args->commands = commands;
@@ -132,7 +137,7 @@ static void big_endian(std::uint64_t number, std::uint8_t *out) {
 enum Answer { any, served, refused };
 
 struct Session { std::size_t device; Handle handle; std::uint8_t key[16], random[16]; bool is_keyed, is_pending; };
-struct Upload { int call; std::size_t device; Handle surface, source; Bytes due; std::uint8_t *memory, key[16]; };
+struct Upload { int call; std::size_t device; Handle surface, source; Bytes due; std::uint8_t *memory, key[16]; bool is_lost; };
 struct Device { Handle handle; void *functions[256]; };
 
 static std::vector<Device> devices;
@@ -140,6 +145,7 @@ static std::vector<Session> sessions;
 static std::deque<Upload> uploads;
 static void *adapter_callbacks[2], *device_callbacks[22], *adapter_functions[3];
 static Handle adapter;
+static void *library;
 
 [[noreturn]] static void wrong(int call, const char *what) {
     std::printf("\ncall %d: %s\n", call, what);
@@ -209,7 +215,7 @@ static std::int32_t enter(void *function, Arguments... arguments) {
 }
 
 static void open_adapter(const char *path) {
-    void *library = dlopen(path, RTLD_NOW);
+    library = dlopen(path, RTLD_NOW);
     void *open = library ? dlsym(library, "OpenAdapter") : nullptr;
     if (!open) { std::printf("%s: %s\n", path, dlerror()); std::exit(2); }
 @library@    for (void *&callback : adapter_callbacks) callback = reinterpret_cast<void *>(other);
@@ -328,7 +334,7 @@ static void open_adapter(const char *path) {
     BltArgs args{session.handle, source, 0, surface, 0, len, nullptr, nullptr, &counter};
     const std::int32_t code = enter(device.functions[decryption_blt], device.handle, &args);
     if (code == 0) {
-        uploads.push_back({call, session.device, surface, source, text, memory, {}});
+        uploads.push_back({call, session.device, surface, source, text, memory, {}, false});
         std::memcpy(uploads.back().key, session.key, 16);
     }
     std::memset(&counter, 0, sizeof counter);
@@ -343,6 +349,12 @@ static void call_retire(int call, std::uint32_t at_most) {
         LockArgs args{};
         args.resource = upload.surface;
         args.flags = 1;
+        if (upload.is_lost) {
+            enter(device.functions[destroy_resource], device.handle, upload.surface);
+            enter(device.functions[destroy_resource], device.handle, upload.source);
+            std::free(upload.memory);
+            continue;
+        }
         if (enter(device.functions[lock], device.handle, &args) != 0) wrong(call, "the surface cannot be locked");
         for (std::size_t i = 0; i < upload.due.size(); ++i)
             if (static_cast<std::uint8_t *>(args.data)[i] != upload.due[i]) {
@@ -354,6 +366,30 @@ static void call_retire(int call, std::uint32_t at_most) {
         enter(device.functions[destroy_resource], device.handle, upload.surface);
         enter(device.functions[destroy_resource], device.handle, upload.source);
         std::free(upload.memory);
+    }
+    look_around(call);
+}
+
+[[maybe_unused]] static void call_reset_engine(int call, const char *hook) {
+    std::printf("\n");
+    for (std::size_t on = 0; on < devices.size(); ++on) {
+        Device &device = devices[on];
+        if (!device.handle) continue;
+        has_heard = false;
+        if (hook) {
+            has_heard = enter(dlsym(library, hook), device.handle) == 0;
+        } else {
+            is_removing = true;
+            if (device.functions[flush]) enter(device.functions[flush], device.handle);
+            else enter(device.functions[flush1], device.handle, 0u);
+            is_removing = false;
+        }
+        // A device that had nothing to submit has not heard of it, and goes on.
+        if (!has_heard) continue;
+        for (Session &session : sessions)
+            if (session.device == on) session.is_keyed = session.is_pending = false;
+        for (Upload &upload : uploads)
+            if (upload.device == on) { upload.is_lost = true; std::memset(upload.key, 0, 16); }
     }
     look_around(call);
 }

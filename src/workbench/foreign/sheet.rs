@@ -20,9 +20,11 @@ use crate::report::shell_word;
 /// ```toml
 /// name = "the driver of the vendor"
 /// library = "build/libvendor_umd.so"      # from where the sheet is
+/// link = ["-lstdc++"]                     # with a library that is an archive, in the fuzz target that it is linked into
 /// convention = "native"                   # or "windows": __attribute__((ms_abi))
 /// handles = "runtime-checks"              # or "checked": the driver refuses dead and foreign ones itself
 /// randomness = "system"                   # or "repeated": getrandom answers the same in every run
+/// removal = "render-callback"             # or "never", or { hook = "NAME" }: how a device is taken away
 /// leave-out = ["stack", "registers"]      # layers that are not looked into: it does not promise that much
 /// profile = "choices.toml"                # in the place of [choices]: `rekeylab conform` writes it
 ///
@@ -52,8 +54,11 @@ pub struct Sheet {
     pub path: PathBuf,
     /// What the driver is called in reports.
     pub name: String,
-    /// The library, from the folder of the sheet.
+    /// The library, from the folder of the sheet: a shared one, or an archive that is linked into a fuzz target.
     pub library: PathBuf,
+    /// What is linked with an archive.
+    #[serde(default = "standard_library")]
+    pub link: Vec<String>,
     /// How it wants to be called.
     #[serde(default)]
     pub convention: ConventionName,
@@ -63,6 +68,9 @@ pub struct Sheet {
     /// What its random numbers are made of.
     #[serde(default)]
     pub randomness: Randomness,
+    /// How its devices are taken away.
+    #[serde(default)]
+    pub removal: Removal,
     /// Layers that are not looked into.
     #[serde(default, deserialize_with = "layers")]
     pub leave_out: Layers,
@@ -102,6 +110,20 @@ pub enum Handles {
     RuntimeChecks,
     /// Any: it checks what it is given.
     Checked,
+}
+
+/// How a driver is made to lose its device, for `reset-engine`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removal {
+    /// `Flush`, while `pfnRenderCb` answers D3DDDIERR_DEVICEREMOVED. A device that submits nothing there does not
+    /// hear of it, and is spared.
+    #[default]
+    RenderCallback,
+    /// By a function of this name that the library exports for tests: `HRESULT NAME(HANDLE hDevice)`.
+    Hook(String),
+    /// Not at all: nothing that a client can do takes the keys of a device away.
+    Never,
 }
 
 /// What a driver's random numbers are made of.
@@ -144,6 +166,10 @@ impl SheetLimits {
     pub(super) fn is_too_long_to_try(&self, len: u32) -> bool {
         self.buffer_bytes.is_none() && len > Self::BUFFER_BYTES_TRIED
     }
+}
+
+fn standard_library() -> Vec<String> {
+    vec!["-lstdc++".to_owned()]
 }
 
 /// Layers by their names.
@@ -247,6 +273,12 @@ impl Sheet {
             })?;
         }
         Ok(sheet)
+    }
+
+    /// Whether its library is an archive, whose functions are the program's own.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        self.library.extension().is_some_and(|extension| extension == "a")
     }
 
     /// The option that names it to a command, as it is typed.

@@ -18,6 +18,8 @@ pub(super) struct Sample {
     pub(super) text: Option<String>,
     /// The call that shows it, counted from 0.
     pub(super) call: Option<usize>,
+    /// The data sheet of the driver that it was found in, if that is not the core.
+    pub(super) driver: Option<String>,
     pub(super) found: Found,
 }
 
@@ -54,13 +56,13 @@ impl Sample {
         found.happened =
             format!("{step} ended with {} and told no finding", Exit::InvariantBroken.code());
         found.expected = "what was found".to_owned();
-        Self { shown: Shown::Never, text: None, call: None, found }
+        Self { shown: Shown::Never, text: None, call: None, driver: None, found }
     }
 
     /// Whether this is the same bug, as far as can be said.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let (a, b) = (&self.found, &other.found);
-        if a.rule != b.rule {
+        if a.rule != b.rule || self.driver != other.driver {
             return false;
         }
         match (&a.fingerprint, &b.fingerprint) {
@@ -68,6 +70,11 @@ impl Sample {
             (None, None) => a.file == b.file && a.line == b.line && place(a) == place(b),
             _ => false,
         }
+    }
+
+    /// Whether another run of the driver in which it was found has told this.
+    fn is_shown_by(&self, told: &Self) -> bool {
+        self.is_same(&Self { driver: self.driver.clone(), ..told.clone() })
     }
 
     /// Whether its step has told all that there is to tell. The story of a file with several
@@ -80,7 +87,7 @@ impl Sample {
     pub(super) fn learn(&mut self, told: Told) {
         let story = told.samples.iter().map(|sample| &sample.found.story).find(|it| !it.is_empty());
         let story = story.cloned();
-        if let Some(same) = told.samples.into_iter().find(|sample| self.is_same(sample)) {
+        if let Some(same) = told.samples.into_iter().find(|sample| self.is_shown_by(sample)) {
             self.call = same.call;
             self.found.expected = same.found.expected;
             self.found.story = story.unwrap_or_default();
@@ -118,8 +125,9 @@ impl Sample {
             (Shown::File, None, Some(_)) => vec!["run", "-"],
             (_, None, _) => return Again::Cannot("there is no file of it".to_owned()),
         };
-        let arguments: Vec<String> =
-            words.into_iter().chain(["--format", "json"]).map(str::to_owned).collect();
+        let driver = self.driver.as_deref().map(|sheet| ["--driver", sheet]);
+        let words = words.into_iter().chain(driver.into_iter().flatten());
+        let arguments: Vec<String> = words.chain(["--format", "json"]).map(str::to_owned).collect();
         let limit = left.min(LIMIT);
         let (root, stop) = (&plan.root, &plan.stop);
         let child = Child { program, root, arguments: &arguments, limit, stop, is_heard: false };
@@ -195,7 +203,7 @@ impl Sample {
             match self.again(program, plan, left) {
                 Again::Cannot(why) => return Err(why),
                 Again::Told(told) => {
-                    let is_shown = told.samples.iter().any(|sample| self.is_same(sample));
+                    let is_shown = told.samples.iter().any(|sample| self.is_shown_by(sample));
                     vote.count += usize::from(is_shown);
                     let is_relative = |it: &Sample| it.found.rule == self.found.rule;
                     vote.has_relative |= !is_shown && told.samples.iter().any(is_relative);
@@ -248,7 +256,7 @@ mod tests {
         let remnant = |at: u32| {
             let mut found = Found::of_rule("memory-remnant");
             found.happened = format!("bytes 0 to 15 of k0 are left in [heap], at byte {at}");
-            Sample { shown: Shown::Audit, text: None, call: None, found }
+            Sample { shown: Shown::Audit, text: None, call: None, driver: None, found }
         };
         assert!(remnant(1).is_same(&remnant(2)));
     }

@@ -45,6 +45,8 @@ pub struct Step {
     pub says: String,
     /// What the program is given beside `--format json`.
     pub arguments: Vec<String>,
+    /// The data sheet of the driver that it is about, if that is not the core.
+    pub driver: Option<String>,
     /// After how long it is ended.
     pub limit: Duration,
 }
@@ -155,6 +157,7 @@ impl Gate<'_> {
         let is_found = !samples.is_empty();
         for mut sample in samples {
             sample.found.step.clone_from(&step.name);
+            sample.driver.clone_from(&step.driver);
             if self.samples.iter().any(|known| known.is_same(&sample)) {
                 result.notes.push(format!("shows again: {}", sample.found.headline()));
                 continue;

@@ -18,6 +18,8 @@ pub struct Seconds<'a> {
     pub findings: &'a Path,
     /// What every command is given beside its own arguments.
     pub common: &'a [String],
+    /// Data sheets of drivers that are run beside the core.
+    pub drivers: &'a [String],
 }
 
 /// How long a step may take until it is thought to hang; each takes a small part of that.
@@ -35,6 +37,7 @@ pub fn usual_steps(change: &Change, chosen: Seconds<'_>) -> Vec<Step> {
             .map(|&word| word.to_owned())
             .chain(chosen.common.to_vec())
             .collect(),
+        driver: None,
         limit,
     };
     let replay = step(
@@ -84,8 +87,33 @@ pub fn usual_steps(change: &Change, chosen: Seconds<'_>) -> Vec<Step> {
             MINUTES(30) + Duration::from_secs(seconds.into()),
         ));
     }
+    let time = format!("{}s", chosen.each_target);
+    for sheet in chosen.drivers {
+        let of_driver = |name: &str, says: String, arguments: &[&str], limit| {
+            let arguments = [arguments, &["--driver", sheet], &ACCEPTED].concat();
+            Step {
+                driver: Some(sheet.clone()),
+                ..step(&format!("{name} {sheet}"), says, &arguments, limit)
+            }
+        };
+        steps.push(of_driver(
+            "replay",
+            format!("everything stored is run again on the driver of {sheet}"),
+            &["replay", "corpus"],
+            MINUTES(10),
+        ));
+        steps.push(of_driver(
+            "fuzz",
+            format!("the driver of {sheet} is searched for {} s", chosen.each_target),
+            &["fuzz", "--time", &time],
+            MINUTES(10) + Duration::from_secs(chosen.each_target.into()),
+        ));
+    }
     steps
 }
+
+/// No library can say these of itself, so that they are missing is nothing new.
+const ACCEPTED: [&str; 2] = ["--allow-missing", "homes,debug,differential"];
 
 #[cfg(test)]
 mod tests {
@@ -94,7 +122,9 @@ mod tests {
     fn names(files: &[&str]) -> Vec<(String, String)> {
         let change = Change::of_files(files.iter().map(|&file| file.to_owned()).collect());
         let findings = Path::new("fuzz/findings");
-        let chosen = Seconds { each_target: 20, depth: 7, findings, common: &[] };
+        let drivers = ["driver.toml".to_owned()];
+        let chosen =
+            Seconds { each_target: 20, depth: 7, findings, common: &[], drivers: &drivers };
         let steps = usual_steps(&change, chosen).into_iter();
         let time = |step: &Step| {
             let at = step.arguments.iter().position(|word| word == "--time");
@@ -117,7 +147,9 @@ mod tests {
                 "canary",
                 "fuzz call_sequence",
                 "fuzz call_sequence_keysan",
-                "fuzz sequence_forms"
+                "fuzz sequence_forms",
+                "replay driver.toml",
+                "fuzz driver.toml"
             ]
         );
     }
@@ -126,6 +158,6 @@ mod tests {
     fn a_lane_that_is_not_touched_gets_a_quarter_of_its_time() {
         let times: Vec<String> =
             names(&["src/driver/state.rs"]).into_iter().map(|(_, time)| time).collect();
-        assert_eq!(times, ["", "", "", "", "20s", "20s", "5s"]);
+        assert_eq!(times, ["", "", "", "", "20s", "20s", "5s", "", "20s"]);
     }
 }

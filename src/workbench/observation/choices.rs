@@ -15,10 +15,14 @@ pub struct Choices {
 }
 
 impl Choices {
+    /// S-01: a second start is served, or a refused one ends the refresh that was under way.
+    pub const SECOND_START: u8 = 1;
+    /// S-08: a key exchange while a refresh is under way is served, or ends that refresh although it is refused.
+    pub const EXCHANGE_WHILE_PENDING: u8 = 8;
     /// S-26: counters may restart with a key that is in force for the first time.
     pub const COUNTERS_RESTART: u8 = 26;
-    /// S-54: nothing that the client can do takes the keys of a device away.
-    pub const NO_RESET: u8 = 54;
+    /// S-54: a device that was removed serves nothing any more, and not only its sessions.
+    pub const REMOVED_FOR_GOOD: u8 = 54;
     /// S-48: outputs of refused calls are left as they were.
     pub const OUTPUTS_LEFT: u8 = 48;
 

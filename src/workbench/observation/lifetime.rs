@@ -99,8 +99,14 @@ impl Lives<'_> {
                 }
             }
             Call::ResetEngine if seen.is_ok() => {
-                let bound = std::mem::take(&mut self.in_flight);
-                for slot in self.slots() {
+                let standings = &self.standings;
+                let is_spared = |session| seen.spares(standings.session(Some(session)).device);
+                let (spared, bound): (Vec<_>, Vec<_>) = std::mem::take(&mut self.in_flight)
+                    .into_iter()
+                    .partition(|bound: &Bound| is_spared(bound.session));
+                let lost: Vec<u16> = self.slots().filter(|&slot| !is_spared(slot)).collect();
+                self.in_flight = spared;
+                for slot in lost {
                     self.end(call, slot, Cause::Reset, lifetimes);
                 }
                 for Bound { session, epoch, .. } in bound {

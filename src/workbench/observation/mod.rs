@@ -157,7 +157,8 @@ pub struct Observation {
     pub code: Option<Hresult>,
     /// Whether the driver was not asked, because what stands between it and the client has answered.
     pub is_answered_for: bool,
-    /// What else it wrote in a scalar: the new handle, the fence or the status.
+    /// What else it wrote in a scalar: the new handle, the fence or the status; of a reset, see
+    /// [`spares`](Self::spares).
     pub scalar: u64,
     /// The buffer the call was given, after the call, as a range of [`Trace::bytes`]: the
     /// random-number buffer, the submitted ciphertext, or the surface; margin included.
@@ -270,6 +271,25 @@ impl Observation {
             reservations: Reservations::default(),
             held_len: 0,
         }
+    }
+
+    /// How many devices can be [spared](Self::spares): those of the first slots.
+    pub const SPARED_MAX: usize = 64;
+
+    /// Whether a reset of the engine left the device of that slot alone, because its driver had no way to hear of
+    /// it. The driver core hears of every reset.
+    #[must_use]
+    pub fn spares(&self, device_slot: Option<u16>) -> bool {
+        device_slot.and_then(Self::bit_of).is_some_and(|bit| self.scalar & bit != 0)
+    }
+
+    /// Notes that this reset left a device alone.
+    pub(crate) fn spare(&mut self, device_slot: Option<u16>) {
+        self.scalar |= device_slot.and_then(Self::bit_of).unwrap_or_default();
+    }
+
+    fn bit_of(device_slot: u16) -> Option<u64> {
+        1u64.checked_shl(device_slot.into())
     }
 
     /// Whether the driver answered, with success.

@@ -217,7 +217,8 @@ impl Standings {
                 }
             }
             Call::ResetEngine => {
-                self.sessions.iter_mut().for_each(|session| session.is_lost |= session.is_alive());
+                let its = self.sessions.iter_mut().filter(|session| !seen.spares(session.device));
+                its.for_each(|session| session.is_lost |= session.is_alive());
             }
             call => {
                 if let Some(session) = self.session_mut(seen.session_slot) {

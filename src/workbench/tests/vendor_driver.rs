@@ -23,6 +23,7 @@ const SHOWN: &[(&str, &str)] = &[
     ("refresh-before-exchange", "wrong-answer"),
     ("exchange-keeps-refresh", "wrong-answer"),
     ("refused-blt-uses-iv", "wrong-answer"),
+    ("refused-start-loses-refresh", "wrong-answer"),
     ("random-one-byte-over", "output-bounds"),
     ("random-number-overreads", "output-bounds"),
     ("blt-size-wraps", "wrong-answer"),
@@ -243,6 +244,48 @@ fn what_a_driver_leaves_of_a_secret_in_its_memory_or_its_log_is_told_with_the_pl
     let (_, told) = run("key-in-log");
     assert_eq!(told.matches("violation: key-leak").count(), 3, "{told}");
     assert_eq!(told.matches("and key-leak again, call ").count(), 5, "{told}");
+}
+
+#[test]
+fn a_device_is_taken_away_by_the_callback_or_by_a_hook_and_has_no_keys_afterwards() {
+    let with = |removal: &str, bug: &str| {
+        let sheet = built().sheet(bug);
+        let text = fs::read_to_string(&sheet).unwrap();
+        fs::write(&sheet, format!("removal = {removal}\n{text}")).unwrap();
+        sheet
+    };
+    let run = |sheet: &Path, seed: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+        command.args(["run", "--allow-missing", "homes,debug,differential", "--driver"]);
+        let file = top().join(format!("corpus/seeds/{seed}.seq"));
+        let output = command.arg(sheet).arg(file).output().unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&told).into_owned())
+    };
+    let (with_work, idle) = ("a-new-session-works-after-a-reset", "a-reset-ends-a-pending-refresh");
+    let hook = "{ hook = \"vendor_umd_remove_device\" }";
+    let callback = "\"render-callback\"";
+    // A device that has nothing to submit does not hear of it by the callback.
+    for (removal, seed, is_told) in [
+        (callback, with_work, true),
+        (callback, idle, false),
+        (hook, with_work, true),
+        (hook, idle, true),
+        ("\"never\"", with_work, false),
+    ] {
+        let (code, told) = run(&with(removal, ""), seed);
+        assert_eq!(code, Some(0), "{removal} {seed}: {told}");
+        let sheet = with(removal, "removed-device-keeps-keys");
+        let (code, told) = run(&sheet, seed);
+        assert_eq!(code, Some(if is_told { 3 } else { 0 }), "{removal} {seed}: {told}");
+        assert_eq!(told.contains("violation: key-residue"), is_told, "{told}");
+    }
+    let bug = "removed-device-keeps-keys";
+    let file = top().join(format!("corpus/seeds/{with_work}.seq"));
+    assert_eq!(built().in_cpp(bug, &file), Ok((Some(3), Some(0))));
+    let (code, told) = run(&with("{ hook = \"nothing\" }", ""), idle);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("does not export nothing"), "{told}");
 }
 
 #[test]

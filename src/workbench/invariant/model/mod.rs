@@ -3,9 +3,13 @@
 //! It replays a trace with its own arithmetic and shares nothing with the driver above the AES
 //! block function. Where driver and model disagree there is a [`Divergence`]; from then on the
 //! model no longer judges what that disagreement can have touched.
+//!
+//! Where the documents are silent and an answer does not show what it did, a driver may be in one of
+//! several states. The model then goes on in each of them, until what is seen leaves one or none.
 
 mod predict;
 mod processed;
+mod readings;
 mod replay;
 mod state;
 
@@ -35,6 +39,8 @@ pub struct Model {
     /// Nothing is judged any more: what went wrong can have touched everything.
     is_lost: bool,
     divergences: Vec<Divergence>,
+    /// The other states that the driver may be in; of these, none has others.
+    others: Vec<Self>,
     /// Kept from replay to replay.
     key_ring: KeyRing,
     /// What the invariants write down when they are asked.
@@ -207,8 +213,9 @@ impl Model {
             keys,
             is_lost,
             divergences: _, // there are none
-            key_ring: _,    // only saves time
-            scratch: _,     // each begins anew
+            others,
+            key_ring: _, // only saves time
+            scratch: _,  // each begins anew
         } = self;
         hash.count(devices.len());
         devices.iter().for_each(|device| device.write_state(hash));
@@ -224,6 +231,8 @@ impl Model {
             hash.bytes(key);
         }
         hash.flag(*is_lost);
+        hash.count(others.len());
+        others.iter().for_each(|other| other.write_state(hash));
     }
 
     fn clear(&mut self) {
@@ -232,6 +241,7 @@ impl Model {
         self.queue.clear();
         self.keys.clear();
         self.divergences.clear();
+        self.others.clear();
         self.queued_len = 0;
         self.last_fence = 0;
         self.is_lost = false;

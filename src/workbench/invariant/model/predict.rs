@@ -109,7 +109,9 @@ impl Model {
         if seen.reservations.is_refused {
             return refuse(Hresult::E_OUTOFMEMORY, "an allocation was refused", "S-56");
         }
-        ok("there is room for a session", "R-01")
+        // Whether a device serves new sessions behind a removal is a silent point.
+        let rules = if self.devices[device].was_removed { "R-01 S-54" } else { "R-01" };
+        ok("there is room for a session", rules)
     }
 
     fn exchange_key(&self, seen: &Observation, blob: Blob) -> Answer {

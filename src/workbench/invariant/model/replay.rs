@@ -11,17 +11,12 @@ use crate::sequence::expand::World;
 use crate::sequence::{Call, expand};
 
 impl Model {
-    /// Compares one call with the prediction and moves on to the state behind it.
+    /// Compares one call with the prediction and moves on to the state behind it; the other states that the
+    /// driver may be in are left as they are.
     ///
     /// The model follows what the driver answered, so that one disagreement does not make every
     /// later answer wrong; `Effect::Forced` follows a refused call as if it had succeeded.
-    pub(super) fn observe(
-        &mut self,
-        trace: &Trace,
-        index: usize,
-        seen: &Observation,
-        effect: Effect,
-    ) {
+    pub(super) fn step(&mut self, trace: &Trace, index: usize, seen: &Observation, effect: Effect) {
         let Some(code) = seen.code else { return };
         let is_judged = self.is_judged(seen);
         if is_judged {
@@ -133,6 +128,7 @@ impl Model {
                 if let (Some(slot), Some(session)) = (seen.session_slot, self.session_of(seen)) {
                     session.highest = session.highest.filter(|_| !restarts);
                     session.key = grown;
+                    session.is_apart = false;
                     session.phase = Phase::Keyed;
                     let name = KeyName { session: slot, epoch: session.epoch };
                     self.keys.push((name, grown));
@@ -163,7 +159,7 @@ impl Model {
             }
             Call::SubmitBuffer { .. } => self.follow_submit(index, seen, is_judged),
             Call::Retire { count, .. } => self.follow_retire(trace, index, seen, count),
-            Call::ResetEngine => self.follow_reset(),
+            Call::ResetEngine => self.follow_reset(trace, seen),
             Call::SessionStatus { .. }
             | Call::InjectEntropy { .. }
             | Call::InjectAllocationFailure { .. }
@@ -181,6 +177,7 @@ impl Model {
         self.devices.push(ModelDevice {
             handle: seen.scalar,
             is_open: true,
+            was_removed: false,
             place: place.unwrap_or(usize::MAX),
             places: Vec::new(),
         });
@@ -228,6 +225,7 @@ impl Model {
         let slot = seen.session_slot.unwrap_or(u16::MAX);
         let (mut key_name, mut key, mut is_given_up) =
             (KeyName { session: slot, epoch: 0 }, [0; 16], true);
+        let mut is_apart = false;
         if let Some(session) = self.session_of(seen) {
             if let Some(last) = last_count(count, len.max(16)) {
                 session.highest = session.highest.max(Some((iv, last)));
@@ -236,6 +234,7 @@ impl Model {
             key_name.epoch = session.epoch;
             key = session.key;
             is_given_up = session.is_given_up;
+            is_apart = session.is_apart;
         }
         if seen.code.is_none_or(|code| !code.is_ok()) {
             // Followed although it was refused: its counters are used up, its work is not owed.
@@ -253,12 +252,18 @@ impl Model {
             len: len as usize,
             is_lost: false,
             is_judged: is_judged && !is_given_up,
+            is_apart,
         });
     }
 
-    fn follow_reset(&mut self) {
+    fn follow_reset(&mut self, trace: &Trace, seen: &Observation) {
+        let may_be_for_good = trace.choices.has(Choices::REMOVED_FOR_GOOD);
+        for (slot, device) in (0..).zip(&mut self.devices) {
+            let is_removed = device.is_open && !seen.spares(Some(slot));
+            device.was_removed |= is_removed && may_be_for_good;
+        }
         for (slot, session) in self.sessions.iter_mut().enumerate() {
-            if matches!(session.phase, Phase::Never | Phase::Dead) {
+            if matches!(session.phase, Phase::Never | Phase::Dead) || seen.spares(session.owner) {
                 continue;
             }
             let is_mine = |command: &&ModelCommand| usize::from(command.key_name.session) == slot;
@@ -266,8 +271,13 @@ impl Model {
             session.phase = Phase::Lost;
             session.is_content_lost |= has_work;
         }
-        self.queue.iter_mut().for_each(|command| command.is_lost = true);
-        self.queued_len = 0;
+        for command in &mut self.queue {
+            let session = self.sessions.get(usize::from(command.key_name.session));
+            if !command.is_lost && !session.is_some_and(|session| seen.spares(session.owner)) {
+                command.is_lost = true;
+                self.queued_len -= command.len;
+            }
+        }
     }
 
     /// Completions must come in order, each exactly once, with the bytes of their buffer.
@@ -367,7 +377,7 @@ impl Model {
         let submission = &trace.calls[command.submitted];
         let ciphertext = trace.buffer_of(submission);
         if is_plaintext_of(surface, ciphertext, &command.key, command.iv, command.count)
-            && expand::is_payload(command.submitted, surface)
+            && (command.is_apart || expand::is_payload(command.submitted, surface))
         {
             return;
         }
@@ -422,6 +432,7 @@ impl ModelSession {
             highest_ever: None,
             is_content_lost: false,
             is_given_up: false,
+            is_apart: false,
         }
     }
 

@@ -9,6 +9,8 @@ use crate::observation::{Phase, StateHash};
 pub(super) struct ModelDevice {
     pub(super) handle: u64,
     pub(super) is_open: bool,
+    /// Whether the engine was reset under it, and it may serve no new sessions since (S-54).
+    pub(super) was_removed: bool,
     /// Which place of the adapter's table it sits in.
     pub(super) place: usize,
     /// How many sessions each place of its table has given out, and whether one is alive there.
@@ -17,9 +19,10 @@ pub(super) struct ModelDevice {
 
 impl ModelDevice {
     pub(super) fn write_state(&self, hash: &mut StateHash) {
-        let Self { handle, is_open, place, places } = self;
+        let Self { handle, is_open, was_removed, place, places } = self;
         hash.number(*handle);
         hash.flag(*is_open);
+        hash.flag(*was_removed);
         hash.count(*place);
         hash.count(places.len());
         for Place { given_out, is_taken } in places {
@@ -58,6 +61,8 @@ pub struct ModelSession {
     pub(super) highest_ever: Option<(u64, u64)>,
     pub(super) is_content_lost: bool,
     pub(super) is_given_up: bool,
+    /// Whether the client goes on with another key than this driver, which read a silent point otherwise.
+    pub(super) is_apart: bool,
 }
 
 impl ModelSession {
@@ -77,6 +82,7 @@ impl ModelSession {
             highest_ever,
             is_content_lost,
             is_given_up,
+            is_apart,
         } = self;
         hash.maybe(owner.map(u64::from));
         hash.number(*phase as u64);
@@ -91,6 +97,7 @@ impl ModelSession {
         hash.maybe(highest_ever.map(|(_, count)| count));
         hash.flag(*is_content_lost);
         hash.flag(*is_given_up);
+        hash.flag(*is_apart);
     }
 }
 
@@ -134,6 +141,8 @@ pub(super) struct ModelCommand {
     pub(super) is_lost: bool,
     /// Whether its bytes are judged when it completes.
     pub(super) is_judged: bool,
+    /// Whether the client encrypted it under another key.
+    pub(super) is_apart: bool,
 }
 
 impl fmt::Debug for ModelCommand {
@@ -154,6 +163,7 @@ impl ModelCommand {
             len,
             is_lost,
             is_judged,
+            is_apart,
         } = self;
         hash.number(*fence);
         // Which payload it was follows from which call it was.
@@ -165,5 +175,6 @@ impl ModelCommand {
         hash.count(*len);
         hash.flag(*is_lost);
         hash.flag(*is_judged);
+        hash.flag(*is_apart);
     }
 }

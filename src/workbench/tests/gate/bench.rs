@@ -46,6 +46,7 @@ impl Bench {
             name: name.to_owned(),
             says: format!("what {name} does"),
             arguments: vec![name.to_owned()],
+            driver: None,
             limit: Duration::from_secs(60),
         };
         let is_step = |it: &&(&str, &str)| it.0 != "run" && it.0 != "audit-file";
