@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use rekeylab_ddi::{Guid, Limits};
 
-use super::sheet::{ConventionName, Handles, Sheet};
+use super::sheet::{ConventionName, Handles, ReadBackBy, Sheet};
 use crate::executor::PlainTestMechanism;
-use crate::observation::Layer;
+use crate::observation::{Choices, Layer};
 use crate::sequence::expand::{World, session_key};
 use crate::sequence::{
     Call, CryptoType, DecodeProfile, HandleForm, NullPointer, SequenceText, SessionRef, Slot,
@@ -45,7 +45,8 @@ struct Slots<'a> {
 /// The C++ file of a sequence for the driver of this data sheet.
 ///
 /// It checks the answers that the text expects, that random numbers stay in their buffer, and that each buffer
-/// comes back as it was before it was encrypted under the key of its moment; and if the description says
+/// comes back as it was before it was encrypted under the key of its moment, and that no counter of a read-back is used
+/// twice; and if the description says
 /// `key-residue`, what is left of secrets in heap, statics, dead stack and registers. Calls that the real runtime would
 /// refuse stand in comments.
 ///
@@ -104,6 +105,9 @@ pub fn cpp(text: &SequenceText, sheet: &Sheet) -> Result<String, NotInCpp> {
         .replace("@leftovers@\n", if looks { &leftovers } else { "" })
         .replace("@looks@", if looks { "1" } else { "0" })
         .replace("@library@", if looks { "    library_code = open;\n" } else { "" })
+        .replace("@encrypted@", flag(sheet.read_back == ReadBackBy::EncryptionBlt))
+        .replace("@restarts@", flag(sheet.choices.otherwise.has(Choices::COUNTERS_RESTART)))
+        .replace("@two_rows@", flag(sheet.choices.otherwise.has(Choices::TWO_ROWS)))
         .replace("@title@", &title)
         .replace("@windows@", if is_windows { "1" } else { "0" })
         .replace("@end@", &text.entries.len().to_string());
@@ -218,6 +222,10 @@ impl Slots<'_> {
         }
         Ok((is_alive && !is_foreign).then_some(slot))
     }
+}
+
+const fn flag(is_so: bool) -> &'static str {
+    if is_so { "true" } else { "false" }
 }
 
 fn list(bytes: &[u8]) -> String {

@@ -3,7 +3,7 @@
 //! ```text
 //! data sheet (TOML) ─► TableDut ─open─► TableDriver: each call of a sequence as entries of the table
 //!                                        submit-buffer: DecryptionBlt into a surface of its own
-//!                                        retire:        Lock of the surfaces, in that order
+//!                                        retire:        Lock of the surfaces, in that order, or EncryptionBlt
 //!                                        reset-engine:  the runtime says that the device is gone
 //! ```
 //!
@@ -12,6 +12,7 @@
 //! for itself.
 
 mod choices;
+mod client_keys;
 mod cpp;
 mod driver;
 #[cfg(target_os = "linux")]
@@ -19,6 +20,8 @@ mod isolated;
 mod key_exchange;
 mod printed;
 mod sheet;
+mod trial;
+mod undrivable;
 mod upload;
 
 use std::fs::File;
@@ -28,7 +31,7 @@ use std::sync::Arc;
 use keysan::SecretSet;
 use keysan::heap;
 use keysan::statics::Statics;
-use rekeylab_abi::{Library, LibraryError};
+use rekeylab_abi::Library;
 use rekeylab_ddi::Limits;
 
 use crate::executor::{Dut, Seams};
@@ -41,7 +44,8 @@ pub use driver::TableDriver;
 pub use isolated::{Isolated, StartError, serve};
 pub use key_exchange::KeyExchange;
 use printed::Printed;
-pub use sheet::{ConventionName, Handles, Randomness, Sheet, SheetError, SheetLimits};
+pub use sheet::{ConventionName, Handles, Randomness, ReadBackBy, Sheet, SheetError, SheetLimits};
+pub use undrivable::Undrivable;
 
 /// A driver under test behind its device table.
 #[derive(Clone, Debug)]
@@ -61,10 +65,14 @@ impl TableDut {
     ///
     /// # Errors
     ///
-    /// When the library cannot be driven.
-    pub fn of(sheet: Sheet) -> Result<Self, LibraryError> {
+    /// When the library cannot be driven, or not as the data sheet wants.
+    pub fn of(sheet: Sheet) -> Result<Self, Undrivable> {
         let library = Library::load(&sheet.library, sheet.convention.into())?;
-        library.open_adapter()?.create_device()?;
+        let device = library.open_adapter()?.create_device()?;
+        if sheet.read_back == ReadBackBy::EncryptionBlt {
+            trial::can_read_back(&device, &sheet.key_exchange)?;
+        }
+        drop(device);
         // They are there as long as the library, which is never unloaded.
         let statics = Statics::of_library(library.code()).ok().map(|it| &*Box::leak(Box::new(it)));
         let mut out_of_reach = sheet.leave_out | NEVER_DECLARED.with(Layer::Log);

@@ -23,6 +23,7 @@ use crate::report::shell_word;
 /// convention = "native"                   # or "windows": __attribute__((ms_abi))
 /// handles = "runtime-checks"              # or "checked": the driver refuses dead and foreign ones itself
 /// randomness = "system"                   # or "repeated": getrandom answers the same in every run
+/// read-back = "lock"                      # or "encryption-blt": the client decrypts what it reads
 /// leave-out = ["stack", "registers"]      # layers that are not looked into: it does not promise that much
 /// profile = "choices.toml"                # in the place of [choices]: `rekeylab conform` writes it
 ///
@@ -63,6 +64,9 @@ pub struct Sheet {
     /// What its random numbers are made of.
     #[serde(default)]
     pub randomness: Randomness,
+    /// How it is seen what became of an upload.
+    #[serde(default)]
+    pub read_back: ReadBackBy,
     /// Layers that are not looked into.
     #[serde(default, deserialize_with = "layers")]
     pub leave_out: Layers,
@@ -113,6 +117,18 @@ pub enum Randomness {
     System,
     /// What `getrandom`, `getentropy` and `arc4random` answer is the same in every run.
     Repeated,
+}
+
+/// How it is seen what became of an upload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadBackBy {
+    /// By `Lock` of the surface, which shows the plaintext.
+    #[default]
+    Lock,
+    /// By `EncryptionBlt` under the session key and a counter that the driver makes. The client decrypts: so the
+    /// driver shows which key it has in force at that moment.
+    EncryptionBlt,
 }
 
 /// Bounds; what a driver does not say has none.

@@ -19,6 +19,8 @@ impl Choices {
     pub const COUNTERS_RESTART: u8 = 26;
     /// S-54: nothing that the client can do takes the keys of a device away.
     pub const NO_RESET: u8 = 54;
+    /// S-29: uploads and read-backs have a row of counters each, which never meet.
+    pub const TWO_ROWS: u8 = 29;
     /// S-48: outputs of refused calls are left as they were.
     pub const OUTPUTS_LEFT: u8 = 48;
 

@@ -74,8 +74,22 @@ const ENDS: &[(&str, &str, &str, Option<i32>)] = &[
     ("destroy-recurses", "finish-without-start-is-refused", "used up its stack", None),
 ];
 
+#[derive(Clone)]
 struct Built {
+    /// Where the library is.
     directory: PathBuf,
+    /// Where data sheets and reproducers of this form of the driver go.
+    scratch: PathBuf,
+    form: Form,
+}
+
+/// What is otherwise than in the data sheet of the example.
+#[derive(Clone, Copy, Default)]
+struct Form {
+    /// At its top.
+    top: &'static str,
+    /// Variables of its process.
+    environment: &'static [(&'static str, &'static str)],
 }
 
 /// The driver, built once for all tests.
@@ -92,7 +106,14 @@ impl Built {
         command.args(["--silent", "-C"]).arg(example()).args([&out, "all"]);
         let built = command.output().unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        Self { directory }
+        Self { scratch: directory.clone(), directory, form: Form::default() }
+    }
+
+    /// The same library, driven otherwise.
+    fn driven(&self, name: &str, form: Form) -> Self {
+        let scratch = self.directory.join(name);
+        fs::create_dir_all(&scratch).unwrap();
+        Self { scratch, form, ..self.clone() }
     }
 
     /// The data sheet of the example, of the library that was built here, with this bug.
@@ -105,8 +126,13 @@ impl Built {
         // Tests run at the same time, and some change what they are given.
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = self.directory.join(format!("driver-{count}.toml"));
-        fs::write(&path, format!("{text}\n[environment]\nVENDOR_UMD_BUG = \"{bug}\"\n")).unwrap();
+        let path = self.scratch.join(format!("driver-{count}.toml"));
+        let Form { top, environment } = self.form;
+        let mut text = format!("{top}\n{text}\n[environment]\nVENDOR_UMD_BUG = \"{bug}\"\n");
+        for (name, value) in environment {
+            text.push_str(&format!("{name} = \"{value}\"\n"));
+        }
+        fs::write(&path, text).unwrap();
         path
     }
 
@@ -135,7 +161,7 @@ impl Built {
 
     /// What a program in C++ ends with that is made of this file, with the bug and without.
     fn in_cpp(&self, bug: &str, file: &Path) -> Result<(Option<i32>, Option<i32>), String> {
-        let at = |extension: &str| self.directory.join(format!("{bug}.{extension}"));
+        let at = |extension: &str| self.scratch.join(format!("{bug}.{extension}"));
         let (sheet, shortest, source, program) = (self.sheet(bug), at("seq"), at("cpp"), at("bin"));
         // Of an earlier run, perhaps of another form of them.
         for path in [&shortest, &source] {
@@ -163,6 +189,7 @@ impl Built {
             let library = self.directory.join("libvendor_umd.so");
             let mut command = Command::new(&program);
             command.arg(library).env("VENDOR_UMD_BUG", bug);
+            command.envs(self.form.environment.iter().copied());
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             // What does not return ends with a signal, too.
             for _ in 0..100 {
@@ -214,6 +241,29 @@ fn the_driver_is_silent_as_it_is_and_its_bugs_are_told_and_shown_again_in_cpp() 
         problems
     });
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Bugs that show where surfaces are read by `EncryptionBlt`, and an invariant that they break.
+const SHOWN_BY_READ_BACK: &[(&str, &str)] = &[
+    ("readback-iv-apart", "keystream-reuse"),
+    ("start-switches-key", "wrong-key-epoch"),
+    ("finish-updates-half", "wrong-key-epoch"),
+    ("queue-reads-key-late", "wrong-key-epoch"),
+    ("exchange-restarts-counters", "keystream-reuse"),
+];
+
+#[test]
+fn surfaces_are_read_back_encrypted_if_the_data_sheet_says_so_and_that_shows_other_bugs() {
+    let form = Form { top: "read-back = \"encryption-blt\"", ..Form::default() };
+    let built = built().driven("read-back", form);
+    assert_eq!(built.broken("", "corpus"), BTreeMap::new());
+    for &(bug, invariant) in SHOWN_BY_READ_BACK {
+        let broken = built.broken(bug, "corpus/seeds");
+        let Some(file) = broken.get(invariant) else {
+            panic!("{bug}: {invariant} is not among {broken:?}");
+        };
+        assert_eq!(built.in_cpp(bug, file), Ok((Some(3), Some(0))), "{bug}");
+    }
 }
 
 #[test]
