@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use rekeylab_ddi::{Guid, Limits};
 
+use super::key_exchange::KeyWrapper;
 use super::sheet::{ConventionName, Handles, ReadBackBy, Sheet};
 use crate::executor::PlainTestMechanism;
 use crate::observation::{Choices, Layer};
@@ -53,7 +54,7 @@ struct Slots<'a> {
 /// # Errors
 ///
 /// When a call passes something that is made for tests alone: forged handles, absent pointers.
-pub fn cpp(text: &SequenceText, sheet: &Sheet) -> Result<String, NotInCpp> {
+pub fn cpp(text: &SequenceText, sheet: &Sheet, wrapper: &KeyWrapper) -> Result<String, NotInCpp> {
     let mut calls = String::new();
     let mut device_count = 0;
     let mut sessions: Vec<(usize, bool)> = Vec::new();
@@ -65,11 +66,8 @@ pub fn cpp(text: &SequenceText, sheet: &Sheet) -> Result<String, NotInCpp> {
             Some(_) => "refused",
         };
         let slots = Slots { device_count, sessions: &sessions };
-        let line = line(index, &call, expected, slots, sheet).map_err(|why| NotInCpp {
-            index,
-            call: call.to_string(),
-            why,
-        })?;
+        let line = line(index, &call, expected, slots, (sheet, wrapper))
+            .map_err(|why| NotInCpp { index, call: call.to_string(), why })?;
         let is_served = expected != "refused";
         match (call, &line) {
             (Call::CreateDevice, _) => device_count += 1,
@@ -120,7 +118,7 @@ fn line(
     call: &Call,
     expected: &str,
     slots: Slots<'_>,
-    sheet: &Sheet,
+    (sheet, wrapper): (&Sheet, &KeyWrapper),
 ) -> Result<Option<String>, &'static str> {
     let of_session = |session: SessionRef| slots.session(session, sheet);
     let statement = match *call {
@@ -154,7 +152,8 @@ fn line(
             session_key(World::default(), key, shape, &mut bytes);
             let (blob, claimed) = PlainTestMechanism::wrap(&bytes, blob);
             let blob = blob.as_ref().map(|bytes| &bytes[..]);
-            let (wrapped, claimed) = sheet.key_exchange.translate(blob, claimed);
+            let given = wrapper.translate(blob, claimed);
+            let (wrapped, claimed) = given.map_err(|_| "its key cannot be wrapped")?;
             let owned = wrapped.as_ref().map_or(0, |bytes| bytes.len());
             if sheet.handles == Handles::RuntimeChecks && (claimed as usize > owned || owned == 0) {
                 return Ok(None);

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rekeylab_abi::{Adapter, Device, DriverHandle, Library, LibraryError};
 use rekeylab_ddi::{
@@ -12,7 +13,7 @@ use rekeylab_ddi::{
 };
 
 use super::client_keys::ClientKeys;
-use super::key_exchange::KeyExchange;
+use super::key_exchange::KeyWrapper;
 use super::sheet::{Handles, ReadBackBy, Sheet, SheetLimits};
 use super::upload::{Accepted, Resources, State, Upload};
 use crate::executor::Seams;
@@ -24,7 +25,7 @@ use crate::observation::Choices;
 pub struct TableDriver {
     adapter: Result<Adapter, LibraryError>,
     handles: Handles,
-    key_exchange: KeyExchange,
+    key_wrapper: Arc<KeyWrapper>,
     pub(super) limits: SheetLimits,
     /// Whether the driver can be made to lose its keys.
     can_reset: bool,
@@ -52,11 +53,16 @@ pub(super) struct Session {
 
 impl TableDriver {
     /// Opens an adapter. If that fails, every call answers what it failed with.
-    pub(super) fn open(library: &Library, sheet: &Sheet, seams: &Rc<Seams>) -> Self {
+    pub(super) fn open(
+        library: &Library,
+        sheet: &Sheet,
+        key_wrapper: &Arc<KeyWrapper>,
+        seams: &Rc<Seams>,
+    ) -> Self {
         Self {
             adapter: library.open_adapter(),
             handles: sheet.handles,
-            key_exchange: sheet.key_exchange.clone(),
+            key_wrapper: Arc::clone(key_wrapper),
             limits: sheet.limits,
             read_back: sheet.read_back,
             can_reset: !sheet.choices.otherwise.has(Choices::NO_RESET),
@@ -183,7 +189,12 @@ impl CryptoSessionDdi for TableDriver {
         let code = answer((|| {
             let (index, device) = self.device(device)?;
             let session = self.session(index, args.session)?;
-            let (wrapped, claimed) = self.key_exchange.translate(args.blob, args.blob_len);
+            let given = self.key_wrapper.translate(args.blob, args.blob_len);
+            let (wrapped, claimed) = given.map_err(|error| {
+                // It was tried before, so it fails for this key alone.
+                self.seams.log(format_args!("{error}"));
+                self.refuse(Hresult::E_FAIL)
+            })?;
             let owned = wrapped.as_ref().map_or(0, |bytes| bytes.len());
             if self.handles == Handles::RuntimeChecks && (claimed as usize > owned || owned == 0) {
                 return Err(self.refuse(Hresult::E_INVALIDARG));

@@ -42,7 +42,9 @@ pub use cpp::{NotInCpp, cpp};
 pub use driver::TableDriver;
 #[cfg(target_os = "linux")]
 pub use isolated::{Isolated, StartError, serve};
-pub use key_exchange::KeyExchange;
+pub use key_exchange::{
+    Hash, KeyExchange, KeyFault, KeyWrapper, Plain, RsaesOaep, Shim, WrapError,
+};
 use printed::Printed;
 pub use sheet::{ConventionName, Handles, Randomness, ReadBackBy, Sheet, SheetError, SheetLimits};
 pub use undrivable::Undrivable;
@@ -52,6 +54,8 @@ pub use undrivable::Undrivable;
 pub struct TableDut {
     sheet: Sheet,
     library: Library,
+    /// What wraps keys for it.
+    key_wrapper: Arc<KeyWrapper>,
     /// All that it can write to of its own.
     statics: Option<&'static Statics>,
     /// What it prints, where that is a file.
@@ -68,18 +72,20 @@ impl TableDut {
     /// When the library cannot be driven, or not as the data sheet wants.
     pub fn of(sheet: Sheet) -> Result<Self, Undrivable> {
         let library = Library::load(&sheet.library, sheet.convention.into())?;
-        let device = library.open_adapter()?.create_device()?;
+        let adapter = library.open_adapter()?;
+        let device = adapter.create_device()?;
+        let key_wrapper = Arc::new(KeyWrapper::of(&sheet, Some(&adapter))?);
         if sheet.read_back == ReadBackBy::EncryptionBlt {
-            trial::can_read_back(&device, &sheet.key_exchange)?;
+            trial::can_read_back(&device, &key_wrapper)?;
         }
-        drop(device);
+        drop((device, adapter));
         // They are there as long as the library, which is never unloaded.
         let statics = Statics::of_library(library.code()).ok().map(|it| &*Box::leak(Box::new(it)));
         let mut out_of_reach = sheet.leave_out | NEVER_DECLARED.with(Layer::Log);
         if heap::prove_it_looks_at_c(&mut SecretSet::new()).is_err() {
             out_of_reach = out_of_reach | OF_MEMORY;
         }
-        Ok(Self { sheet, library, statics, printed: None, out_of_reach })
+        Ok(Self { sheet, library, key_wrapper, statics, printed: None, out_of_reach })
     }
 
     /// The same driver, in a process whose standard error is this file.
@@ -137,7 +143,7 @@ impl Dut for TableDut {
             Randomness::System => None,
             Randomness::Repeated => Some(SEED),
         });
-        TableDriver::open(&self.library, &self.sheet, seams)
+        TableDriver::open(&self.library, &self.sheet, &self.key_wrapper, seams)
     }
 
     fn listen(&self, seams: &Seams) {

@@ -3,7 +3,7 @@
 use rekeylab_abi::{Device, table};
 use rekeylab_ddi::{CtrIv, Guid, Hresult};
 
-use super::key_exchange::KeyExchange;
+use super::key_exchange::KeyWrapper;
 use super::undrivable::Undrivable;
 
 /// Tries whether surfaces can be read by `EncryptionBlt`, with one that was uploaded before.
@@ -14,7 +14,7 @@ use super::undrivable::Undrivable;
 /// # Errors
 ///
 /// [`Undrivable::NoReadBack`].
-pub(super) fn can_read_back(device: &Device, keys: &KeyExchange) -> Result<(), Undrivable> {
+pub(super) fn can_read_back(device: &Device, keys: &KeyWrapper) -> Result<(), Undrivable> {
     if !device.has_entry(table::index::ENCRYPTION_BLT) {
         return Err(Undrivable::no_read_back(None));
     }
@@ -27,10 +27,10 @@ pub(super) fn can_read_back(device: &Device, keys: &KeyExchange) -> Result<(), U
 }
 
 /// What `EncryptionBlt` answers; `None` where it does not come to that.
-fn read_back(device: &Device, keys: &KeyExchange) -> Option<Hresult> {
+fn read_back(device: &Device, keys: &KeyWrapper) -> Option<Hresult> {
     let (_, session) = device.create_crypto_session(Guid::CRYPTO_TYPE_AES128_CTR, Guid::NULL)?;
     let session = session?;
-    let mut wrapped = keys.wrap(&[0x5A; 16]);
+    let mut wrapped = keys.wrap(&[0x5A; 16]).ok()?;
     let size = u32::try_from(wrapped.len()).ok()?;
     let exchanged = device.key_exchange(session, Some(&mut wrapped), size)?;
     let mut answer = None;

@@ -3,12 +3,17 @@
 use rekeylab_abi::LibraryError;
 use rekeylab_ddi::Hresult;
 
+use super::key_exchange::WrapError;
+
 /// Why the driver of a data sheet cannot be driven.
 #[derive(Debug, thiserror::Error)]
 pub enum Undrivable {
     /// Its library cannot.
     #[error(transparent)]
     Library(#[from] LibraryError),
+    /// Keys cannot be wrapped for it.
+    #[error(transparent)]
+    Wrap(#[from] WrapError),
     /// Surfaces are to be read by `EncryptionBlt`, and it does not offer that.
     #[error(
         "does not offer EncryptionBlt ({why}), by which its data sheet wants surfaces to be read"
@@ -34,6 +39,7 @@ impl Undrivable {
     pub fn way_out(&self) -> &'static str {
         match self {
             Self::Library(error) => error.way_out(),
+            Self::Wrap(error) => error.way_out(),
             Self::NoReadBack { .. } => {
                 "`read-back = \"lock\"` in its data sheet; a driver that reads back under a key of its own \
                  (GetEncryptionBltKey) is not asked for one"
