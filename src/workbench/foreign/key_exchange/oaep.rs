@@ -100,8 +100,8 @@ impl Drop for SeedOf {
 
 #[cfg(test)]
 mod tests {
+    use rsa::BoxedUint;
     use rsa::PrivateKey;
-    use rsa::crypto_bigint::BoxedUint;
 
     use super::*;
 
