@@ -22,7 +22,7 @@ HRESULT content_protection_caps(const D3DDDIARG_GETCAPS &args) {
     if (!same(asked.DecodeProfile, null_guid)) return D3DDDIERR_UNSUPPORTEDCRYPTO;
     D3DCONTENTPROTECTIONCAPS caps{};
     caps.Caps = D3DCPCAPS_SOFTWARE | D3DCPCAPS_FRESHENSESSIONKEY | D3DCPCAPS_ENCRYPTEDREADBACK;
-    caps.KeyExchangeType = vendor_key_exchange;
+    caps.KeyExchangeType = exchange_type();
     caps.BufferAlignmentStart = buffer_alignment;
     caps.BlockAlignmentSize = block_len;
     caps.ProtectedMemorySize = video_memory_len;
@@ -32,7 +32,10 @@ HRESULT content_protection_caps(const D3DDDIARG_GETCAPS &args) {
 
 HRESULT APIENTRY get_caps(HANDLE handle, const D3DDDIARG_GETCAPS *args) {
     if (live_adapters.find(handle) == nullptr || args == nullptr) return E_INVALIDARG;
-    // There is no certificate, because the vendor's key exchange has none (types 43 and 44).
+    // The vendor's own key exchanges have no certificate.
+    const bool is_certificate = args->Type == D3DDDICAPS_GETCERTIFICATESIZE ||
+                                args->Type == D3DDDICAPS_GETCERTIFICATE;
+    if (is_certificate && chosen_exchange() == Exchange::rsa) return certificate(*args);
     if (args->Type != D3DDDICAPS_GETCONTENTPROTECTIONCAPS) return D3DDDIERR_NOTAVAILABLE;
     return content_protection_caps(*args);
 }
@@ -80,6 +83,10 @@ HRESULT open(D3DDDIARG_OPENADAPTER *args) {
     if (args->Version < D3D_UMD_INTERFACE_VERSION_WIN7) return D3DDDIERR_NOTAVAILABLE;
     if (!choose_bug()) {
         log("there is no bug of the name in VENDOR_UMD_BUG");
+        return E_INVALIDARG;
+    }
+    if (!choose_exchange()) {
+        log("there is no key exchange of the name in VENDOR_UMD_KEX");
         return E_INVALIDARG;
     }
     auto made = std::make_unique<Adapter>();

@@ -64,6 +64,12 @@ void expand(const Key &key, BYTE *round_keys) {
     }
 }
 
+std::uint64_t swapped(const BYTE *from) {
+    std::uint64_t value = 0;
+    for (int i = 0; i < 8; ++i) value = value << 8 | from[i];
+    return value;
+}
+
 void add(BYTE *state, const BYTE *other) {
     for (std::size_t i = 0; i < key_len; ++i) state[i] = static_cast<BYTE>(state[i] ^ other[i]);
 }
@@ -90,6 +96,25 @@ void encrypt(const BYTE *round_keys, BYTE *state) {
 }
 
 } // namespace
+
+Counter Counter::read(const VOID *from) {
+    // The caller's structure may lie at any address.
+    BYTE copy[16];
+    std::memcpy(copy, from, sizeof copy);
+    Counter counter;
+    counter.iv = swapped(copy);
+    counter.count = swapped(copy + 8);
+    return counter;
+}
+
+void Counter::write(VOID *to) const {
+    BYTE bytes[16];
+    for (int i = 0; i < 8; ++i) {
+        bytes[i] = static_cast<BYTE>(iv >> (56 - 8 * i));
+        bytes[8 + i] = static_cast<BYTE>(count >> (56 - 8 * i));
+    }
+    std::memcpy(to, bytes, sizeof bytes);
+}
 
 void ctr_xor(const Key &key, Counter counter, BYTE *data, std::size_t len) {
     BYTE own_round_keys[round_keys_len];

@@ -30,6 +30,12 @@ constexpr GUID aes128_ctr = {
 constexpr GUID vendor_key_exchange = {
     0x6D1F3A52, 0x8C0B, 0x4E77, {0xA1, 0x5E, 0x56, 0x4B, 0x58, 0x31, 0x00, 0x01}};
 
+constexpr GUID rsaes_oaep_key_exchange = {
+    0xC1949895, 0xD72A, 0x4A1D, {0x8E, 0x5D, 0xED, 0x85, 0x7D, 0x17, 0x15, 0x20}};
+// The same with a sealed key: "VKX2", a mark, the key under it.
+constexpr GUID sealed_key_exchange = {
+    0x6D1F3A52, 0x8C0B, 0x4E77, {0xA1, 0x5E, 0x56, 0x4B, 0x58, 0x32, 0x00, 0x01}};
+
 inline bool same(const GUID &a, const GUID &b) {
     return std::memcmp(&a, &b, sizeof a) == 0;
 }
@@ -55,8 +61,21 @@ std::uint64_t one_way_mark(const Key &key);
 
 // Sixteen random bytes from the system; false if it has none.
 bool draw_random(Key &out);
-// The key in a blob of the vendor's key exchange; E_FAIL, whatever is wrong with it.
+// The key in a blob of the key exchange that is offered; E_FAIL, whatever is wrong with it.
 HRESULT unwrap_key(const VOID *blob, UINT len, Key &out);
+HRESULT unwrap_rsa(const VOID *blob, UINT len, Key &out);
+HRESULT unseal(const VOID *blob, UINT len, Key &out);
+// The other side of the last one: how long the blob is, or 0 where there is no room.
+UINT seal(const Key &key, BYTE *out, UINT room);
+
+// The one key exchange that is offered, as VENDOR_UMD_KEX names it: "rsa", "sealed", or the one in the clear.
+enum class Exchange { clear, rsa, sealed };
+// False if there is none of that name.
+bool choose_exchange();
+Exchange chosen_exchange();
+const GUID &exchange_type();
+// GetCaps 43 and 44: the certificate whose key RSAES-OAEP wraps for.
+HRESULT certificate(const D3DDDIARG_GETCAPS &args);
 
 // ---- Crypto sessions ----
 

@@ -11,12 +11,6 @@ struct BatchPacket {
 };
 constexpr UINT batch_magic = 0x31584B56; // "VKX1"
 
-std::uint64_t swapped(const BYTE *from) {
-    std::uint64_t value = 0;
-    for (int i = 0; i < 8; ++i) value = value << 8 | from[i];
-    return value;
-}
-
 bool is_aligned(const BYTE *bytes) {
     return reinterpret_cast<std::uintptr_t>(bytes) % buffer_alignment == 0;
 }
@@ -31,25 +25,6 @@ HRESULT check_len(UINT len, const Resource &system, const Resource &video) {
 }
 
 } // namespace
-
-Counter Counter::read(const VOID *from) {
-    // The caller's structure may lie at any address.
-    BYTE copy[16];
-    std::memcpy(copy, from, sizeof copy);
-    Counter counter;
-    counter.iv = swapped(copy);
-    counter.count = swapped(copy + 8);
-    return counter;
-}
-
-void Counter::write(VOID *to) const {
-    BYTE bytes[16];
-    for (int i = 0; i < 8; ++i) {
-        bytes[i] = static_cast<BYTE>(iv >> (56 - 8 * i));
-        bytes[8 + i] = static_cast<BYTE>(count >> (56 - 8 * i));
-    }
-    std::memcpy(to, bytes, sizeof bytes);
-}
 
 Job::~Job() {
     if (!bug(Bug::finished_work_keeps_key)) wipe(key);

@@ -1,4 +1,5 @@
 // Where key bytes come from: random numbers of the system and blobs of the vendor's key exchange.
+#include <atomic>
 #include <ctime>
 #include <random>
 #include <sys/random.h>
@@ -7,6 +8,8 @@
 
 namespace vendor {
 namespace {
+
+std::atomic<Exchange> exchange{Exchange::clear};
 
 constexpr std::size_t blob_len = 28;
 constexpr std::size_t checksummed_len = 24;
@@ -63,7 +66,30 @@ bool draw_random(Key &out) {
     return fill_from_system(out.bytes, key_len);
 }
 
+bool choose_exchange() {
+    const char *wanted = std::getenv("VENDOR_UMD_KEX");
+    const bool is_clear = wanted == nullptr || *wanted == '\0';
+    const bool is_rsa = !is_clear && std::strcmp(wanted, "rsa") == 0;
+    const bool is_sealed = !is_clear && std::strcmp(wanted, "sealed") == 0;
+    exchange = is_rsa ? Exchange::rsa : is_sealed ? Exchange::sealed : Exchange::clear;
+    return is_clear || is_rsa || is_sealed;
+}
+
+Exchange chosen_exchange() {
+    return exchange.load(std::memory_order_relaxed);
+}
+
+const GUID &exchange_type() {
+    switch (chosen_exchange()) {
+    case Exchange::rsa: return rsaes_oaep_key_exchange;
+    case Exchange::sealed: return sealed_key_exchange;
+    default: return vendor_key_exchange;
+    }
+}
+
 HRESULT unwrap_key(const VOID *blob, UINT len, Key &out) {
+    if (chosen_exchange() == Exchange::rsa) return unwrap_rsa(blob, len, out);
+    if (chosen_exchange() == Exchange::sealed) return unseal(blob, len, out);
     if (blob == nullptr || len != blob_len) return E_FAIL;
     // The caller may change its memory meanwhile, so everything is decided over one copy.
     BYTE own_copy[blob_len];

@@ -64,6 +64,10 @@ fn structures() -> Vec<Structure> {
             "DDICONTENTPROTECTIONCAPS",
             "CryptoType DecodeProfile",
         ),
+        structure::<opening::CertificateInfo>(
+            "DDICERTIFICATEINFO",
+            "CertificateType ChannelType CryptoSessionType",
+        ),
         structure::<opening::ContentProtectionCaps>(
             "D3DCONTENTPROTECTIONCAPS",
             "Caps KeyExchangeType BufferAlignmentStart BlockAlignmentSize ProtectedMemorySize",

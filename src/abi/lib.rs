@@ -44,7 +44,10 @@ pub use convention::{Convention, Entry};
 pub use copy::{Ended, in_a_copy};
 #[cfg(feature = "coverage")]
 pub use coverage::{clear_counters, copy_counters, counter_count, export_coverage};
-pub use library::{Adapter, Device, DriverHandle, Library, LibraryError, SystemMemory};
+pub use library::{
+    Adapter, CertificateError, Device, DriverHandle, Library, LibraryError, ShimError,
+    SystemMemory, WrapFunction,
+};
 #[cfg(target_os = "linux")]
 pub use randomness::{export_randomness, repeat_random_numbers};
 pub use runtime::{Callback, Runtime};

@@ -16,6 +16,15 @@ pub const INTERFACE_D3D9: u32 = 9;
 /// `D3DDDICAPS_GETCONTENTPROTECTIONCAPS`, a [`GetCaps::kind`].
 pub const CAPS_CONTENT_PROTECTION: u32 = 42;
 
+/// `D3DDDICAPS_GETCERTIFICATESIZE`, a [`GetCaps::kind`] that is answered by a `u32`.
+pub const CAPS_CERTIFICATE_SIZE: u32 = 43;
+
+/// `D3DDDICAPS_GETCERTIFICATE`, a [`GetCaps::kind`] that is answered by so many bytes.
+pub const CAPS_CERTIFICATE: u32 = 44;
+
+/// A [`CertificateInfo::certificate_type`]: that of crypto sessions.
+pub const CERTIFICATE_CRYPTO_SESSION: u32 = 2;
+
 /// Bits of [`ContentProtectionCaps::caps`].
 pub mod caps {
     /// The keys are in software.
@@ -136,6 +145,20 @@ pub struct ContentProtectionQuery {
 }
 
 layout!(ContentProtectionQuery: 32 / 32 { crypto_type @ 0, decode_profile @ 16 });
+
+/// `DDICERTIFICATEINFO`: of which certificate [`CAPS_CERTIFICATE_SIZE`] and [`CAPS_CERTIFICATE`] ask.
+#[derive(Debug)]
+#[repr(C)]
+pub struct CertificateInfo {
+    /// What it is for.
+    pub certificate_type: u32,
+    /// Of certificates for authenticated channels.
+    pub channel_type: u32,
+    /// Of certificates for crypto sessions.
+    pub crypto_session_type: AlignedGuid,
+}
+
+layout!(CertificateInfo: 24 / 24 { certificate_type @ 0, channel_type @ 4, crypto_session_type @ 8 });
 
 /// `D3DCONTENTPROTECTIONCAPS` of `d3d9caps.h`, which is packed to four bytes on x86 only.
 #[derive(Clone, Copy, Debug)]

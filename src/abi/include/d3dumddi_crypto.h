@@ -68,6 +68,8 @@ typedef struct GUID {
 /* ---- Capabilities ---- */
 
 #define D3DDDICAPS_GETCONTENTPROTECTIONCAPS 42
+#define D3DDDICAPS_GETCERTIFICATESIZE 43 /* pData: a UINT */
+#define D3DDDICAPS_GETCERTIFICATE 44     /* pData: so many bytes */
 
 typedef struct D3DDDIARG_GETCAPS {
     UINT Type;
@@ -80,6 +82,16 @@ typedef struct DDICONTENTPROTECTIONCAPS {
     GUID CryptoType;
     GUID DecodeProfile;
 } DDICONTENTPROTECTIONCAPS;
+
+/* Of which certificate D3DDDICAPS_GETCERTIFICATESIZE and D3DDDICAPS_GETCERTIFICATE ask. */
+#define DDICERTIFICATETYPE_AUTHENTICATED_CHANNEL 1
+#define DDICERTIFICATETYPE_CRYPTO_SESSION 2
+
+typedef struct DDICERTIFICATEINFO {
+    UINT CertificateType;
+    UINT ChannelType;
+    GUID CryptoSessionType;
+} DDICERTIFICATEINFO;
 
 #define D3DCPCAPS_SOFTWARE 0x1
 #define D3DCPCAPS_HARDWARE 0x2

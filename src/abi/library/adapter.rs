@@ -1,5 +1,6 @@
 //! An adapter of a driver: what it can, and its devices.
 
+use core::ffi::c_void;
 use core::mem::MaybeUninit;
 use std::fmt;
 use std::rc::Rc;
@@ -8,11 +9,12 @@ use std::sync::Arc;
 use rekeylab_ddi::{Guid, Hresult};
 
 use super::arguments::argument;
-use super::{Device, Library, LibraryError, canary};
+use super::{CertificateError, Device, Library, LibraryError, canary};
 use crate::callbacks::AdapterCallbacks;
 use crate::opening::{
-    AdapterFuncs, CAPS_CONTENT_PROTECTION, ContentProtectionCaps, ContentProtectionQuery, GetCaps,
-    INTERFACE_D3D9, OpenAdapter, VERSION_WIN7,
+    AdapterFuncs, CAPS_CERTIFICATE, CAPS_CERTIFICATE_SIZE, CAPS_CONTENT_PROTECTION,
+    CERTIFICATE_CRYPTO_SESSION, CertificateInfo, ContentProtectionCaps, ContentProtectionQuery,
+    GetCaps, INTERFACE_D3D9, OpenAdapter, VERSION_WIN7,
 };
 use crate::runtime::{Runtime, tables};
 use crate::session::AlignedGuid;
@@ -110,25 +112,73 @@ impl Adapter {
         crypto_type: Guid,
         decode_profile: Guid,
     ) -> Option<(Hresult, Option<ContentProtectionCaps>)> {
-        let get_caps = self.0.funcs.get_caps?;
         argument!(query: ContentProtectionQuery, 0xC5, {
             crypto_type: AlignedGuid(crypto_type),
             decode_profile: AlignedGuid(decode_profile),
         });
         let mut caps = MaybeUninit::<ContentProtectionCaps>::zeroed();
-        argument!(args: GetCaps, 0xC5, {
-            kind: CAPS_CONTENT_PROTECTION,
-            info: query.cast(),
-            data: caps.as_mut_ptr().cast(),
-            data_size: CAPS_LEN,
+        // SAFETY: the place has so many bytes.
+        let code = unsafe {
+            let data = caps.as_mut_ptr().cast();
+            self.get_caps(CAPS_CONTENT_PROTECTION, query.cast(), data, CAPS_LEN)?
+        };
+        // SAFETY: all members are numbers, and the place was zero before the driver wrote.
+        Some((code, code.is_ok().then(|| unsafe { caps.assume_init() })))
+    }
+
+    /// The certificate whose key the session keys of a crypto type are wrapped for, as the driver has it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or not one that can be taken.
+    pub fn certificate(&self, crypto_type: Guid) -> Result<Vec<u8>, CertificateError> {
+        argument!(info: CertificateInfo, 0xC5, {
+            certificate_type: CERTIFICATE_CRYPTO_SESSION,
+            channel_type: 0,
+            crypto_session_type: AlignedGuid(crypto_type),
         });
+        let ask = |kind, data: *mut c_void, size| {
+            // SAFETY: whoever asks has a place of so many bytes.
+            let code = unsafe { self.get_caps(kind, info.cast(), data, size) };
+            match code {
+                None => Err(CertificateError::NotOffered),
+                Some(code) if !code.is_ok() => Err(CertificateError::Refused { kind, code }),
+                Some(_) => Ok(()),
+            }
+        };
+        let mut len = 0_u32;
+        ask(CAPS_CERTIFICATE_SIZE, (&raw mut len).cast(), 4)?;
+        if len == 0 || len > CERTIFICATE_LEN_MAX {
+            return Err(CertificateError::Length(len));
+        }
+        let mut bytes = vec![UNWRITTEN; len as usize + MARGIN_LEN];
+        ask(CAPS_CERTIFICATE, bytes.as_mut_ptr().cast(), len)?;
+        if bytes[len as usize..].iter().any(|&byte| byte != UNWRITTEN) {
+            return Err(CertificateError::Overrun(len));
+        }
+        bytes.truncate(len as usize);
+        Ok(bytes)
+    }
+
+    /// `GetCaps`; `None` where it cannot be asked.
+    ///
+    /// # Safety
+    ///
+    /// `info` is what that kind is asked with, and `data` has `data_size` bytes.
+    unsafe fn get_caps(
+        &self,
+        kind: u32,
+        info: *mut c_void,
+        data: *mut c_void,
+        data_size: u32,
+    ) -> Option<Hresult> {
+        let get_caps = self.0.funcs.get_caps?;
+        argument!(args: GetCaps, 0xC5, { kind: kind, info: info, data: data, data_size: data_size });
         let (convention, adapter) = (self.0.library.convention(), self.0.handle);
         // SAFETY: the driver put this function there when it was opened; the arguments live through the call.
         let code =
             unsafe { call!(convention, get_caps => (Handle, *const GetCaps)(adapter, args)) };
-        let code = Hresult(code.cast_unsigned());
-        // SAFETY: all members are numbers, and the place was zero before the driver wrote.
-        Some((code, code.is_ok().then(|| unsafe { caps.assume_init() })))
+        Some(Hresult(code.cast_unsigned()))
     }
 
     /// Makes a device.
@@ -140,6 +190,15 @@ impl Adapter {
         Device::create(self)
     }
 }
+
+/// The longest certificate that is taken, in bytes; chains of them have some thousand.
+const CERTIFICATE_LEN_MAX: u32 = 1 << 20;
+
+/// Bytes behind a certificate that no driver may write.
+const MARGIN_LEN: usize = 32;
+
+/// What stands there.
+const UNWRITTEN: u8 = 0xE7;
 
 /// Size of the answer about content protection, in bytes: 40, or 36 on 32-bit machines.
 const CAPS_LEN: u32 = if cfg!(target_pointer_width = "64") { 40 } else { 36 };

@@ -49,6 +49,31 @@ pub enum LibraryError {
     },
 }
 
+/// Why there is no certificate.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// There is nobody to ask.
+    #[error("it is not asked")]
+    NotAsked,
+    /// There is no `GetCaps`.
+    #[error("pfnGetCaps is NULL")]
+    NotOffered,
+    /// `GetCaps` refuses.
+    #[error("GetCaps {kind} answered {code}")]
+    Refused {
+        /// What was asked, a `D3DDDICAPS_TYPE`.
+        kind: u32,
+        /// Its answer.
+        code: Hresult,
+    },
+    /// No certificate has so many bytes.
+    #[error("GetCaps 43 says that it has {0} bytes")]
+    Length(u32),
+    /// It is longer than the driver has said.
+    #[error("GetCaps 44 wrote more than the {0} bytes that it was given")]
+    Overrun(u32),
+}
+
 impl LibraryError {
     /// What to try.
     #[must_use]

@@ -5,6 +5,7 @@ mod arguments;
 mod device;
 mod error;
 mod resources;
+mod shim;
 
 use core::ffi::c_void;
 use core::fmt;
@@ -17,8 +18,9 @@ use crate::{Convention, Entry};
 
 pub use adapter::Adapter;
 pub use device::{Device, DriverHandle};
-pub use error::LibraryError;
+pub use error::{CertificateError, LibraryError};
 pub use resources::SystemMemory;
+pub use shim::{ShimError, WrapFunction};
 
 /// A library that exports `OpenAdapter`.
 ///

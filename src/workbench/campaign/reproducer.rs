@@ -7,9 +7,9 @@ use rekeylab_ddi::Hresult;
 use crate::Workbench;
 use crate::corpus::reproducer_name;
 use crate::invariant::{Disagreement, KEYSTREAM_REUSE, Model, NO_HANG, Violation};
-use crate::observation::Trace;
+use crate::observation::{Observation, Trace};
 use crate::report::{Aftermath, Fingerprint, Subject, shell_word};
-use crate::sequence::{CallSequence, SequenceText};
+use crate::sequence::{Call, CallSequence, SequenceText};
 
 /// A sequence that shows a bug, ready to be stored.
 #[derive(Clone, Debug)]
@@ -62,8 +62,14 @@ fn due_answers(trace: &Trace, violation: &Violation) -> Vec<Option<Hresult>> {
     let last = first.map_or(violation.call, |first| first.call.min(violation.call));
     let calls = trace.calls.iter().take(trace.sequence_len.min(last + 1));
     let mut answers: Vec<_> = calls.map(|seen| seen.code).collect();
-    // Whoever may choose which counters rise may still use none twice.
-    if first.is_none() && violation.invariant == KEYSTREAM_REUSE {
+    // Whoever may choose which counters rise may still use none twice. What reads back is no less right for that: there
+    // it is the counters that are wrong, and not the answer.
+    let is_let_in = |seen: &Observation| matches!(seen.call, Call::SubmitBuffer { .. });
+    if first.is_none()
+        && violation.invariant == KEYSTREAM_REUSE
+        && violation.call < answers.len()
+        && trace.calls.get(violation.call).is_some_and(is_let_in)
+    {
         answers.pop();
         answers.push(Some(Hresult::D3DDDIERR_INVALIDCALL));
     }

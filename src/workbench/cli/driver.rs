@@ -95,15 +95,22 @@ pub(super) fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
 
 /// The driver in this process.
 fn here(sheet: Sheet) -> Result<AnyDut, Failure> {
-    let (path, library) = (sheet.path.display().to_string(), sheet.library.display().to_string());
-    start_again(&sheet.environment).map_err(|error| {
-        Failure::workbench(format!("cannot start again in the environment of {path}: {error}"))
-    })?;
+    let library = sheet.library.display().to_string();
+    in_environment_of(&sheet)?;
     let dut = TableDut::of(sheet).map_err(|error| {
         let way_out = error.way_out();
         Failure::usage(format!("{library}: {error}")).way_out(way_out)
     })?;
     Ok(dut.into())
+}
+
+/// Sees to it that this process has the variables that the data sheet wants; if it has to be started again for that,
+/// this does not return.
+pub(super) fn in_environment_of(sheet: &Sheet) -> Result<(), Failure> {
+    start_again(&sheet.environment).map_err(|error| {
+        let path = sheet.path.display();
+        Failure::workbench(format!("cannot start again in the environment of {path}: {error}"))
+    })
 }
 
 /// Is the process of a driver: what `--driver` starts.

@@ -9,11 +9,12 @@ use clap::{Args, ValueEnum};
 use crate::Workbench;
 use crate::corpus::{Form, Stored, read, write_new, write_over};
 use crate::executor::AnyDut;
-use crate::foreign::{Sheet, cpp};
+use crate::foreign::{KeyWrapper, Sheet, cpp};
 use crate::sequence::{SequenceText, wire};
 
 use super::Format;
 use super::console::Console;
+use super::driver::in_environment_of;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
@@ -73,7 +74,16 @@ fn in_cpp(stored: &Stored, options: &Options) -> Result<String, Failure> {
             .way_out("--driver SHEET"));
     };
     let sheet = Sheet::read(path).map_err(|error| Failure::usage(error.to_string()))?;
-    cpp(&text(stored, None), &sheet).map_err(|error| {
+    let library = sheet.library.display().to_string();
+    // The driver's own certificate is asked for in this process.
+    if sheet.asks_for_certificate() {
+        in_environment_of(&sheet)?;
+    }
+    let wrapper = KeyWrapper::open(&sheet).map_err(|error| {
+        let way_out = error.way_out();
+        Failure::usage(format!("{library}: {error}")).way_out(way_out)
+    })?;
+    cpp(&text(stored, None), &sheet, &wrapper).map_err(|error| {
         let file = options.file.display();
         Failure::usage(format!("{file}: {error}"))
             .way_out("rekeylab minimize, which leaves such things out")

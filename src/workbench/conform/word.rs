@@ -133,6 +133,10 @@ pub(super) fn of(rule: &Rule, probe: Option<&Probe>, choices: Choices) -> (Word,
     if choices.no_decode && matches!(rule.id, "R-05") {
         return (Word::NotOffered, "sessions go with no decode profile".to_owned());
     }
+    if matches!(rule.id, "R-29" | "S-29") && trace.read_backs.is_empty() {
+        let why = "surfaces are read by Lock; see `read-back` in the data sheet".to_owned();
+        return (Word::NotAsked, why);
+    }
     if let Some(call) = find(&|seen| seen.is_answered_for) {
         let why = format!("{} is not passed on to the driver", place(trace, call));
         return (Word::NotAsked, why);

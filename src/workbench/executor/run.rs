@@ -146,13 +146,15 @@ impl<D: Dut> Run<'_, D> {
         self.is_calling = true;
         self.go_on_to(Stage::Call(narrow(index)))?;
         self.begin_call(index);
-        let first_draw = self.trace.draws.len();
+        let (first_draw, first_read) = (self.trace.draws.len(), self.trace.read_backs.len());
         self.seen.code = self.perform(index);
         self.executor.seams.end_call(&mut self.trace.draws);
         self.seen.reservations = self.executor.seams.reservations();
         self.seen.is_answered_for = self.executor.seams.is_answered_for();
         self.seen.held_len = self.executor.seams.reserved_len();
         self.seen.draws = narrow(first_draw)..narrow(self.trace.draws.len());
+        self.executor.seams.take_read_backs(&mut self.trace.read_backs);
+        self.seen.read_backs = narrow(first_read)..narrow(self.trace.read_backs.len());
         if self.seen.call.enters_driver() {
             self.executor.note_freed(self.trace, index);
             self.scan_scalar(self.seen.scalar, index);

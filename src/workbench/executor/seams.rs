@@ -11,7 +11,7 @@ use rekeylab_driver::{
 };
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::observation::{Draw, Reservations, StateHash};
+use crate::observation::{Draw, ReadBack, Reservations, StateHash};
 use crate::sequence::expand::World;
 use crate::sequence::{Blob, EntropyFault, Shape, expand};
 
@@ -25,6 +25,8 @@ pub struct Seams {
     log: RefCell<Log>,
     /// Whether somebody has answered this call for the driver.
     is_answered_for: Cell<bool>,
+    /// The surfaces that were read back in this call.
+    read_backs: RefCell<Vec<ReadBack>>,
 }
 
 /// What the driver has logged, each line with its line feed.
@@ -164,8 +166,15 @@ impl Seams {
     /// Writes all that answers to come depend on.
     pub(super) fn write_state(&self, hash: &mut StateHash) {
         // Requests are counted for one call, and what was logged has been read.
-        let Self { entropy, fail_after, reservations: _, reserved_len, log: _, is_answered_for: _ } =
-            self;
+        let Self {
+            entropy,
+            fail_after,
+            reservations: _,
+            reserved_len,
+            log: _,
+            is_answered_for: _,
+            read_backs: _,
+        } = self;
         // The fresh numbers of a world are always the same, and the draws of a call are for it.
         let EntropyState {
             fresh: _,
@@ -198,6 +207,7 @@ impl Seams {
     pub(super) fn begin_call(&self) {
         self.reservations.set(Reservations::default());
         self.is_answered_for.set(false);
+        self.read_backs.borrow_mut().clear();
     }
 
     /// Moves the call's draws to the trace, and disarms what was injected for one call only.
@@ -264,6 +274,16 @@ impl Seams {
     /// draw.
     pub fn note_number(&self, random: &[u8; 16]) {
         self.note_draw(Ok(()), random);
+    }
+
+    /// Notes a surface that was read back encrypted in this call, with the counter that the driver made for it.
+    pub fn note_read_back(&self, read_back: ReadBack) {
+        self.read_backs.borrow_mut().push(read_back);
+    }
+
+    /// Moves what this call read back behind what is in `into`.
+    pub(super) fn take_read_backs(&self, into: &mut Vec<ReadBack>) {
+        into.append(&mut self.read_backs.borrow_mut());
     }
 
     /// Whether the last draw of this call answered these bytes.

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 
 use rekeylab_ddi::{Guid, Limits};
 
-use super::sheet::{ConventionName, Handles, Removal, Sheet};
+use super::key_exchange::KeyWrapper;
+use super::sheet::{ConventionName, Handles, ReadBackBy, Removal, Sheet};
 use crate::executor::PlainTestMechanism;
-use crate::observation::Layer;
+use crate::observation::{Choices, Layer};
 use crate::sequence::expand::{World, session_key};
 use crate::sequence::{
     Call, CryptoType, DecodeProfile, HandleForm, NullPointer, SequenceText, SessionRef, Slot,
@@ -45,14 +46,15 @@ struct Slots<'a> {
 /// The C++ file of a sequence for the driver of this data sheet.
 ///
 /// It checks the answers that the text expects, that random numbers stay in their buffer, and that each buffer
-/// comes back as it was before it was encrypted under the key of its moment; and if the description says
+/// comes back as it was before it was encrypted under the key of its moment, and that no counter of a read-back is used
+/// twice; and if the description says
 /// `key-residue`, what is left of secrets in heap, statics, dead stack and registers. Calls that the real runtime would
 /// refuse stand in comments.
 ///
 /// # Errors
 ///
 /// When a call passes something that is made for tests alone: forged handles, absent pointers.
-pub fn cpp(text: &SequenceText, sheet: &Sheet) -> Result<String, NotInCpp> {
+pub fn cpp(text: &SequenceText, sheet: &Sheet, wrapper: &KeyWrapper) -> Result<String, NotInCpp> {
     let mut calls = String::new();
     let mut device_count = 0;
     let mut sessions: Vec<(usize, bool)> = Vec::new();
@@ -64,11 +66,8 @@ pub fn cpp(text: &SequenceText, sheet: &Sheet) -> Result<String, NotInCpp> {
             Some(_) => "refused",
         };
         let slots = Slots { device_count, sessions: &sessions };
-        let line = line(index, &call, expected, slots, sheet).map_err(|why| NotInCpp {
-            index,
-            call: call.to_string(),
-            why,
-        })?;
+        let line = line(index, &call, expected, slots, (sheet, wrapper))
+            .map_err(|why| NotInCpp { index, call: call.to_string(), why })?;
         let is_served = expected != "refused";
         match (call, &line) {
             (Call::CreateDevice, _) => device_count += 1,
@@ -104,6 +103,9 @@ pub fn cpp(text: &SequenceText, sheet: &Sheet) -> Result<String, NotInCpp> {
         .replace("@leftovers@\n", if looks { &leftovers } else { "" })
         .replace("@looks@", if looks { "1" } else { "0" })
         .replace("@library@", if looks { "    library_code = open;\n" } else { "" })
+        .replace("@encrypted@", flag(sheet.read_back == ReadBackBy::EncryptionBlt))
+        .replace("@restarts@", flag(sheet.choices.otherwise.has(Choices::COUNTERS_RESTART)))
+        .replace("@two_rows@", flag(sheet.choices.otherwise.has(Choices::TWO_ROWS)))
         .replace("@title@", &title)
         .replace("@windows@", if is_windows { "1" } else { "0" })
         .replace("@end@", &text.entries.len().to_string());
@@ -116,7 +118,7 @@ fn line(
     call: &Call,
     expected: &str,
     slots: Slots<'_>,
-    sheet: &Sheet,
+    (sheet, wrapper): (&Sheet, &KeyWrapper),
 ) -> Result<Option<String>, &'static str> {
     let of_session = |session: SessionRef| slots.session(session, sheet);
     let statement = match *call {
@@ -150,7 +152,8 @@ fn line(
             session_key(World::default(), key, shape, &mut bytes);
             let (blob, claimed) = PlainTestMechanism::wrap(&bytes, blob);
             let blob = blob.as_ref().map(|bytes| &bytes[..]);
-            let (wrapped, claimed) = sheet.key_exchange.translate(blob, claimed);
+            let given = wrapper.translate(blob, claimed);
+            let (wrapped, claimed) = given.map_err(|_| "its key cannot be wrapped")?;
             let owned = wrapped.as_ref().map_or(0, |bytes| bytes.len());
             if sheet.handles == Handles::RuntimeChecks && (claimed as usize > owned || owned == 0) {
                 return Ok(None);
@@ -223,6 +226,10 @@ impl Slots<'_> {
         }
         Ok((is_alive && !is_foreign).then_some(slot))
     }
+}
+
+const fn flag(is_so: bool) -> &'static str {
+    if is_so { "true" } else { "false" }
 }
 
 fn list(bytes: &[u8]) -> String {

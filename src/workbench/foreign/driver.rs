@@ -3,6 +3,7 @@
 use core::fmt;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rekeylab_abi::{Adapter, Device, DriverHandle, Library, LibraryError};
 use rekeylab_ddi::{
@@ -11,9 +12,10 @@ use rekeylab_ddi::{
     SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 
-use super::key_exchange::KeyExchange;
-use super::sheet::{Handles, Removal, Sheet, SheetLimits};
-use super::upload::{State, Upload};
+use super::client_keys::ClientKeys;
+use super::key_exchange::KeyWrapper;
+use super::sheet::{Handles, ReadBackBy, Removal, Sheet, SheetLimits};
+use super::upload::{Accepted, Resources, State, Upload};
 use crate::executor::Seams;
 use crate::observation::Observation;
 
@@ -23,38 +25,48 @@ use crate::observation::Observation;
 pub struct TableDriver {
     adapter: Result<Adapter, LibraryError>,
     handles: Handles,
-    key_exchange: KeyExchange,
+    key_wrapper: Arc<KeyWrapper>,
     pub(super) limits: SheetLimits,
+    /// How it is seen what became of an upload.
+    read_back: ReadBackBy,
     /// How the driver is made to lose its keys.
     removal: Removal,
     /// The devices that did not hear of the last reset.
     spared: Vec<DeviceHandle>,
-    seams: Rc<Seams>,
+    pub(super) seams: Rc<Seams>,
     /// In the order of their making; `None` for one that was destroyed.
     pub(super) devices: Vec<Option<Device>>,
     /// In the order of their making.
-    sessions: Vec<Session>,
+    pub(super) sessions: Vec<Session>,
     /// What was accepted and not yet told as done, in order.
-    uploads: VecDeque<Upload>,
+    pub(super) uploads: VecDeque<Upload>,
     last_fence: u64,
 }
 
 /// A session as the client knows it.
-struct Session {
+pub(super) struct Session {
     device: usize,
-    handle: DriverHandle,
-    is_alive: bool,
+    pub(super) handle: DriverHandle,
+    pub(super) is_alive: bool,
     status: SessionStatus,
+    /// Its keys, if the client has to decrypt what it reads; in one place, of which moving the session leaves no copy.
+    pub(super) keys: Option<Box<ClientKeys>>,
 }
 
 impl TableDriver {
     /// Opens an adapter. If that fails, every call answers what it failed with.
-    pub(super) fn open(library: &Library, sheet: &Sheet, seams: &Rc<Seams>) -> Self {
+    pub(super) fn open(
+        library: &Library,
+        sheet: &Sheet,
+        key_wrapper: &Arc<KeyWrapper>,
+        seams: &Rc<Seams>,
+    ) -> Self {
         Self {
             adapter: library.open_adapter(),
             handles: sheet.handles,
-            key_exchange: sheet.key_exchange.clone(),
+            key_wrapper: Arc::clone(key_wrapper),
             limits: sheet.limits,
+            read_back: sheet.read_back,
             removal: sheet.removal.clone(),
             spared: Vec::new(),
             seams: Rc::clone(seams),
@@ -122,6 +134,20 @@ impl TableDriver {
         let known = self.sessions.get_mut(index_of(SESSIONS, session.0)?)?;
         (known.is_alive && known.device == device).then_some(known)
     }
+
+    /// What the client knows of the key of a session of that device, if it reads back by it.
+    fn keys_of(&mut self, device: DeviceHandle, session: SessionHandle) -> Option<&mut ClientKeys> {
+        let index = index_of(DEVICES, device.0)?;
+        self.known(index, session)?.keys.as_deref_mut()
+    }
+}
+
+impl Session {
+    /// It is destroyed, and the client forgets its keys.
+    fn end(&mut self) {
+        self.is_alive = false;
+        self.keys = None;
+    }
 }
 
 impl CryptoSessionDdi for TableDriver {
@@ -144,20 +170,10 @@ impl CryptoSessionDdi for TableDriver {
     fn destroy_device(&mut self, device: DeviceHandle) -> Hresult {
         let Ok((index, _)) = self.device(device) else { return Hresult::D3DDDIERR_INVALIDHANDLE };
         // Surfaces go with their device, so what was accepted is taken out of them first.
-        let uploads = core::mem::take(&mut self.uploads);
-        for upload in uploads {
-            let upload = match upload.state {
-                State::Waits { device, .. } if device == index => {
-                    let read = self.read_anyway(upload.len, upload.state);
-                    Upload { state: State::Read(read), ..upload }
-                }
-                _ => upload,
-            };
-            self.uploads.push_back(upload);
-        }
+        self.read_before_the_end(|_, device| device == index);
         self.devices[index] = None;
         let its = self.sessions.iter_mut().filter(|session| session.device == index);
-        its.for_each(|session| session.is_alive = false);
+        its.for_each(Session::end);
         Hresult::S_OK
     }
 
@@ -180,7 +196,8 @@ impl CryptoSessionDdi for TableDriver {
         match handle {
             Some(handle) if code.is_ok() => {
                 let status = SessionStatus::OK;
-                self.sessions.push(Session { device: index, handle, is_alive: true, status });
+                let keys = (self.read_back == ReadBackBy::EncryptionBlt).then(Box::default);
+                self.sessions.push(Session { device: index, handle, is_alive: true, status, keys });
                 args.session = SessionHandle(number_of(SESSIONS, self.sessions.len()));
             }
             Some(DriverHandle(0)) => args.session = SessionHandle::NULL,
@@ -194,10 +211,15 @@ impl CryptoSessionDdi for TableDriver {
         device: DeviceHandle,
         args: &CryptoSessionKeyExchange<'_>,
     ) -> Hresult {
-        answer((|| {
+        let code = answer((|| {
             let (index, device) = self.device(device)?;
             let session = self.session(index, args.session)?;
-            let (wrapped, claimed) = self.key_exchange.translate(args.blob, args.blob_len);
+            let given = self.key_wrapper.translate(args.blob, args.blob_len);
+            let (wrapped, claimed) = given.map_err(|error| {
+                // It was tried before, so it fails for this key alone.
+                self.seams.log(format_args!("{error}"));
+                self.refuse(Hresult::E_FAIL)
+            })?;
             let owned = wrapped.as_ref().map_or(0, |bytes| bytes.len());
             if self.handles == Handles::RuntimeChecks && (claimed as usize > owned || owned == 0) {
                 return Err(self.refuse(Hresult::E_INVALIDARG));
@@ -205,7 +227,14 @@ impl CryptoSessionDdi for TableDriver {
             let mut wrapped = wrapped;
             let bytes = wrapped.as_mut().map(|bytes| &mut bytes[..]);
             device.key_exchange(session, bytes, claimed).ok_or(Hresult::E_NOTIMPL)
-        })())
+        })());
+        let key = args.blob.and_then(|blob| blob.get(16..)?.first_chunk());
+        if let (true, Some(key), Some(keys)) =
+            (code.is_ok(), key, self.keys_of(device, args.session))
+        {
+            keys.exchanged(key);
+        }
+        code
     }
 
     fn start_session_key_refresh(
@@ -234,6 +263,12 @@ impl CryptoSessionDdi for TableDriver {
             }
             Ok(code)
         })());
+        let drawn = args.random_number.as_deref().and_then(|bytes| bytes.first_chunk());
+        if let (true, Some(random)) = (code.is_ok(), drawn)
+            && let Some(keys) = self.keys_of(device, args.session)
+        {
+            keys.started(random);
+        }
         // What is refused here is refused as the core refuses (S-48).
         if let (false, RANDOM_NUMBER_LEN, Some(buffer)) =
             (has_entered, args.random_number_len as usize, args.random_number.as_deref_mut())
@@ -248,11 +283,17 @@ impl CryptoSessionDdi for TableDriver {
         device: DeviceHandle,
         session: SessionHandle,
     ) -> Hresult {
-        answer((|| {
+        let code = answer((|| {
             let (index, device) = self.device(device)?;
             let session = self.session(index, session)?;
             device.finish_session_key_refresh(session).ok_or(Hresult::E_NOTIMPL)
-        })())
+        })());
+        if code.is_ok()
+            && let Some(keys) = self.keys_of(device, session)
+        {
+            keys.finished();
+        }
+        code
     }
 
     fn submit_buffer(&mut self, device: DeviceHandle, args: &mut SubmitBuffer<'_>) -> Hresult {
@@ -261,22 +302,23 @@ impl CryptoSessionDdi for TableDriver {
             if self.limits.is_too_long_to_try(args.data_len) {
                 return Err(self.refuse(Hresult::E_INVALIDARG));
             }
-            let (source, surface) = self.upload(device, session, args)?;
-            Ok(State::Waits { device: index, source, surface })
+            let Resources { source, surface, surface_len } = self.upload(device, session, args)?;
+            Ok((State::Waits { device: index, source, surface }, surface_len))
         });
         args.fence = 0;
         match accepted {
             Err(code) => code,
-            Ok(state) => {
+            Ok((state, surface_len)) => {
                 self.last_fence += 1;
                 args.fence = self.last_fence;
-                self.uploads.push_back(Upload {
+                let of = Accepted {
                     fence: args.fence,
                     session: index_of(SESSIONS, args.session.0).unwrap_or(usize::MAX),
                     len: args.data_len as usize,
+                    surface_len,
                     is_lost: false,
-                    state,
-                });
+                };
+                self.uploads.push_back(Upload { of, state });
                 Hresult::S_OK
             }
         }
@@ -296,12 +338,17 @@ impl CryptoSessionDdi for TableDriver {
     }
 
     fn destroy_crypto_session(&mut self, device: DeviceHandle, session: SessionHandle) -> Hresult {
+        // Nobody reads for a session that has ended, so what was accepted for it is read first.
+        let reads = self.keys_of(device, session).is_some();
+        if let Some(its) = index_of(SESSIONS, session.0).filter(|_| reads) {
+            self.read_before_the_end(|of, _| of.session == its);
+        }
         answer((|| {
             let (index, device) = self.device(device)?;
             let handle = self.session(index, session)?;
             let code = device.destroy_crypto_session(handle).ok_or(Hresult::E_NOTIMPL)?;
             if let (true, Some(known)) = (code.is_ok(), self.known(index, session)) {
-                known.is_alive = false;
+                known.end();
             }
             Ok(code)
         })())
@@ -311,11 +358,11 @@ impl CryptoSessionDdi for TableDriver {
         let (mut done, mut offset) = (0, 0);
         while done < args.count as usize && done < args.completions.len() {
             let Some(front) = self.uploads.front() else { break };
-            if !front.is_lost && args.surface.len() - offset < front.len {
+            if !front.of.is_lost && args.surface.len() - offset < front.of.len {
                 break;
             }
             let Some(upload) = self.uploads.pop_front() else { break };
-            let fence = upload.fence;
+            let fence = upload.of.fence;
             let (code, bytes) = match self.read(upload) {
                 Ok(bytes) => (Hresult::S_OK, bytes),
                 Err(code) => (code, Vec::new()),
@@ -354,11 +401,11 @@ impl CryptoSessionDdi for TableDriver {
         for session in sessions.filter(|session| session.is_alive) {
             session.status = session.status.max(SessionStatus::KEY_LOST);
         }
-        for upload in self.uploads.iter_mut().filter(|upload| !upload.is_lost) {
-            if let Some(session) = self.sessions.get_mut(upload.session)
+        for upload in self.uploads.iter_mut().filter(|upload| !upload.of.is_lost) {
+            if let Some(session) = self.sessions.get_mut(upload.of.session)
                 && is_lost(session)
             {
-                upload.is_lost = true;
+                upload.of.is_lost = true;
                 session.status = SessionStatus::KEY_AND_CONTENT_LOST;
             }
         }

@@ -3,7 +3,7 @@
 //! ```text
 //! data sheet (TOML) ─► TableDut ─open─► TableDriver: each call of a sequence as entries of the table
 //!                                        submit-buffer: DecryptionBlt into a surface of its own
-//!                                        retire:        Lock of the surfaces, in that order
+//!                                        retire:        Lock of the surfaces, in that order, or EncryptionBlt
 //!                                        reset-engine:  the runtime says that the device is gone
 //! ```
 //!
@@ -12,6 +12,7 @@
 //! for itself.
 
 mod choices;
+mod client_keys;
 #[cfg(feature = "command")]
 mod cpp;
 mod driver;
@@ -20,6 +21,8 @@ mod isolated;
 mod key_exchange;
 mod printed;
 mod sheet;
+mod trial;
+mod undrivable;
 mod upload;
 
 use std::env;
@@ -32,7 +35,7 @@ use std::sync::Arc;
 use keysan::SecretSet;
 use keysan::heap;
 use keysan::statics::Statics;
-use rekeylab_abi::{Library, LibraryError};
+use rekeylab_abi::Library;
 use rekeylab_ddi::{DeviceHandle, Limits};
 
 use crate::executor::{AnyDut, Dut, Seams};
@@ -44,15 +47,22 @@ pub use cpp::{NotInCpp, cpp};
 pub use driver::TableDriver;
 #[cfg(all(target_os = "linux", feature = "command"))]
 pub use isolated::{Isolated, StartError, serve};
-pub use key_exchange::KeyExchange;
+pub use key_exchange::{
+    Hash, KeyExchange, KeyFault, KeyWrapper, Plain, RsaesOaep, Shim, WrapError,
+};
 use printed::Printed;
-pub use sheet::{ConventionName, Handles, Randomness, Removal, Sheet, SheetError, SheetLimits};
+pub use sheet::{
+    ConventionName, Handles, Randomness, ReadBackBy, Removal, Sheet, SheetError, SheetLimits,
+};
+pub use undrivable::Undrivable;
 
 /// A driver under test behind its device table.
 #[derive(Clone, Debug)]
 pub struct TableDut {
     sheet: Sheet,
     library: Library,
+    /// What wraps keys for it.
+    key_wrapper: Arc<KeyWrapper>,
     /// All that it can write to of its own.
     statics: Option<&'static Statics>,
     /// What it prints, where that is a file.
@@ -66,8 +76,8 @@ impl TableDut {
     ///
     /// # Errors
     ///
-    /// When the library cannot be driven.
-    pub fn of(sheet: Sheet) -> Result<Self, LibraryError> {
+    /// When the library cannot be driven, or not as the data sheet wants.
+    pub fn of(sheet: Sheet) -> Result<Self, Undrivable> {
         let library = if sheet.is_linked() {
             Library::linked(sheet.convention.into())?
         } else {
@@ -76,7 +86,13 @@ impl TableDut {
         if let Removal::Hook(name) = &sheet.removal {
             library.require(name)?;
         }
-        library.open_adapter()?.create_device()?;
+        let adapter = library.open_adapter()?;
+        let device = adapter.create_device()?;
+        let key_wrapper = Arc::new(KeyWrapper::of(&sheet, Some(&adapter))?);
+        if sheet.read_back == ReadBackBy::EncryptionBlt {
+            trial::can_read_back(&device, &key_wrapper)?;
+        }
+        drop((device, adapter));
         // They are there as long as the library, which is never unloaded. Those of an archive are among the
         // program's own.
         let statics = Statics::of_library(library.code()).ok().filter(|_| !sheet.is_linked());
@@ -85,7 +101,7 @@ impl TableDut {
         if heap::prove_it_looks_at_c(&mut SecretSet::new()).is_err() {
             out_of_reach = out_of_reach | OF_MEMORY;
         }
-        Ok(Self { sheet, library, statics, printed: None, out_of_reach })
+        Ok(Self { sheet, library, key_wrapper, statics, printed: None, out_of_reach })
     }
 
     /// The same driver, in a process whose standard error is this file.
@@ -163,7 +179,7 @@ impl Dut for TableDut {
             Randomness::System => None,
             Randomness::Repeated => Some(SEED),
         });
-        TableDriver::open(&self.library, &self.sheet, seams)
+        TableDriver::open(&self.library, &self.sheet, &self.key_wrapper, seams)
     }
 
     fn listen(&self, seams: &Seams) {

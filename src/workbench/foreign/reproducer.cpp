@@ -42,6 +42,9 @@ struct BltArgs {
     Handle session, source; std::uint32_t source_index; Handle target; std::uint32_t target_index, source_size;
     void *blocks, *content_key, *iv;
 };
+struct EncryptArgs {
+    Handle session, source; std::uint32_t source_index; Handle target; std::uint32_t target_index, target_size; void *iv;
+};
 struct Surface { std::uint32_t width, height, depth; const void *memory; std::uint32_t pitch, slice; };
 struct ResourceArgs {
     std::uint32_t format, pool, samples, quality; const Surface *surfaces; std::uint32_t count, levels, fvf, source;
@@ -58,7 +61,7 @@ struct ContextArgs {
 // Places in the device table.
 enum Entry {
     lock = 35, unlock = 36, create_resource = 37, destroy_resource = 38, flush = 41, destroy_device = 91,
-    create_session = 111, key_exchange = 112, destroy_session = 113, start = 116, finish = 117,
+    create_session = 111, key_exchange = 112, destroy_session = 113, encryption_blt = 114, start = 116, finish = 117,
     decryption_blt = 119, create_resource2 = 128, flush1 = 132
 };
 
@@ -131,18 +134,45 @@ static void big_endian(std::uint64_t number, std::uint8_t *out) {
     for (int i = 0; i < 8; ++i) out[i] = static_cast<std::uint8_t>(number >> (56 - 8 * i));
 }
 
+[[maybe_unused]] static std::uint64_t number_of(const std::uint8_t *bytes) {
+    std::uint64_t number = 0;
+    for (int i = 0; i < 8; ++i) number = number << 8 | bytes[i];
+    return number;
+}
+
+[[maybe_unused]] static void counter_mode(const std::uint8_t *key, std::uint64_t iv, std::uint64_t count, std::uint8_t *bytes, std::uint32_t len) {
+    for (std::uint32_t at = 0; at < len; at += 16) {
+        std::uint8_t block[16];
+        big_endian(iv, block);
+        big_endian(count + at / 16, block + 8);
+        encrypt(key, block);
+        for (std::uint32_t i = at; i < len && i < at + 16; ++i) bytes[i] ^= block[i - at];
+    }
+}
+
 @leftovers@
 // ---- The player. ----
 
 enum Answer { any, served, refused };
 
-struct Session { std::size_t device; Handle handle; std::uint8_t key[16], random[16]; bool is_keyed, is_pending; };
-struct Upload { int call; std::size_t device; Handle surface, source; Bytes due; std::uint8_t *memory, key[16]; bool is_lost; };
+struct Session { std::size_t device; Handle handle; std::uint8_t key[16], random[16]; bool is_keyed, is_pending, is_alive; };
+struct Upload {
+    int call; std::size_t device, session; Handle surface, source; Bytes due; std::uint8_t *memory, key[16];
+    std::uint32_t room; bool is_taken, is_unseen; Bytes came; bool is_lost;
+};
 struct Device { Handle handle; void *functions[256]; };
 
 static std::vector<Device> devices;
 static std::vector<Session> sessions;
 static std::deque<Upload> uploads;
+
+// Surfaces are read by EncryptionBlt, and decrypted under the key in force, or by Lock.
+constexpr bool reads_encrypted = @encrypted@;
+// Whether counters may restart with a new key, and whether uploads and read-backs have a row of counters each.
+constexpr bool restarts = @restarts@, two_rows = @two_rows@;
+
+struct Used { std::size_t session; std::uint8_t key[16]; std::uint64_t iv, count, blocks; bool is_read_back; };
+static std::vector<Used> used;
 static void *adapter_callbacks[2], *device_callbacks[22], *adapter_functions[3];
 static Handle adapter;
 static void *library;
@@ -246,7 +276,7 @@ static void open_adapter(const char *path) {
 [[maybe_unused]] static void call_create_session(int call, std::size_t on, Guid crypto, Guid profile, Answer expected) {
     CreateSessionArgs args{crypto, profile, nullptr};
     const std::int32_t code = enter(devices[on].functions[create_session], devices[on].handle, &args);
-    sessions.push_back({on, args.session, {}, {}, false, false});
+    sessions.push_back({on, args.session, {}, {}, false, false, code == 0});
     compare(call, code, expected);
 }
 
@@ -312,6 +342,21 @@ static void open_adapter(const char *path) {
     return args.resource;
 }
 
+// Both directions make keystream of one key: a block of it is used once, and counters only rise.
+static void use_counters(int call, std::size_t on, std::uint64_t iv, std::uint64_t count, std::uint64_t blocks, bool is_read_back) {
+    Used now{on, {}, iv, count, blocks, is_read_back};
+    std::memcpy(now.key, sessions[on].key, 16);
+    for (const Used &before : used) {
+        if (before.session != on || !(is_read_back || before.is_read_back)) continue;
+        const bool is_same_key = !std::memcmp(before.key, now.key, 16);
+        const bool meets = before.iv == iv && (count - before.count < before.blocks || before.count - count < blocks);
+        if (is_same_key && meets) wrong(call, "a counter block was used twice under one key");
+        const bool rises = iv > before.iv || (iv == before.iv && count > before.count + before.blocks - 1);
+        if (!two_rows && (is_same_key || !restarts) && !rises) wrong(call, "the counters of uploads and read-backs do not rise");
+    }
+    used.push_back(now);
+}
+
 [[maybe_unused]] static void call_submit_buffer(int call, std::size_t on, std::uint64_t iv, std::uint64_t count, std::uint32_t len, Answer expected) {
     Session &session = sessions[on];
     Device &device = devices[session.device];
@@ -319,13 +364,8 @@ static void open_adapter(const char *path) {
     Bytes text(len);
     for (std::uint32_t i = 0; i < len; ++i) text[i] = static_cast<std::uint8_t>(call * 89 + i * 7 + i / 256);
     auto *memory = static_cast<std::uint8_t *>(std::aligned_alloc(16, (room + 15) / 16 * 16));
-    for (std::uint32_t at = 0; at < len; at += 16) {
-        std::uint8_t block[16];
-        big_endian(iv, block);
-        big_endian(count + at / 16, block + 8);
-        encrypt(session.key, block);
-        for (std::uint32_t i = at; i < len && i < at + 16; ++i) memory[i] = text[i] ^ block[i - at];
-    }
+    std::memcpy(memory, text.data(), len);
+    counter_mode(session.key, iv, count, memory, len);
     Handle source = resource(device, 1, 0, memory, room);
     Handle surface = resource(device, 2, 1u << 30, nullptr, room);
     Iv counter;
@@ -334,38 +374,71 @@ static void open_adapter(const char *path) {
     BltArgs args{session.handle, source, 0, surface, 0, len, nullptr, nullptr, &counter};
     const std::int32_t code = enter(device.functions[decryption_blt], device.handle, &args);
     if (code == 0) {
-        uploads.push_back({call, session.device, surface, source, text, memory, {}, false});
+        uploads.push_back({call, session.device, on, surface, source, text, memory, {}, room, false, false, {}, false});
         std::memcpy(uploads.back().key, session.key, 16);
+        if (reads_encrypted) use_counters(call, on, iv, count, (len + 15) / 16, false);
     }
     std::memset(&counter, 0, sizeof counter);
     compare(call, code, expected);
+}
+
+[[maybe_unused]] static void take_encrypted(int call, Upload &upload) {
+    Device &device = devices[upload.device];
+    const Session &session = sessions[upload.session];
+    auto *memory = static_cast<std::uint8_t *>(std::aligned_alloc(16, (upload.room + 15) / 16 * 16));
+    Handle target = resource(device, 1, 0, memory, upload.room);
+    Iv counter{};
+    EncryptArgs args{session.handle, upload.surface, 0, target, 0, upload.room, &counter};
+    const std::int32_t code = enter(device.functions[encryption_blt], device.handle, &args);
+    if (code == 0) {
+        const std::uint64_t iv = number_of(counter.iv), count = number_of(counter.count);
+        use_counters(call, upload.session, iv, count, (upload.room + 15) / 16, true);
+        counter_mode(session.key, iv, count, memory, upload.room);
+        std::memcpy(upload.came.data(), memory, upload.came.size());
+    } else {
+        // Behind the last IV there is none.
+        for (const Used &before : used) upload.is_unseen |= before.session == upload.session && before.iv == ~0ull;
+        if (!upload.is_unseen) wrong(call, "the surface cannot be read by EncryptionBlt");
+    }
+    enter(device.functions[destroy_resource], device.handle, target);
+    std::free(memory);
+}
+
+[[maybe_unused]] static void take_by_lock(int call, Upload &upload) {
+    Device &device = devices[upload.device];
+    LockArgs args{};
+    args.resource = upload.surface;
+    args.flags = 1;
+    if (enter(device.functions[lock], device.handle, &args) != 0) wrong(call, "the surface cannot be locked");
+    std::memcpy(upload.came.data(), args.data, upload.came.size());
+    UnlockArgs done{upload.surface, 0, 0};
+    enter(device.functions[unlock], device.handle, &done);
+}
+
+// Takes the bytes out of the surface, and gives the resources back.
+static void take(int call, Upload &upload) {
+    if (upload.is_taken) return;
+    upload.is_taken = true;
+    upload.came.resize(upload.due.size());
+    if (upload.is_lost) upload.is_unseen = true;
+    else if (reads_encrypted && sessions[upload.session].is_alive) take_encrypted(call, upload);
+    else take_by_lock(call, upload);
+    Device &device = devices[upload.device];
+    enter(device.functions[destroy_resource], device.handle, upload.surface);
+    enter(device.functions[destroy_resource], device.handle, upload.source);
+    std::free(upload.memory);
 }
 
 static void call_retire(int call, std::uint32_t at_most) {
     for (; at_most > 0 && !uploads.empty(); --at_most) {
         Upload upload = uploads.front();
         uploads.pop_front();
-        Device &device = devices[upload.device];
-        LockArgs args{};
-        args.resource = upload.surface;
-        args.flags = 1;
-        if (upload.is_lost) {
-            enter(device.functions[destroy_resource], device.handle, upload.surface);
-            enter(device.functions[destroy_resource], device.handle, upload.source);
-            std::free(upload.memory);
-            continue;
-        }
-        if (enter(device.functions[lock], device.handle, &args) != 0) wrong(call, "the surface cannot be locked");
-        for (std::size_t i = 0; i < upload.due.size(); ++i)
-            if (static_cast<std::uint8_t *>(args.data)[i] != upload.due[i]) {
+        take(call, upload);
+        for (std::size_t i = 0; i < upload.due.size() && !upload.is_unseen; ++i)
+            if (upload.came[i] != upload.due[i]) {
                 std::printf("\nthe buffer of call %d came back wrong from byte %zu on", upload.call, i);
-                wrong(call, "a buffer was not processed under the key of the moment of its submission");
+                wrong(call, "a buffer was not processed under the key of the moment of its submission, or read under another");
             }
-        UnlockArgs done{upload.surface, 0, 0};
-        enter(device.functions[unlock], device.handle, &done);
-        enter(device.functions[destroy_resource], device.handle, upload.surface);
-        enter(device.functions[destroy_resource], device.handle, upload.source);
-        std::free(upload.memory);
     }
     look_around(call);
 }
@@ -397,9 +470,12 @@ static void call_retire(int call, std::uint32_t at_most) {
 [[maybe_unused]] static void call_destroy_session(int call, std::size_t on, Answer expected) {
     Session &session = sessions[on];
     Device &device = devices[session.device];
+    // Nobody reads for a session that has ended.
+    for (Upload &upload : uploads)
+        if (reads_encrypted && upload.session == on) take(call, upload);
     SessionArgs args{session.handle};
     const std::int32_t code = enter(device.functions[destroy_session], device.handle, &args);
-    if (code == 0) session.is_keyed = session.is_pending = false;
+    if (code == 0) session.is_keyed = session.is_pending = session.is_alive = false;
     compare(call, code, expected);
 }
 
@@ -408,7 +484,7 @@ static void call_destroy_device(int call, std::size_t on, Answer expected) {
     const std::int32_t code = enter(devices[on].functions[destroy_device], devices[on].handle);
     if (code == 0) devices[on].handle = nullptr;
     for (Session &session : sessions)
-        if (code == 0 && session.device == on) session.is_keyed = session.is_pending = false;
+        if (code == 0 && session.device == on) session.is_keyed = session.is_pending = session.is_alive = false;
     compare(call, code, expected);
 }
 

@@ -25,6 +25,7 @@ use crate::report::shell_word;
 /// handles = "runtime-checks"              # or "checked": the driver refuses dead and foreign ones itself
 /// randomness = "system"                   # or "repeated": getrandom answers the same in every run
 /// removal = "render-callback"             # or "never", or { hook = "NAME" }: how a device is taken away
+/// read-back = "lock"                      # or "encryption-blt": the client decrypts what it reads
 /// leave-out = ["stack", "registers"]      # layers that are not looked into: it does not promise that much
 /// profile = "choices.toml"                # in the place of [choices]: `rekeylab conform` writes it
 ///
@@ -32,6 +33,7 @@ use crate::report::shell_word;
 /// VENDOR_UMD_LOG = "0"
 ///
 /// [key-exchange]                          # what stands around the sixteen bytes of a key
+/// mechanism = "plain"                     # or "rsaes-oaep" or "shim", which have keys of their own
 /// before = "VKX1"
 /// before-hex = "10000000"                 # behind that
 /// after-hex = ""
@@ -71,6 +73,9 @@ pub struct Sheet {
     /// How its devices are taken away.
     #[serde(default)]
     pub removal: Removal,
+    /// How it is seen what became of an upload.
+    #[serde(default)]
+    pub read_back: ReadBackBy,
     /// Layers that are not looked into.
     #[serde(default, deserialize_with = "layers")]
     pub leave_out: Layers,
@@ -83,6 +88,7 @@ pub struct Sheet {
     /// A file with these choices in the place of the table, from the folder of the sheet.
     pub profile: Option<PathBuf>,
     /// How keys are wrapped.
+    #[serde(deserialize_with = "by_itself")]
     pub key_exchange: KeyExchange,
     /// Its bounds.
     #[serde(default)]
@@ -137,6 +143,18 @@ pub enum Randomness {
     Repeated,
 }
 
+/// How it is seen what became of an upload.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadBackBy {
+    /// By `Lock` of the surface, which shows the plaintext.
+    #[default]
+    Lock,
+    /// By `EncryptionBlt` under the session key and a counter that the driver makes. The client decrypts: so the
+    /// driver shows which key it has in force at that moment.
+    EncryptionBlt,
+}
+
 /// Bounds; what a driver does not say has none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -170,6 +188,11 @@ impl SheetLimits {
 
 fn standard_library() -> Vec<String> {
     vec!["-lstdc++".to_owned()]
+}
+
+/// A table that is read by itself: which keys it may have depends on one of them.
+fn by_itself<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<KeyExchange, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| KeyExchange::default())
 }
 
 /// Layers by their names.
@@ -287,16 +310,28 @@ impl Sheet {
         format!("--driver {}", shell_word(&self.path.display().to_string()))
     }
 
+    /// Whether the driver has to be opened before a key can be wrapped for it.
+    #[must_use]
+    pub fn asks_for_certificate(&self) -> bool {
+        match &self.key_exchange {
+            KeyExchange::Plain(_) => false,
+            KeyExchange::RsaesOaep(settings) => settings.public_key.is_none(),
+            KeyExchange::Shim(_) => true,
+        }
+    }
+
     fn parse(path: &Path, text: &str) -> Result<Self, SheetError> {
-        let mut sheet: Self = toml::from_str(text).map_err(|error| SheetError::Parse {
+        let wrong = |error: toml::de::Error| SheetError::Parse {
             path: path.to_owned(),
             error: error.to_string().trim_end().to_owned(),
-        })?;
+        };
+        let mut sheet: Self = toml::from_str(text).map_err(wrong)?;
         path.clone_into(&mut sheet.path);
         // A name without a folder would be looked for where the system looks for libraries.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         sheet.library = folder.join(&sheet.library);
+        sheet.key_exchange = KeyExchange::parse(text, folder).map_err(wrong)?;
         if let Some(profile) = sheet.profile.as_mut() {
             *profile = folder.join(&profile);
         }
@@ -322,7 +357,8 @@ mod tests {
             (Handles::RuntimeChecks, ConventionName::Native)
         );
         assert_eq!((sheet.limits.sessions, sheet.limits.devices), (8, u32::MAX));
-        assert_eq!(sheet.key_exchange.wrap(b"k"), b"V1\x0a\xffk");
+        let KeyExchange::Plain(plain) = &sheet.key_exchange else { panic!() };
+        assert_eq!(plain.wrap(b"k"), b"V1\x0a\xffk");
         let left_out = format!("leave-out = [\"stack\", \"log\"]\n{SHEET}");
         let left_out = Sheet::parse("sheet.toml".as_ref(), &left_out).unwrap().leave_out;
         assert_eq!(left_out.names(), ["log", "stack"]);

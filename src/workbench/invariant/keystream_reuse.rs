@@ -3,7 +3,7 @@
 use rekeylab_ddi::Hresult;
 
 use super::remembered::Remembered;
-use super::{Case, Invariant, Verdict, Violation, abort_function};
+use super::{Case, Invariant, Verdict, Violation, abort_function, read_back};
 use crate::observation::{Choices, Observation, StateHash, Trace};
 use crate::sequence::{Call, Shape};
 
@@ -30,6 +30,9 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
     counters.highest.clear();
     counters.keys.clear();
     counters.earlier.clear();
+    if !case.trace.read_backs.is_empty() {
+        read_back::check(case, verdict);
+    }
     let restarts = case.trace.choices.has(Choices::COUNTERS_RESTART);
     for (index, seen) in case.trace.calls.iter().enumerate() {
         counters.follow_key(case.trace, seen, restarts);

@@ -81,6 +81,11 @@ fn wrong_completion(about: &Disagreement) -> Option<String> {
         Disagreement::Completions { what: CompletionFault::Different { submitted, code } } => {
             format!("the buffer of call {submitted} completed as {code}, or in another place")
         }
+        Disagreement::ReadBack { submitted, code, .. } => {
+            format!(
+                "the buffer of call {submitted} was not read back: EncryptionBlt answered {code}"
+            )
+        }
         Disagreement::Plaintext { submitted, instead: Some(Instead::Bytes { of }), .. } => {
             if of == submitted {
                 format!(

@@ -19,6 +19,7 @@ mod model;
 mod no_hang;
 mod no_panic;
 mod output_bounds;
+mod read_back;
 mod remembered;
 mod scratch;
 mod session_isolation;

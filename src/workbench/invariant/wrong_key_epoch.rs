@@ -109,6 +109,12 @@ fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
             (None, Some(Instead::Nothing)) => {
                 format!("{buffer} came back as it was submitted: not processed, or twice")
             }
+            (None, Some(Instead::ReadBackUnder { key })) => {
+                format!("{buffer} was read back under {key}, which is not in force")
+            }
+            (None, Some(Instead::ReadBackInTheClear)) => {
+                format!("{buffer} was read back in the clear")
+            }
             (None, Some(Instead::Zeros)) => {
                 format!("{buffer} was processed under a key that is all zero")
             }

@@ -21,6 +21,8 @@ impl Choices {
     pub const EXCHANGE_WHILE_PENDING: u8 = 8;
     /// S-26: counters may restart with a key that is in force for the first time.
     pub const COUNTERS_RESTART: u8 = 26;
+    /// S-29: uploads and read-backs have a row of counters each, which never meet.
+    pub const TWO_ROWS: u8 = 29;
     /// S-54: a device that was removed serves nothing any more, and not only its sessions.
     pub const REMOVED_FOR_GOOD: u8 = 54;
     /// S-48: outputs of refused calls are left as they were.

@@ -8,6 +8,7 @@ mod death;
 mod handed;
 mod layer;
 mod lifetime;
+mod read_back;
 mod sighting;
 mod standing;
 mod state_hash;
@@ -22,6 +23,7 @@ pub use choices::{Choices, number_of as silent_point};
 pub use death::{Death, End};
 pub use layer::{Layer, Layers};
 pub use lifetime::{Cause, Lifetime};
+pub use read_back::ReadBack;
 pub use sighting::{
     Block, EmptyHome, Following, Home, Place, Register, SecretKind, SecretName, Shaped, Sighting,
     Stay, StrayWrite, TextFollowing, TextPlace,
@@ -59,6 +61,9 @@ pub struct Trace {
     pub completions: Vec<Completion>,
     /// What the entropy source answered; entries refer to ranges of it.
     pub draws: Vec<Draw>,
+    /// The surfaces that were read back encrypted; entries refer to ranges of it. Empty for a driver that is not asked
+    /// to.
+    pub read_backs: Vec<ReadBack>,
     /// The bytes of all buffers; entries refer to ranges of it.
     pub bytes: Vec<u8>,
     /// What the driver logged, line by line; entries refer to ranges of it.
@@ -175,6 +180,8 @@ pub struct Observation {
     pub completions: Range<u32>,
     /// Its entropy draws, as a range of [`Trace::draws`].
     pub draws: Range<u32>,
+    /// The surfaces that were read back in it, as a range of [`Trace::read_backs`]: before all else that it did.
+    pub read_backs: Range<u32>,
     /// What it logged, as a range of [`Trace::log`].
     pub log: Range<u32>,
     /// How many allocation requests the driver made, and whether one was refused.
@@ -267,6 +274,7 @@ impl Observation {
             is_list_overrun: false,
             completions: 0..0,
             draws: 0..0,
+            read_backs: 0..0,
             log: 0..0,
             reservations: Reservations::default(),
             held_len: 0,
@@ -316,6 +324,7 @@ impl Trace {
             calls,
             completions,
             draws,
+            read_backs,
             bytes,
             log,
             secrets,
@@ -337,6 +346,7 @@ impl Trace {
         calls.clear();
         completions.clear();
         draws.clear();
+        read_backs.clear();
         bytes.clear();
         log.clear();
         secrets.clear();
@@ -369,6 +379,12 @@ impl Trace {
     pub fn log_of(&self, observation: &Observation) -> &str {
         let Range { start, end } = observation.log;
         self.log.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// The surfaces that were read back in a call.
+    #[must_use]
+    pub fn read_backs_of(&self, observation: &Observation) -> &[ReadBack] {
+        slice(&self.read_backs, &observation.read_backs)
     }
 
     /// The entropy draws that a call made.

@@ -61,6 +61,9 @@ pub const ALL: &[Rule] = rules! {
     "R-27": "decode may fail when the IV is not above the last one",
         by "src/driver/counter.rs: CounterTrack",
         shown "corpus/seeds/a-reused-iv-is-refused.seq";
+    "R-29": "the driver makes the counters of a read-back, and uses no block twice under a key",
+        by "src/workbench/invariant/read_back.rs: check",
+        shown "corpus/seeds/uploads-rise-above-what-read-backs-use.seq";
     "R-30": "sequential counters keep the IV for a frame, and Count goes on in whole blocks",
         by "src/driver/counter.rs: CounterTrack",
         shown "corpus/seeds/sequential-counters-go-on-within-one-iv.seq";
@@ -137,6 +140,9 @@ pub const ALL: &[Rule] = rules! {
     "S-26": "counters only rise, for the whole life of a session and over every refresh",
         by "src/driver/counter.rs: CounterTrack",
         shown "corpus/seeds/a-refresh-does-not-restart-the-counters.seq";
+    "S-29": "uploads and read-backs have one row of counters, which only rises",
+        by "src/workbench/invariant/read_back.rs: check",
+        shown "corpus/seeds/uploads-rise-above-what-read-backs-use.seq";
     "S-30": "what rises is the pair of IV and Count, so sequential counters are accepted",
         by "src/driver/counter.rs: CounterTrack",
         shown "corpus/seeds/sequential-counters-go-on-within-one-iv.seq";

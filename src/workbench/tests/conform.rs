@@ -100,6 +100,22 @@ fn the_sample_is_seen_to_choose_what_its_data_sheet_declares() {
 }
 
 #[test]
+fn counters_of_read_backs_are_asked_where_surfaces_are_read_by_them() {
+    let lock = Said::of(sample(), "");
+    let text = fs::read_to_string(sample()).unwrap();
+    let sheet = sample().with_file_name("driver-read-back.toml");
+    fs::write(&sheet, format!("read-back = \"encryption-blt\"\n{text}")).unwrap();
+    let (said, apart) = (Said::of(&sheet, ""), Said::of(&sheet, "readback-iv-apart"));
+    for id in ["R-29", "S-29"].map(str::to_owned) {
+        assert!(lock.with("not-asked").contains(&id), "{:?}", lock.rules);
+        assert!(said.with("met").contains(&id), "{:?}", said.rules);
+        assert!(apart.with("broken").contains(&id), "{:?}", apart.rules);
+    }
+    assert_eq!(said.otherwise, lock.otherwise, "{}", said.err);
+    assert_eq!((said.code, apart.code), (Some(5), Some(3)));
+}
+
+#[test]
 fn random_numbers_that_are_not_random_are_broken_and_so_is_what_hides_other_rules() {
     for (bug, rule) in [
         ("random-constant", "S-14"),

@@ -117,6 +117,19 @@ fn every_file_of_the_corpus_has_the_answers_through_the_table_that_it_has_withou
 }
 
 #[test]
+fn a_driver_without_encrypted_read_back_is_told_before_anything_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let sheet = sheet(directory.path(), &library(), SMALL);
+    let text = fs::read_to_string(&sheet).unwrap();
+    fs::write(&sheet, format!("read-back = \"encryption-blt\"\n{text}")).unwrap();
+    let arguments = ["run", "--driver", sheet.to_str().unwrap()];
+    let (code, out, err) = rekeylab(&arguments, &[corpus().remove(0)]);
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("does not offer EncryptionBlt"), "{err}");
+    assert!(err.contains("read-back = \"lock\""), "{err}");
+}
+
+#[test]
 fn what_cannot_be_looked_into_behind_a_table_is_named_and_changes_the_exit_code() {
     let directory = tempfile::tempdir().unwrap();
     let sheet = sheet(directory.path(), &library(), SMALL);

@@ -75,8 +75,24 @@ const ENDS: &[(&str, &str, &str, Option<i32>)] = &[
     ("destroy-recurses", "finish-without-start-is-refused", "used up its stack", None),
 ];
 
+#[derive(Clone)]
 struct Built {
+    /// Where the library is.
     directory: PathBuf,
+    /// Where data sheets and reproducers of this form of the driver go.
+    scratch: PathBuf,
+    form: Form,
+}
+
+/// What is otherwise than in the data sheet of the example.
+#[derive(Clone, Copy, Default)]
+struct Form {
+    /// Another data sheet of the example.
+    sheet: Option<&'static str>,
+    /// At its top.
+    top: &'static str,
+    /// Variables of its process.
+    environment: &'static [(&'static str, &'static str)],
 }
 
 /// The driver, built once for all tests.
@@ -93,21 +109,35 @@ impl Built {
         command.args(["--silent", "-C"]).arg(example()).args([&out, "all"]);
         let built = command.output().unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        Self { directory }
+        Self { scratch: directory.clone(), directory, form: Form::default() }
+    }
+
+    /// The same library, driven otherwise.
+    fn driven(&self, name: &str, form: Form) -> Self {
+        let scratch = self.directory.join(name);
+        fs::create_dir_all(&scratch).unwrap();
+        Self { scratch, form, ..self.clone() }
     }
 
     /// The data sheet of the example, of the library that was built here, with this bug.
     fn sheet(&self, bug: &str) -> PathBuf {
-        let text = fs::read_to_string(example().join("driver.toml")).unwrap();
-        let library = self.directory.join("libvendor_umd.so");
-        let at_home = "library = \"build/libvendor_umd.so\"";
-        assert!(text.contains(at_home));
-        let text = text.replace(at_home, &format!("library = \"{}\"", library.display()));
+        let Form { sheet, top, environment } = self.form;
+        let sheet = example().join(sheet.unwrap_or("driver.toml"));
+        let text = fs::read_to_string(sheet).unwrap();
+        assert!(text.contains("library = \"build/libvendor_umd.so\""));
+        let text = text.replace("\"build/", &format!("\"{}/", self.directory.display()));
+        // A table has one place.
+        let text = text.replace("[environment]\n", "");
+        let text = text.replace("VENDOR_UMD_KEX", "# VENDOR_UMD_KEX");
         // Tests run at the same time, and some change what they are given.
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = self.directory.join(format!("driver-{count}.toml"));
-        fs::write(&path, format!("{text}\n[environment]\nVENDOR_UMD_BUG = \"{bug}\"\n")).unwrap();
+        let path = self.scratch.join(format!("driver-{count}.toml"));
+        let mut text = format!("{top}\n{text}\n[environment]\nVENDOR_UMD_BUG = \"{bug}\"\n");
+        for (name, value) in environment {
+            text.push_str(&format!("{name} = \"{value}\"\n"));
+        }
+        fs::write(&path, text).unwrap();
         path
     }
 
@@ -136,7 +166,7 @@ impl Built {
 
     /// What a program in C++ ends with that is made of this file, with the bug and without.
     fn in_cpp(&self, bug: &str, file: &Path) -> Result<(Option<i32>, Option<i32>), String> {
-        let at = |extension: &str| self.directory.join(format!("{bug}.{extension}"));
+        let at = |extension: &str| self.scratch.join(format!("{bug}.{extension}"));
         let (sheet, shortest, source, program) = (self.sheet(bug), at("seq"), at("cpp"), at("bin"));
         // Of an earlier run, perhaps of another form of them.
         for path in [&shortest, &source] {
@@ -164,6 +194,7 @@ impl Built {
             let library = self.directory.join("libvendor_umd.so");
             let mut command = Command::new(&program);
             command.arg(library).env("VENDOR_UMD_BUG", bug);
+            command.envs(self.form.environment.iter().copied());
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             // What does not return ends with a signal, too.
             for _ in 0..100 {
@@ -215,6 +246,93 @@ fn the_driver_is_silent_as_it_is_and_its_bugs_are_told_and_shown_again_in_cpp() 
         problems
     });
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// Other key exchanges of the sample: a name, the data sheet, and what chooses it.
+const EXCHANGES: [(&str, Form); 2] = [
+    (
+        "rsa",
+        Form { sheet: Some("driver-rsa.toml"), top: "", environment: &[("VENDOR_UMD_KEX", "rsa")] },
+    ),
+    (
+        "sealed",
+        Form {
+            sheet: Some("driver-sealed.toml"),
+            top: "",
+            environment: &[("VENDOR_UMD_KEX", "sealed")],
+        },
+    ),
+];
+
+#[test]
+fn keys_that_are_wrapped_for_its_certificate_or_by_its_vendor_are_taken_and_the_corpus_holds() {
+    for (name, form) in EXCHANGES {
+        let built = built().driven(name, form);
+        assert_eq!(built.broken("", "corpus"), BTreeMap::new(), "{name}");
+        // That a finish without a start is found needs a key, and the program in C++ has it wrapped.
+        let broken = built.broken("finish-without-start", "corpus/seeds");
+        let Some(file) = broken.get("double-finish") else { panic!("{name}: {broken:?}") };
+        let shown = built.in_cpp("finish-without-start", file);
+        assert_eq!(shown, Ok((Some(3), Some(0))), "{name}");
+    }
+}
+
+#[test]
+fn a_key_exchange_that_cannot_be_is_told_before_anything_runs() {
+    let [(_, rsa), (_, sealed)] = EXCHANGES;
+    let no_kex = Form { environment: &[], ..rsa };
+    let pem = example().join("rsa.pem").display().to_string();
+    let usual = "mechanism = \"rsaes-oaep\"";
+    let with = |line: &str| format!("{usual}\n{line}");
+    let file = top().join("corpus/seeds/a-refresh-between-frames.seq");
+    for (form, wrong, right, code, told) in [
+        (no_kex, usual.to_owned(), usual, 2, "GetCaps 43 answered D3DDDIERR_NOTAVAILABLE"),
+        (rsa, with("public-key = \"no.pem\""), usual, 2, "no.pem"),
+        (rsa, with(&format!("public-key = \"{pem}\"")), usual, 5, ""),
+        (rsa, with("hash = \"sha-256\""), usual, 3, "violation: wrong-answer"),
+        (rsa, with("hash = \"md5\""), usual, 2, "unknown variant `md5`"),
+        (
+            sealed,
+            "shim = \"no_such\"".to_owned(),
+            "shim = \"vendor_wrap_key\"",
+            2,
+            "does not export no_such",
+        ),
+    ] {
+        let sheet = built().driven("wrong", form).sheet("");
+        let text = fs::read_to_string(&sheet).unwrap();
+        assert!(text.contains(right));
+        fs::write(&sheet, text.replace(right, &wrong)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
+        let output = command.args(["run", "--driver"]).arg(&sheet).arg(&file).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(output.status.code(), Some(code), "{wrong}: {said}");
+        assert!(said.contains(told), "{wrong}: {said}");
+    }
+}
+
+/// Bugs that show where surfaces are read by `EncryptionBlt`, and an invariant that they break.
+const SHOWN_BY_READ_BACK: &[(&str, &str)] = &[
+    ("readback-iv-apart", "keystream-reuse"),
+    ("start-switches-key", "wrong-key-epoch"),
+    ("finish-updates-half", "wrong-key-epoch"),
+    ("queue-reads-key-late", "wrong-key-epoch"),
+    ("exchange-restarts-counters", "keystream-reuse"),
+];
+
+#[test]
+fn surfaces_are_read_back_encrypted_if_the_data_sheet_says_so_and_that_shows_other_bugs() {
+    let form = Form { top: "read-back = \"encryption-blt\"", ..Form::default() };
+    let built = built().driven("read-back", form);
+    assert_eq!(built.broken("", "corpus"), BTreeMap::new());
+    for &(bug, invariant) in SHOWN_BY_READ_BACK {
+        let broken = built.broken(bug, "corpus/seeds");
+        let Some(file) = broken.get(invariant) else {
+            panic!("{bug}: {invariant} is not among {broken:?}");
+        };
+        assert_eq!(built.in_cpp(bug, file), Ok((Some(3), Some(0))), "{bug}");
+    }
 }
 
 #[test]

@@ -94,6 +94,15 @@ pub enum Disagreement {
         /// What is wrong with it.
         what: CompletionFault,
     },
+    /// A surface was not read back, although counters are left.
+    ReadBack {
+        /// The call that submitted its buffer.
+        submitted: usize,
+        /// The session slot of that buffer.
+        session: u16,
+        /// What the driver refused with.
+        code: Hresult,
+    },
     /// A buffer came out of the GPU with the wrong bytes.
     Plaintext {
         /// The call that submitted it.
@@ -121,6 +130,13 @@ pub enum Instead {
         /// Whose random number it was XORed with.
         random_of: u16,
     },
+    /// The right key, and a read-back that was encrypted under another than the one in force.
+    ReadBackUnder {
+        /// That key.
+        key: KeyName,
+    },
+    /// The right key, and a read-back that was not encrypted at all.
+    ReadBackInTheClear,
     /// The right key, and bytes that are not the buffer's, or not from that place of it.
     Bytes {
         /// The call that submitted them.

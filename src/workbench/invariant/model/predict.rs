@@ -217,6 +217,10 @@ impl Model {
         if session.highest.is_some_and(|highest| (iv, count) <= highest) {
             return refuse(INVALIDCALL, "its counters do not rise", "S-26 S-30 S-34 INV-05");
         }
+        if session.highest_read_back.is_some_and(|highest| (iv, count) <= highest) {
+            let because = "its counters do not rise above those of a read-back";
+            return refuse(INVALIDCALL, because, "S-26 S-29 INV-05");
+        }
         if self.queue.len() >= limits.queue_commands_max as usize
             || self.queued_len + len as usize > limits.queue_len_max as usize
         {
@@ -226,7 +230,8 @@ impl Model {
             return refuse(Hresult::E_OUTOFMEMORY, "an allocation was refused", "INV-04");
         }
         // Whether the Count alone may rise is a silent point, and whether counters restart for every new key.
-        let rules = match (session.highest, session.highest_ever) {
+        let highest = session.highest.max(session.highest_read_back);
+        let rules = match (highest, session.highest_ever) {
             (Some((highest, _)), _) if highest == iv => "R-18 S-30",
             (_, Some(ever)) if (iv, count) <= ever => "R-18 S-26",
             // Of a driver that goes on there, because the key was in force before, both are asked.

@@ -3,7 +3,7 @@
 use rekeylab_ddi::Completion;
 
 use super::{Instead, KeyName, Model, ModelCommand};
-use crate::observation::{Observation, Phase, Trace};
+use crate::observation::{Observation, Phase, ReadBack, Trace};
 use crate::sequence::Call;
 
 /// A buffer that completed with bytes.
@@ -64,6 +64,36 @@ impl Model {
             }
         }
         keys
+    }
+
+    /// What explains bytes that were read back encrypted, if it is not the buffer that is wrong but the read-back:
+    /// the client has decrypted them under the key in force, which is undone here.
+    pub(super) fn read_back_otherwise(
+        &self,
+        trace: &Trace,
+        surface: &[u8],
+        ciphertext: &[u8],
+        command: &ModelCommand,
+    ) -> Option<Instead> {
+        let is_its = |read: &&ReadBack| read.fence == command.fence && read.refusal.is_none();
+        let read = trace.read_backs.iter().rev().find(is_its)?;
+        let in_force = self.sessions.get(usize::from(command.key_name.session))?.key;
+        let xored = |bytes: &[u8], key: &[u8; 16]| {
+            let mut bytes = bytes.to_vec();
+            let counter = rekeylab_cipher::ctr_xor(key, read.iv, read.count, &mut bytes);
+            counter.ok().map(|()| bytes)
+        };
+        let came = xored(surface, &in_force)?;
+        let is_right = |plaintext: &[u8]| {
+            is_plaintext_of(plaintext, ciphertext, &command.key, command.iv, command.count)
+        };
+        if is_right(&came) {
+            return Some(Instead::ReadBackInTheClear);
+        }
+        let keys = self.all_keys();
+        let under = |key| xored(&came, key).is_some_and(|bytes| is_right(&bytes));
+        let (key, _) = keys.iter().find(|(_, key)| under(key))?;
+        Some(Instead::ReadBackUnder { key: *key })
     }
 
     /// What explains bytes that none of the keys does.

@@ -18,6 +18,7 @@ impl Model {
     /// later answer wrong; `Effect::Forced` follows a refused call as if it had succeeded.
     pub(super) fn step(&mut self, trace: &Trace, index: usize, seen: &Observation, effect: Effect) {
         let Some(code) = seen.code else { return };
+        self.follow_read_backs(trace, index, seen);
         let is_judged = self.is_judged(seen);
         if is_judged {
             let answer = self.predict(trace, seen);
@@ -67,11 +68,13 @@ impl Model {
             || matches!(seen.call, Call::CreateSession { .. });
         let session = match &about {
             Disagreement::Plaintext { expected, .. } => Some(expected.session),
+            Disagreement::ReadBack { session, .. } => Some(*session),
             _ => seen.session_slot,
         };
-        let is_plaintext = matches!(about, Disagreement::Plaintext { .. });
+        let is_of_one =
+            matches!(about, Disagreement::Plaintext { .. } | Disagreement::ReadBack { .. });
         self.divergences.push(Divergence { call, session, answer, about });
-        self.give_up_on(if is_anybodys && !is_plaintext { None } else { session });
+        self.give_up_on(if is_anybodys && !is_of_one { None } else { session });
     }
 
     /// What a call that succeeded wrote beside its code, except completions.
@@ -127,6 +130,7 @@ impl Model {
                 let restarts = trace.choices.has(Choices::COUNTERS_RESTART);
                 if let (Some(slot), Some(session)) = (seen.session_slot, self.session_of(seen)) {
                     session.highest = session.highest.filter(|_| !restarts);
+                    session.highest_read_back = session.highest_read_back.filter(|_| !restarts);
                     session.key = grown;
                     session.is_apart = false;
                     session.phase = Phase::Keyed;
@@ -146,6 +150,7 @@ impl Model {
                 let restarts = trace.choices.has(Choices::COUNTERS_RESTART);
                 if let (Some(slot), Some(session)) = (seen.session_slot, self.session_of(seen)) {
                     session.highest = session.highest.filter(|_| !restarts);
+                    session.highest_read_back = session.highest_read_back.filter(|_| !restarts);
                     for (key, random) in session.key.iter_mut().zip(session.random) {
                         *key ^= random;
                     }
@@ -254,6 +259,37 @@ impl Model {
             is_judged: is_judged && !is_given_up,
             is_apart,
         });
+    }
+
+    /// What was read back before anything else that the call did: its counters are used up (S-29), and where the
+    /// driver refused, nothing is known of the buffer.
+    fn follow_read_backs(&mut self, trace: &Trace, index: usize, seen: &Observation) {
+        for read in trace.read_backs_of(seen) {
+            let is_its = |command: &&mut ModelCommand| command.fence == read.fence;
+            let Some(command) = self.queue.iter_mut().find(is_its) else { continue };
+            let (slot, submitted) = (command.key_name.session, command.submitted);
+            let is_judged = command.is_judged && !command.is_lost && !self.is_lost;
+            command.is_judged &= read.refusal.is_none();
+            let Some(session) = self.sessions.get_mut(usize::from(slot)) else { continue };
+            let Some(code) = read.refusal else {
+                let last = last_count(read.count, read.len.max(16)).unwrap_or(u64::MAX);
+                session.highest_read_back = session.highest_read_back.max(Some((read.iv, last)));
+                session.highest_ever = session.highest_ever.max(session.highest_read_back);
+                continue;
+            };
+            // Behind the last IV there is none for a read-back (S-38).
+            let used = [session.highest, session.highest_ever, session.highest_read_back];
+            let is_used_up = used.into_iter().flatten().any(|(iv, _)| iv == u64::MAX);
+            if is_judged && !is_used_up && !session.is_given_up {
+                let answer = Answer {
+                    code: Hresult::S_OK,
+                    because: "what was uploaded is read back, as long as there are counters",
+                    rules: "R-29 S-38",
+                };
+                let about = Disagreement::ReadBack { submitted, session: slot, code };
+                self.diverge(index, seen, answer, about);
+            }
+        }
     }
 
     fn follow_reset(&mut self, trace: &Trace, seen: &Observation) {
@@ -390,9 +426,12 @@ impl Model {
         let instead = match used {
             Some(_) => None,
             None if surface == ciphertext => Some(Instead::Nothing),
-            None => self.explained_otherwise(&keys, explains).or_else(|| {
-                whose_bytes(trace, index, surface, command).map(|of| Instead::Bytes { of })
-            }),
+            None => self
+                .read_back_otherwise(trace, surface, ciphertext, command)
+                .or_else(|| self.explained_otherwise(&keys, explains))
+                .or_else(|| {
+                    whose_bytes(trace, index, surface, command).map(|of| Instead::Bytes { of })
+                }),
         };
         let answer = Answer {
             code: Hresult::S_OK,
@@ -430,6 +469,7 @@ impl ModelSession {
             last_random: None,
             highest: None,
             highest_ever: None,
+            highest_read_back: None,
             is_content_lost: false,
             is_given_up: false,
             is_apart: false,

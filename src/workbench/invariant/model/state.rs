@@ -59,6 +59,8 @@ pub struct ModelSession {
     pub(super) highest: Option<(u64, u64)>,
     /// The same, whatever key was in force.
     pub(super) highest_ever: Option<(u64, u64)>,
+    /// IV and Count of the highest block that a read-back used (S-29).
+    pub(super) highest_read_back: Option<(u64, u64)>,
     pub(super) is_content_lost: bool,
     pub(super) is_given_up: bool,
     /// Whether the client goes on with another key than this driver, which read a silent point otherwise.
@@ -80,6 +82,7 @@ impl ModelSession {
             last_random,
             highest,
             highest_ever,
+            highest_read_back: _, // of drivers whose states are not told apart
             is_content_lost,
             is_given_up,
             is_apart,

@@ -1,14 +1,16 @@
-//! How the session key is wrapped for a driver: in the clear, with bytes around it.
+//! A key in the clear, with bytes around it: a key exchange for tests.
 
 use serde::Deserialize;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroize as _;
 
-use crate::executor::PlainTestMechanism;
+use super::Mechanism;
 
 /// A key exchange in which the key is in the clear: bytes before it, the key, and bytes behind it.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct KeyExchange {
+pub struct Plain {
+    #[serde(default, rename = "mechanism")]
+    _mechanism: Mechanism,
     /// Text before the key.
     #[serde(default)]
     before: String,
@@ -34,34 +36,9 @@ enum Checksum {
     Sum32,
 }
 
-impl KeyExchange {
-    /// What a client of the driver core passes, as this driver wants it: the bytes, and how many are claimed.
-    /// What is wrong with the one is wrong with the other.
-    pub(super) fn translate(
-        &self,
-        blob: Option<&[u8]>,
-        blob_len: u32,
-    ) -> (Option<Zeroizing<Vec<u8>>>, u32) {
-        let whole_len = Zeroizing::new(self.wrap(&[0; 16])).len();
-        let len = |client: usize| (whole_len + client).saturating_sub(PlainTestMechanism::BLOB_LEN);
-        let wrapped = blob.map(|blob| {
-            let key = blob.get(16..).and_then(|key| key.get(..16)).unwrap_or(&[0; 16]);
-            let mut bytes = Zeroizing::new(self.wrap(key));
-            if !blob.is_empty() && !PlainTestMechanism::is_tagged(blob) {
-                bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1);
-            }
-            bytes.resize(if blob.is_empty() { 0 } else { len(blob.len()) }, 0);
-            bytes
-        });
-        let claimed = match blob_len {
-            0 | u32::MAX => blob_len,
-            client => u32::try_from(len(client as usize)).unwrap_or(u32::MAX),
-        };
-        (wrapped, claimed)
-    }
-
+impl Plain {
     /// Wraps a key; whoever has it wipes it.
-    pub(super) fn wrap(&self, key: &[u8]) -> Vec<u8> {
+    pub(in crate::foreign) fn wrap(&self, key: &[u8]) -> Vec<u8> {
         let mut bytes = [self.before.as_bytes(), &self.before_hex, key, &self.after_hex].concat();
         if let Some(checksum) = self.checksum {
             let sum = checksum.of(&bytes).to_le_bytes();
@@ -104,7 +81,7 @@ mod tests {
     #[test]
     fn a_checksum_follows_all_the_rest() {
         let text = "before = \"V1\"\nbefore-hex = \"0aFF\"\nchecksum = \"fnv1a-32\"\n";
-        let whole = toml::from_str::<KeyExchange>(text).unwrap().wrap(b"k");
+        let whole = toml::from_str::<Plain>(text).unwrap().wrap(b"k");
         // FNV-1a of nothing and of "a", as its authors publish them.
         assert_eq!(Checksum::Fnv1a32.of(b""), 0x811C_9DC5);
         assert_eq!(Checksum::Fnv1a32.of(b"a"), 0xE40C_292C);
