@@ -28,6 +28,8 @@ pub mod callbacks;
 #[cfg(target_os = "linux")]
 mod copy;
 mod coverage;
+#[cfg(target_os = "linux")]
+mod fixed_addresses;
 mod library;
 pub mod opening;
 #[cfg(target_os = "linux")]
@@ -42,6 +44,8 @@ pub use convention::{Convention, Entry};
 #[cfg(target_os = "linux")]
 pub use copy::{Ended, in_a_copy};
 pub use coverage::{clear_counters, copy_counters, counter_count, export_coverage};
+#[cfg(target_os = "linux")]
+pub use fixed_addresses::begin_at_fixed_addresses;
 pub use library::{Adapter, Device, DriverHandle, Library, LibraryError, SystemMemory};
 #[cfg(target_os = "linux")]
 pub use randomness::{export_randomness, repeat_random_numbers};
