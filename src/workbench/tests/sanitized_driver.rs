@@ -1,6 +1,7 @@
 //! The sample driver in C++ under sanitizers and on several threads: what they say is told, and what they leave in
 //! sight is looked into.
 #![cfg(target_os = "linux")]
+#![allow(clippy::print_stdout, reason = "a test says that it was skipped")]
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::fs;
@@ -146,9 +147,11 @@ fn what_undefined_behavior_sanitizer_says_of_a_driver_is_told_in_the_story() {
     assert!(told.contains("were seen in the heap, at byte 0 of block"), "{told}");
 }
 
-/// The bugs that are races, and where `ThreadSanitizer` sees them.
-const RACES: &[(&str, &str)] =
-    &[("keystream-shared-by-devices", "aes.cpp"), ("live-list-unlocked", "")];
+/// The bugs that are races, and where `ThreadSanitizer` sees them: at whichever place of several is first.
+const RACES: &[(&str, &str)] = &[
+    ("keystream-shared-by-devices", "in vendor::"),
+    ("live-list-unlocked", "in std::vector<vendor::"),
+];
 
 /// How often a race is looked for: what two threads come to in one run is chance.
 const ATTEMPTS: usize = 10;
@@ -160,13 +163,13 @@ fn what_thread_sanitizer_says_of_devices_on_two_threads_is_told_in_the_story() {
     let on_two = ["--threads", "2"];
     let (code, told, err) = built.run("", seed, &on_two);
     assert_eq!((code, &*told), (Some(5), ""), "{err}");
-    for (bug, file) in RACES {
+    for (bug, place) in RACES {
         let mut all = String::new();
         let is_told = (0..ATTEMPTS).any(|_| {
             let (_, told, err) = built.run(bug, seed, &on_two);
             all += &(told.clone() + &err);
             told.lines().any(|line| {
-                line.contains("happened: ThreadSanitizer: data race ") && line.contains(file)
+                line.contains("happened: ThreadSanitizer: data race ") && line.contains(place)
             })
         });
         assert!(is_told, "{bug}: {all}");

@@ -1,6 +1,7 @@
 //! Where `AddressSanitizer` has the heap of C, its hooks say what it allocates and frees, and that is looked into.
 #![cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 #![allow(unsafe_code, reason = "the functions of C cannot be called without it")]
+#![allow(clippy::print_stdout, reason = "a test says that it was skipped")]
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::env;
