@@ -28,6 +28,7 @@ namespace vendor {
     BUG(blt_size_wraps, memory, "the size of an upload is rounded up to zero in 32 bits") \
     BUG(target_size_unchecked, memory, "an upload is not compared with the size of its target") \
     BUG(iv_read_late, memory, "queued work reads the caller's IV when it is executed") \
+    BUG(checksum_in_signed_numbers, arithmetic, "the checksum of a blob overflows an int") \
     BUG(freed_session_keeps_key, hygiene, "a session is freed with its key in it") \
     BUG(finished_work_keeps_key, hygiene, "work that is done is freed with its key in it") \
     BUG(key_on_stack, hygiene, "an upload leaves a copy of the key on the stack") \

@@ -21,6 +21,11 @@ std::uint32_t little_endian(const BYTE *from) {
 
 // FNV-1a of 32 bits: it finds a blob that was damaged, and is no protection against anybody.
 std::uint32_t checksum(const BYTE *bytes, std::size_t len) {
+    if (bug(Bug::checksum_in_signed_numbers)) {
+        int sum = static_cast<int>(0x811C9DC5);
+        for (std::size_t i = 0; i < len; ++i) sum = (sum ^ bytes[i]) * 0x01000193;
+        return static_cast<std::uint32_t>(sum);
+    }
     std::uint32_t sum = 0x811C9DC5;
     for (std::size_t i = 0; i < len; ++i) sum = (sum ^ bytes[i]) * 0x01000193;
     return sum;

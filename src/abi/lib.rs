@@ -29,6 +29,8 @@ pub mod callbacks;
 mod copy;
 #[cfg(feature = "coverage")]
 mod coverage;
+#[cfg(target_os = "linux")]
+mod fixed_addresses;
 mod library;
 pub mod opening;
 #[cfg(target_os = "linux")]
@@ -44,6 +46,8 @@ pub use convention::{Convention, Entry};
 pub use copy::{Ended, in_a_copy};
 #[cfg(feature = "coverage")]
 pub use coverage::{clear_counters, copy_counters, counter_count, export_coverage};
+#[cfg(target_os = "linux")]
+pub use fixed_addresses::begin_at_fixed_addresses;
 pub use library::{
     Adapter, CertificateError, Device, DriverHandle, Library, LibraryError, ShimError,
     SystemMemory, WrapFunction,

@@ -73,7 +73,7 @@
 //!   the processor, DRAM.
 //! - **Other threads**: their stacks, registers and thread-locals, and what they allocate and free.
 //! - The **heap** that other allocators than Rust's global one hand out; C's `malloc` is seen where the program
-//!   exports it, by the package `keysan-c-heap`. Memory mapped by hand, and what was allocated outside calls.
+//!   exports it, by the package `keysan-c-heap`, also where `AddressSanitizer` has it. Memory mapped by hand, and what was allocated outside calls.
 //! - **Statics** that the optimiser took apart; those of a shared library only by
 //!   [`Statics::of_library`](statics::Statics::of_library).
 //! - **Fewer than 8 bytes** together, and other forms (XORed, bit-sliced, byte-spread), except by
@@ -97,6 +97,8 @@ pub mod differential;
 mod distinctive;
 pub mod gate;
 pub mod heap;
+#[cfg(all(target_os = "linux", not(miri)))]
+mod places;
 mod same;
 pub mod sanitizer;
 mod secret_set;

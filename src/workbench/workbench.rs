@@ -58,10 +58,27 @@ impl Workbench {
         self.run_count += 1;
         self.dut.execute(&mut self.executor, sequence, layers, &mut self.trace);
         judge(&self.trace, &mut self.model, &mut self.verdict);
+        self.judge_other_threads();
         if self.dut.is_isolated() && layers.look_around() && self.verdict.is_clean() {
             self.run_where_addresses_come_back(sequence, layers);
         }
         &self.verdict
+    }
+
+    /// Where this thread has broken nothing, another may have that ran the same at the same time: then it is what
+    /// the run saw.
+    fn judge_other_threads(&mut self) {
+        if self.trace.others.is_empty() || !self.verdict.is_clean() {
+            return;
+        }
+        for other in mem::take(&mut self.trace.others) {
+            judge(&other, &mut self.model, &mut self.verdict);
+            if !self.verdict.is_clean() {
+                self.trace = other;
+                return;
+            }
+        }
+        judge(&self.trace, &mut self.model, &mut self.verdict);
     }
 
     /// Runs it once more without the arena, which gives no address out twice: a driver that goes by the address
@@ -71,6 +88,7 @@ impl Workbench {
         let layers = layers.and(Layers::FAST);
         self.dut.execute(&mut self.executor, sequence, layers, &mut self.trace);
         judge(&self.trace, &mut self.model, &mut self.verdict);
+        self.judge_other_threads();
         if self.verdict.is_clean() {
             self.trace = looked;
         }

@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 use std::slice;
 
-use super::{LEDGER, Ledger, arena};
+use super::{Block, LEDGER, Ledger, arena};
 
 /// The system allocator, which scans freed blocks while a [`watch`](super::watch) is open, and
 /// takes blocks from the thread's [`Arena`](super::Arena) meanwhile if one is attached.
@@ -80,7 +80,7 @@ unsafe impl GlobalAlloc for ScanningAllocator {
         }
         if is_watching {
             // SAFETY: the caller owns `block` with this layout until it is freed below.
-            LEDGER.with(|ledger| unsafe { look_into(ledger, block, layout.size()) });
+            LEDGER.with(|ledger| unsafe { look_into(ledger, block, layout.size(), None) });
             // SAFETY: the caller's promises are passed on unchanged.
             past_c(|| unsafe { System.dealloc(block, layout) });
             return;
@@ -144,13 +144,13 @@ fn count_allocation(block: *mut u8, layout: Layout) -> bool {
     })
 }
 
-/// Scans a block that is about to be freed, and counts the free.
+/// Scans a block that is about to be freed, and counts the free. `known` is the block as the arena knows it.
 ///
 /// # Safety
 ///
 /// `block` is allocated, at least `len` bytes long, and nobody writes to it meanwhile.
 #[inline(never)]
-pub(super) unsafe fn look_into(ledger: &Ledger, block: *mut u8, len: usize) {
+pub(super) unsafe fn look_into(ledger: &Ledger, block: *mut u8, len: usize, known: Option<Block>) {
     // SAFETY: a set that is not null is borrowed by the watch that put it there, on this thread
     // and further out on this stack; the watch takes it away again before its borrow ends.
     let set = unsafe { ledger.set.get().as_ref() };
@@ -159,7 +159,7 @@ pub(super) unsafe fn look_into(ledger: &Ledger, block: *mut u8, len: usize) {
         let bytes = unsafe { slice::from_raw_parts(settled(block), len) };
         let free_index = ledger.tally.get().frees;
         set.scan_aligned(bytes, &mut |sighting| {
-            ledger.note_sighting(sighting, len, None, free_index);
+            ledger.note_sighting(sighting, len, known, free_index);
         });
     }
     ledger.note_free(len);

@@ -35,10 +35,30 @@ use std::ptr;
 pub use allocator::ScanningAllocator;
 pub(crate) use arena::ROW_END;
 pub use arena::{Arena, Block, BlockPlace, BlockSighting, NotAttached, StrayKind, StrayWrite};
+#[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64", not(miri)))]
+use c::{LenOf, len_of_a_sanitizers};
 pub use proof::{NotProven, is_installed, prove_it_looks, prove_it_looks_at_c};
 
 use crate::secret_set::{SecretSet, Sighting};
 use arena::Space;
+
+/// How a sanitizer is asked for the length of a block; nobody is, here.
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64", not(miri))))]
+type LenOf = fn(*const u8) -> usize;
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64", not(miri))))]
+fn len_of_a_sanitizers() -> Option<LenOf> {
+    None
+}
+
+/// Whether the heap of C is that of `AddressSanitizer`, which says what it allocates and frees.
+///
+/// A watch sees that then, and [`prove_it_looks_at_c`] succeeds; but stacks may be the sanitizer's as well, and a
+/// [gate](crate::gate) around its code is not promised to find what is on them.
+#[must_use]
+pub fn is_a_sanitizers() -> bool {
+    len_of_a_sanitizers().is_some()
+}
 
 /// Sightings kept between two reports; further ones are only counted.
 ///

@@ -54,8 +54,10 @@ pub fn prove_it_looks(set: &mut SecretSet) -> Result<(), NotProven> {
 /// # Errors
 ///
 /// [`NotProven::NotInstalled`] where `malloc` is not the one of this program, as the package `keysan-c-heap`
-/// exports it, or another allocator was put in front of the C library's.
+/// exports it, or another allocator was put in front of the C library's that does not say what it frees.
 pub fn prove_it_looks_at_c(set: &mut SecretSet) -> Result<(), NotProven> {
+    // Whoever is a sanitizer says from now on what it frees.
+    super::len_of_a_sanitizers();
     prove(set, free_c_block_holding)
 }
 

@@ -42,6 +42,8 @@ pub struct OwnProcess {
     fault: Option<&'static str>,
     /// The data sheet of the driver, if it is not the driver core.
     driver: Option<PathBuf>,
+    /// How many threads run each sequence on that driver at once.
+    threads: usize,
     stop: Option<Arc<StopSignal>>,
     /// From when on a hang is no longer made shorter.
     until: Deadline,
@@ -71,13 +73,13 @@ impl OwnProcess {
         fault: Option<&'static str>,
         stop: Option<Arc<StopSignal>>,
     ) -> Self {
-        Self { program, fault, driver: None, stop, until: Deadline::default() }
+        Self { program, fault, driver: None, threads: 1, stop, until: Deadline::default() }
     }
 
-    /// The same for the driver that this data sheet describes.
+    /// The same for the driver that this data sheet describes, with so many threads that run each sequence at once.
     #[must_use]
-    pub fn driving(self, driver: Option<PathBuf>) -> Self {
-        Self { driver, ..self }
+    pub fn driving(self, driver: Option<PathBuf>, threads: usize) -> Self {
+        Self { driver, threads, ..self }
     }
 
     /// The same for this program, which has to be `rekeylab`.
@@ -207,7 +209,7 @@ impl OwnProcess {
             command.args(["--fault", fault]);
         }
         if let Some(sheet) = &self.driver {
-            command.arg("--driver").arg(sheet);
+            command.arg("--driver").arg(sheet).arg("--threads").arg(self.threads.to_string());
         }
         command.stdin(Stdio::piped()).stdout(out.try_clone()?).stderr(Stdio::null());
         let mut child = command.spawn()?;

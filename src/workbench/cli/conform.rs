@@ -67,6 +67,10 @@ struct Entry<'a> {
 }
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
+    if options.driver.threads() > 1 {
+        return Err(Failure::usage("rules are asked by one thread")
+            .way_out("replay --threads runs every file on several"));
+    }
     let dut = options.driver.dut(None)?;
     let root = workspace_root().ok_or_else(|| {
         Failure::usage("the sequences that show the rules are in corpus/ of a checkout")

@@ -31,12 +31,21 @@ pub(super) struct DriverOption {
     /// Drives it in this process, for a debugger: what ends the driver ends the command
     #[arg(long, requires = "driver")]
     in_process: bool,
+    /// Runs each sequence on so many threads at once, each with an adapter and devices of its own
+    #[arg(long, value_name = "N", requires = "driver", conflicts_with = "in_process", default_value_t = 1,
+        hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..=64))]
+    threads: u16,
 }
 
 impl DriverOption {
     /// The data sheet, if there is one.
     pub(super) fn sheet(&self) -> Option<&Path> {
         self.driver.as_deref()
+    }
+
+    /// How many threads run each sequence at once.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.into()
     }
 
     /// The choices that its data sheet declares; none for the driver core.
@@ -51,7 +60,7 @@ impl DriverOption {
     pub(super) fn dut(&self, fault: Option<Planted>) -> Result<AnyDut, Failure> {
         let Some(path) = &self.driver else { return Ok(fault::core_with(fault)) };
         let sheet = Sheet::read(path).map_err(|error| Failure::usage(error.to_string()))?;
-        if self.in_process { here(sheet) } else { isolated(sheet) }
+        if self.in_process { here(sheet) } else { isolated(sheet, self.threads()) }
     }
 }
 
@@ -63,18 +72,18 @@ impl DriverOption {
         };
         let sheet = Sheet::read(path).map_err(|error| Failure::usage(error.to_string()))?;
         let is_random = sheet.randomness == Randomness::System;
-        is_random.then(|| isolated(sheet)).transpose()
+        is_random.then(|| isolated(sheet, 1)).transpose()
     }
 }
 
-/// The driver in a process of its own.
+/// The driver in a process of its own, where so many threads run each sequence at once.
 #[cfg(target_os = "linux")]
-pub(super) fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
+pub(super) fn isolated(sheet: Sheet, threads: usize) -> Result<AnyDut, Failure> {
     let library = sheet.library.display().to_string();
     let program = env::current_exe().map_err(|error| {
         Failure::workbench(format!("cannot find this program to run {library}: {error}"))
     })?;
-    Isolated::start(program, sheet).map_err(|error| match error {
+    Isolated::start(program, sheet, threads).map_err(|error| match error {
         StartError::Io(error) => {
             Failure::workbench(format!("cannot start a process for {library}: {error}"))
         }
@@ -89,7 +98,7 @@ pub(super) fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
 
 /// Elsewhere than on Linux there is no other way.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn isolated(sheet: Sheet) -> Result<AnyDut, Failure> {
+pub(super) fn isolated(sheet: Sheet, _threads: usize) -> Result<AnyDut, Failure> {
     here(sheet)
 }
 
@@ -118,12 +127,15 @@ pub(super) fn in_environment_of(sheet: &Sheet) -> Result<(), Failure> {
 #[derive(Debug, Args)]
 pub(super) struct Drive {
     sheet: PathBuf,
+    /// How many threads run each sequence at once
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
 }
 
 /// Drives a driver for the command that has started this one.
 #[cfg(target_os = "linux")]
 pub(super) fn drive(options: &Drive, limit: Duration) -> Exit {
-    match serve(&options.sheet, limit) {
+    match serve(&options.sheet, options.threads, limit) {
         Ok(()) => Exit::Held,
         // Whoever started it is gone, or somebody typed it.
         Err(error) => {

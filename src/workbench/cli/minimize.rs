@@ -141,8 +141,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
                 "not the file itself, but a form of it that was tried; now that is minimized",
             );
         }
-        minimize_hang(&dut, fault.map(|fault| fault.name()), options.driver.sheet(), &hang)
-            .map(Some)
+        minimize_hang(&dut, fault.map(|fault| fault.name()), &options.driver, &hang).map(Some)
     })?;
     let Some((shortest, found)) = minimized else { return Err(clean(console)) };
     // The violation may have gone with the last step only if runs differ; then nothing is shown.
@@ -184,13 +183,14 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
 fn minimize_hang(
     dut: &AnyDut,
     fault: Option<&'static str>,
-    driver: Option<&Path>,
+    driver: &DriverOption,
     hang: &Hang,
 ) -> Result<(CallSequence, Option<Reproducer>), Failure> {
     let own_process = OwnProcess::of_this_program(fault, None).map_err(|error| {
         Failure::workbench(format!("cannot find this program to run it again: {error}"))
     })?;
-    let shortest = own_process.driving(driver.map(Path::to_owned)).minimize(dut, hang);
+    let sheet = driver.sheet().map(Path::to_owned);
+    let shortest = own_process.driving(sheet, driver.threads()).minimize(dut, hang);
     let found = reproducer(&shortest.sequence, &mut Workbench::told(dut, &shortest));
     Ok((shortest.sequence, found))
 }

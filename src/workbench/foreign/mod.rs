@@ -99,7 +99,9 @@ impl TableDut {
         let statics = statics.map(|it| &*Box::leak(Box::new(it)));
         let mut out_of_reach = sheet.leave_out | NEVER_DECLARED.with(Layer::Log);
         if heap::prove_it_looks_at_c(&mut SecretSet::new()).is_err() {
-            out_of_reach = out_of_reach | OF_MEMORY;
+            out_of_reach = out_of_reach | OF_MEMORY | OF_CALLS;
+        } else if heap::is_a_sanitizers() {
+            out_of_reach = out_of_reach | OF_CALLS;
         }
         Ok(Self { sheet, library, key_wrapper, statics, printed: None, out_of_reach })
     }
@@ -147,10 +149,12 @@ const SEED: u64 = 0x7265_6B65_796C_6162;
 const NEVER_DECLARED: Layers =
     Layers::NONE.with(Layer::Homes).with(Layer::Debug).with(Layer::Differential);
 
-/// What is not looked into in a program whose heap is not ours: a sanitizer has it, which moves what is on the
-/// stack, too, or nobody has made `malloc` known.
-const OF_MEMORY: Layers =
-    Layers::NONE.with(Layer::FreedHeap).with(Layer::Heap).with(Layer::Stack).with(Layer::Registers);
+/// What is not looked into in a program whose heap is not ours and says nothing: nobody has made `malloc` known.
+const OF_MEMORY: Layers = Layers::NONE.with(Layer::FreedHeap).with(Layer::Heap);
+
+/// What is not looked into where a sanitizer may be: it moves what is on the stack, and what it does behind a call
+/// goes over registers.
+const OF_CALLS: Layers = Layers::NONE.with(Layer::Stack).with(Layer::Registers);
 
 impl Dut for TableDut {
     type Driver = TableDriver;
@@ -158,7 +162,12 @@ impl Dut for TableDut {
     const HAS_ENTRIES: bool = true;
 
     fn around_entries(&self, around: &mut dyn FnMut(&mut dyn FnMut()), work: &mut dyn FnMut()) {
-        rekeylab_abi::around_entries(around, |callback| heap::pause(callback), work);
+        let outside = |callback: &mut dyn FnMut()| {
+            #[cfg(target_os = "linux")]
+            isolated::meet_in_a_callback();
+            heap::pause(callback);
+        };
+        rekeylab_abi::around_entries(around, outside, work);
     }
 
     fn name(&self) -> String {

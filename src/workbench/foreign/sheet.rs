@@ -320,6 +320,26 @@ impl Sheet {
         }
     }
 
+    /// What the driver is called where so many threads run each sequence at once: what they do to each other is no
+    /// word about one that a single thread calls.
+    #[must_use]
+    pub fn name_on(&self, threads: usize) -> String {
+        if threads == 1 {
+            self.name.clone()
+        } else {
+            format!("{}, on {threads} threads", self.name)
+        }
+    }
+
+    /// How many threads that are, if it is a name of this driver.
+    #[must_use]
+    pub fn threads_in(&self, name: &str) -> Option<usize> {
+        match name.strip_prefix(&*self.name)? {
+            "" => Some(1),
+            rest => rest.strip_prefix(", on ")?.strip_suffix(" threads")?.parse().ok(),
+        }
+    }
+
     fn parse(path: &Path, text: &str) -> Result<Self, SheetError> {
         let wrong = |error: toml::de::Error| SheetError::Parse {
             path: path.to_owned(),
@@ -359,6 +379,11 @@ mod tests {
         assert_eq!((sheet.limits.sessions, sheet.limits.devices), (8, u32::MAX));
         let KeyExchange::Plain(plain) = &sheet.key_exchange else { panic!() };
         assert_eq!(plain.wrap(b"k"), b"V1\x0a\xffk");
+        assert_eq!(sheet.name_on(1), "a");
+        for threads in [1, 2, 64] {
+            assert_eq!(sheet.threads_in(&sheet.name_on(threads)), Some(threads));
+        }
+        assert_eq!(sheet.threads_in("another"), None);
         let left_out = format!("leave-out = [\"stack\", \"log\"]\n{SHEET}");
         let left_out = Sheet::parse("sheet.toml".as_ref(), &left_out).unwrap().leave_out;
         assert_eq!(left_out.names(), ["log", "stack"]);

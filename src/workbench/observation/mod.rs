@@ -104,6 +104,8 @@ pub struct Trace {
     pub void: Option<Void>,
     /// How many calls of the sequence had run when it ended; the rest is the epilogue.
     pub sequence_len: usize,
+    /// What the same sequence showed at the same time on other threads, if there were some.
+    pub others: Vec<Trace>,
 }
 
 /// How far the life of a driver is.
@@ -342,6 +344,7 @@ impl Trace {
             layers,
             void,
             sequence_len,
+            others,
         } = self;
         calls.clear();
         completions.clear();
@@ -357,6 +360,7 @@ impl Trace {
         text_followings.clear();
         stray_writes.clear();
         leaks.clear();
+        others.clear();
         (*limits, *panic, *death, *hang, *void) = (None, None, None, None, None);
         (*choices, *has_own_random) = (Choices::default(), false);
         (*reserved_len, *sequence_len, *layers) = (0, 0, Layers::NONE);

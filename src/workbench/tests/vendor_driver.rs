@@ -549,35 +549,6 @@ fn a_search_is_silent_of_the_driver_as_it_is_and_finds_what_the_seeds_do_not_sho
 }
 
 #[test]
-fn what_address_sanitizer_says_of_a_driver_is_told_in_the_story() {
-    let built = built();
-    let out = format!("OUT={}", built.directory.display());
-    let mut command = Command::new("make");
-    command.args(["--silent", "-C"]).arg(example()).args([&out, "asan"]);
-    assert!(command.status().unwrap().success());
-    let mut command = Command::new("c++");
-    let runtime = command.arg("-print-file-name=libasan.so").output().unwrap().stdout;
-    let runtime = PathBuf::from(String::from_utf8(runtime).unwrap().trim());
-    // A compiler without one answers the bare name.
-    let Ok(runtime) = runtime.canonicalize() else {
-        println!("skipped: {} is not a library", runtime.display());
-        return;
-    };
-    let sheet = built.sheet("destroy-frees-queued-session");
-    let text = fs::read_to_string(&sheet).unwrap();
-    let text = text.replace("/libvendor_umd.so", "/asan/libvendor_umd.so");
-    let preload = format!("LD_PRELOAD = \"{}\"\n", runtime.display());
-    let path = built.directory.join("driver-asan.toml");
-    fs::write(&path, text + &preload + "ASAN_OPTIONS = \"detect_leaks=0\"\n").unwrap();
-    let file = top().join("corpus/seeds/work-in-flight-outlives-its-session.seq");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
-    let output = command.args(["run", "--driver"]).arg(&path).arg(&file).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(told.contains("happened: AddressSanitizer: heap-use-after-free "), "{told}");
-}
-
-#[test]
 fn a_driver_that_checks_its_handles_is_given_all_kinds_and_may_refuse_them_as_it_likes() {
     let text = fs::read_to_string(built().sheet("")).unwrap();
     let sheet = built().directory.join("driver-checked.toml");

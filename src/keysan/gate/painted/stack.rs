@@ -315,8 +315,11 @@ impl Drop for PaintedStack {
     }
 }
 
-/// Maps a stack at this very address, or answers `None` if something is there already.
+/// Maps a stack at this very address, or answers `None` if something is there already or it cannot be asked for.
 fn map_at(address: usize, len: usize) -> Option<*mut c_void> {
+    if !crate::places::can_be_chosen() {
+        return None;
+    }
     let wanted = ptr::without_provenance_mut(address);
     let mapping = map(wanted, len, libc::MAP_FIXED_NOREPLACE)?;
     if mapping == wanted {

@@ -23,7 +23,14 @@
 //! Blocks may be freed on any thread, during a watch or not. A free on another thread is noted and
 //! collected when the arena is next scanned, checked, counted or reset. An arena dropped while
 //! blocks are still allocated leaves its memory in place for ever.
+//!
+//! # Under a sanitizer
+//!
+//! A sanitizer hands out the blocks of C itself. Those that were allocated under a watch are known here all the same:
+//! a scan looks into them for as long as they are allocated, and they are counted among the live and the retained.
+//! Their gaps, and what they hold once they are freed, are the sanitizer's to mind.
 
+mod known;
 mod pages;
 mod poison;
 mod row;
@@ -220,7 +227,16 @@ impl Arena {
                     sink(BlockSighting { tag, window, position });
                 })
             };
-            Looked { bytes: len, ..looked }
+            let elsewhere = space.scan_elsewhere(set, &mut |Sighting { tag, window, position }| {
+                sink(BlockSighting { tag, window, position });
+            });
+            match elsewhere {
+                None => Looked { bytes: len, ..looked },
+                // Each of the two has to have met its own.
+                Some(Looked { bytes, canaries }) => {
+                    Looked { bytes: len + bytes, canaries: looked.canaries.min(canaries) }
+                }
+            }
         })
     }
 
@@ -276,14 +292,17 @@ impl Arena {
     ///
     /// [remembered]: Arena::remember
     pub fn has_changed(&self) -> bool {
-        self.with_before(|before, now| {
-            let has_changed = !is_same(before, now);
-            if has_changed {
-                before.clear();
-                before.extend_from_slice(now);
-            }
-            has_changed
-        })
+        // What lies elsewhere is not compared.
+        let has_elsewhere = with_space(Space::has_elsewhere);
+        has_elsewhere
+            | self.with_before(|before, now| {
+                let has_changed = !is_same(before, now);
+                if has_changed {
+                    before.clear();
+                    before.extend_from_slice(now);
+                }
+                has_changed
+            })
     }
 
     /// Takes the used part for seen, so that [`has_changed`](Arena::has_changed) asks about what
@@ -321,7 +340,7 @@ impl Arena {
     /// What is at a position of the used part.
     #[must_use]
     pub fn place_of(&self, position: usize) -> BlockPlace {
-        with_space(|space| space.place_of(space.floor() + position.min(space.used_len())))
+        with_space(|space| space.place_of(space.floor() + position))
     }
 
     /// Where in the used part an address is.
@@ -361,10 +380,11 @@ impl Arena {
         with_space(Space::used_len)
     }
 
-    /// Bytes below the floor, held by blocks from before the last reset and lost to this sequence.
+    /// Bytes below the floor, held by blocks from before the last reset and lost to this sequence; and those of a
+    /// sanitizer's blocks from before.
     #[must_use]
     pub fn retained_len(&self) -> usize {
-        with_space(Space::floor)
+        with_space(Space::retained_len)
     }
 
     /// Blocks since the last reset, freed ones included.

@@ -1,6 +1,6 @@
 //! The few requests to the kernel that an arena needs; Linux only.
 
-pub(super) use kernel::{address_space, close, discard, open, reserve};
+pub(super) use kernel::{address_space, close, discard, give_back, open, reserve};
 
 /// Whether arenas work here at all. Miri has no kernel to ask.
 pub(super) const IS_PORTED: bool =
@@ -24,16 +24,19 @@ mod kernel {
         limit.rlim_cur
     }
 
-    /// Takes `len` bytes of address space, unusable so far: at `wanted` if they are free there,
-    /// else wherever the kernel likes.
-    pub(in super::super) fn reserve(wanted: usize, len: usize) -> Option<NonNull<u8>> {
+    /// Takes `len` bytes of address space, unusable so far: at `wanted` if there is such a place and they are free
+    /// there, else wherever the kernel likes.
+    pub(in super::super) fn reserve(wanted: Option<usize>, len: usize) -> Option<NonNull<u8>> {
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
         let take = |place, flags| {
             // SAFETY: a new mapping, which replaces no other: the kernel refuses a place in use.
             let start = unsafe { libc::mmap(place, len, PROT_NONE, flags, -1, 0) };
             if start == MAP_FAILED { None } else { NonNull::new(start.cast::<u8>()) }
         };
-        take(ptr::without_provenance_mut(wanted), flags | MAP_FIXED_NOREPLACE)
+        let wanted = wanted.filter(|_| crate::places::can_be_chosen());
+        let there = wanted.map(ptr::without_provenance_mut);
+        there
+            .and_then(|place| take(place, flags | MAP_FIXED_NOREPLACE))
             .or_else(|| take(ptr::null_mut(), flags))
     }
 
@@ -70,6 +73,16 @@ mod kernel {
             libc::mprotect(start.cast(), len, PROT_NONE);
         }
     }
+
+    /// Gives pages and their address space back.
+    ///
+    /// # Safety
+    ///
+    /// The range was reserved by [`reserve`] as a whole, and nobody uses it any more.
+    pub(in super::super) unsafe fn give_back(start: *mut u8, len: usize) {
+        // SAFETY: a mapping of its own that nobody uses, as the caller promises.
+        unsafe { libc::munmap(start.cast(), len) };
+    }
 }
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64", not(miri))))]
@@ -80,7 +93,7 @@ mod kernel {
         0
     }
 
-    pub(in super::super) fn reserve(_wanted: usize, _len: usize) -> Option<NonNull<u8>> {
+    pub(in super::super) fn reserve(_wanted: Option<usize>, _len: usize) -> Option<NonNull<u8>> {
         None
     }
 
@@ -100,4 +113,9 @@ mod kernel {
     ///
     /// Never called: nothing was reserved.
     pub(in super::super) unsafe fn close(_start: *mut u8, _len: usize) {}
+
+    /// # Safety
+    ///
+    /// Never called: nothing was reserved.
+    pub(in super::super) unsafe fn give_back(_start: *mut u8, _len: usize) {}
 }

@@ -116,7 +116,7 @@ impl Slot {
             let slots = (pages::address_space() / 2 / SLOT_LEN as u64).clamp(1, SLOTS as u64);
             let len = slots * SLOT_LEN as u64;
             let place = usize::try_from(WANTED).ok().zip(usize::try_from(len).ok());
-            let reserved = place.and_then(|(wanted, len)| pages::reserve(wanted, len));
+            let reserved = place.and_then(|(wanted, len)| pages::reserve(Some(wanted), len));
             if let Some(row) = reserved {
                 ROW.store(row.as_ptr(), Ordering::Relaxed);
                 LEN.store(len, Ordering::Relaxed);

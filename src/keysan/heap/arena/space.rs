@@ -5,12 +5,14 @@ use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::slice;
 
+use super::super::len_of_a_sanitizers;
+use super::known::Known;
 use super::poison::Poison;
 use super::row::{self, Slot};
 use super::table::{Entry, NONE, STRIDE, Table};
 use super::{Block, BlockPlace, PAINT_WORD};
 use crate::heap::allocator::settled;
-use crate::secret_set::{SecretSet, Sighting};
+use crate::secret_set::{Looked, SecretSet, Sighting};
 
 /// What the used part begins with: the canary, and a gap like that behind a block.
 const HEAD_LEN: usize = CANARY_LEN + GAP_LEN;
@@ -53,6 +55,8 @@ pub(in super::super) struct Space {
     /// Requests since the last reset that did not fit.
     outside: Cell<u64>,
     poison: Cell<Option<Poison>>,
+    /// Blocks that a sanitizer hands out in its place.
+    known: Known,
 }
 
 impl Space {
@@ -71,6 +75,7 @@ impl Space {
             call: Cell::new(0),
             outside: Cell::new(0),
             poison: Cell::new(None),
+            known: Known::new(),
         }
     }
 
@@ -166,6 +171,32 @@ impl Space {
         self.forbid(entry.start as usize, entry.len as usize);
     }
 
+    /// A block was allocated by a sanitizer's allocator, under a watch. Allocates nothing.
+    pub(in super::super) fn note_elsewhere(&self, block: *const u8, len: usize) {
+        if self.is_serving.get() {
+            self.known.note(block, len, self.call.get());
+        }
+    }
+
+    /// Such a block, perhaps, is about to be freed; answers what is known of it. Allocates nothing.
+    pub(in super::super) fn forget_elsewhere(&self, block: *const u8) -> Option<Block> {
+        self.known.free(block, self.call.get())
+    }
+
+    /// Scans what was noted and is still allocated, with a canary; `None` without a sanitizer. Positions go on behind
+    /// the used part.
+    pub(super) fn scan_elsewhere(
+        &self,
+        set: &SecretSet,
+        sink: &mut dyn FnMut(Sighting),
+    ) -> Option<Looked> {
+        self.known.scan(self.used_len(), set, sink)
+    }
+
+    pub(super) fn has_elsewhere(&self) -> bool {
+        self.known.live_count() > 0
+    }
+
     /// Begins with an empty arena of `limit` bytes in the slot.
     pub(super) fn attach(&self, slot: Slot, limit: usize) {
         self.slot.set(Some(slot));
@@ -176,6 +207,9 @@ impl Space {
         self.limit.set(limit.min(row::MEMORY_LEN));
         self.is_serving.set(true);
         self.poison.set(Poison::find());
+        if let Some(len_of) = len_of_a_sanitizers() {
+            self.known.attach(len_of);
+        }
         self.painted.set(0);
         self.live.set(0);
         self.begin_call(0);
@@ -185,6 +219,7 @@ impl Space {
     /// Lets go of the slot; with blocks still allocated it stays mapped, and theirs, for ever.
     pub(super) fn detach(&self) {
         self.collect_foreign_frees();
+        self.known.leave();
         if let Some(poison) = self.poison.take() {
             // SAFETY: memory of this arena.
             unsafe { poison.allow(self.memory.get(), self.painted.get()) };
@@ -217,6 +252,7 @@ impl Space {
     #[inline]
     pub(super) fn reset(&self) {
         self.collect_foreign_frees();
+        self.known.reset();
         let kept = if self.live.get() == 0 { 0 } else { self.table.len_with_allocated() };
         let last_kept = kept.checked_sub(1).and_then(|last| self.table.entry(last));
         let floor = last_kept.map_or(0, |entry| end_of(&entry));
@@ -307,8 +343,12 @@ impl Space {
         (self.floor.get() + CANARY_LEN, end)
     }
 
-    /// What is at an offset of the used part.
+    /// What is at an offset of the used part, or of what lies elsewhere behind it.
     pub(super) fn place_of(&self, offset: usize) -> BlockPlace {
+        if offset >= self.next.get() && self.has_elsewhere() {
+            return self.known.place_of(offset - self.next.get());
+        }
+        let offset = offset.min(self.next.get());
         if let Some((index, entry)) = self.table.find(small(offset))
             && let Some(number) = index.checked_sub(self.table.first())
         {
@@ -370,11 +410,16 @@ impl Space {
     }
 
     pub(super) fn live_count(&self) -> usize {
-        self.live.get()
+        self.live.get() + self.known.live_count()
+    }
+
+    /// Bytes of blocks from before the last reset.
+    pub(super) fn retained_len(&self) -> usize {
+        self.floor.get() + self.known.retained_len()
     }
 
     pub(super) fn outside_count(&self) -> u64 {
-        self.outside.get()
+        self.outside.get() + self.known.missed_count()
     }
 
     #[inline]

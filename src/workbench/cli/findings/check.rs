@@ -85,7 +85,9 @@ pub(super) fn run(
             continue;
         };
         let own = OwnProcess::of_this_program(fault, None).ok();
-        let own = own.map(|own| own.driving(sheet.map(|sheet| sheet.path.clone())));
+        let own = own.map(|own| {
+            own.driving(sheet.map(|sheet| sheet.path.clone()), threads_of(&driver, sheet))
+        });
         let hangs = own.as_ref().map(|own| |sequence: &_| own.hang(sequence).is_some());
         let hangs = hangs.as_ref().map(|hangs| hangs as _);
         let retry = Retry { dut: &dut, driver: &driver, origin: &origin, hangs };
@@ -115,15 +117,19 @@ pub(super) fn run(
     Ok(exit)
 }
 
-/// How many bugs are in each state, in one line.
+/// How many threads run each sequence on the driver of that name.
+fn threads_of(name: &str, sheet: Option<&Sheet>) -> usize {
+    sheet.and_then(|sheet| sheet.threads_in(name)).unwrap_or(1)
+}
+
 /// The driver of that name, and the fault that is planted in it; `None` if it is not in this program and no data
 /// sheet describes it.
 fn driven(
     name: &str,
     sheet: Option<&Sheet>,
 ) -> Result<Option<(AnyDut, Option<&'static str>)>, Failure> {
-    if let Some(sheet) = sheet.filter(|sheet| sheet.name == name) {
-        return Ok(Some((driver::isolated(sheet.clone())?, None)));
+    if let Some(sheet) = sheet.filter(|sheet| sheet.threads_in(name).is_some()) {
+        return Ok(Some((driver::isolated(sheet.clone(), threads_of(name, Some(sheet)))?, None)));
     }
     let fault = match name.strip_prefix(CORE_WITH) {
         None if name == CORE => None,
@@ -136,6 +142,7 @@ fn driven(
     Ok(Some((fault::core_with(fault), fault.map(|fault| fault.name()))))
 }
 
+/// How many bugs are in each state, in one line.
 fn summary(retried: &[Retried]) -> String {
     let tried = retried.iter().filter(|one| one.votes > 0).count();
     let counts = State::ALL.into_iter().filter_map(|state| {

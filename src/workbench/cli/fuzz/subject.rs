@@ -53,7 +53,8 @@ impl Subject {
         let dut = options.driver.dut(fault)?;
         let sheet = options.driver.sheet().map(Path::to_owned);
         let own_process = OwnProcess::of_this_program(fault_name, Some(Arc::clone(stop))).ok();
-        let own_process = own_process.map(|one| one.driving(sheet.clone()));
+        let own_process =
+            own_process.map(|one| one.driving(sheet.clone(), options.driver.threads()));
         if let Some(sheet) = &sheet {
             let guide = guide(&dut, options.require_coverage, sheet)?;
             let name = dut.name();
@@ -106,7 +107,7 @@ impl Subject {
         console: &mut Console<'_>,
     ) -> Result<Vec<Lane>, EngineError> {
         if let Some(sheet) = &self.sheet {
-            return self.search_lane(sheet).map(|lane| vec![lane]);
+            return self.search_lane(sheet, options.driver.threads()).map(|lane| vec![lane]);
         }
         let mut lane = |target: &Target| {
             let build_of = Build {
@@ -123,7 +124,7 @@ impl Subject {
     }
 
     /// This program as the engine for a driver in a library.
-    fn search_lane(&self, sheet: &Path) -> Result<Lane, EngineError> {
+    fn search_lane(&self, sheet: &Path, threads: usize) -> Result<Lane, EngineError> {
         let binary = std::env::current_exe()
             .map_err(|source| EngineError::Start { program: "rekeylab".into(), source })?;
         let limit = time_limit().unwrap_or(TIME_LIMIT).as_millis();
@@ -131,7 +132,8 @@ impl Subject {
         let sheet = std::path::absolute(sheet).unwrap_or_else(|_| sheet.to_owned());
         let words = ["--time-limit".into(), format!("{limit}ms").into(), "engine".into()];
         let mut arguments: Vec<OsString> = words.into();
-        arguments.extend(["--driver".into(), sheet.into(), "--".into()]);
+        arguments.extend(["--driver".into(), sheet.into()]);
+        arguments.extend(["--threads".into(), threads.to_string().into(), "--".into()]);
         let target = self.targets.first().copied().unwrap_or(LIBRARY);
         Ok(Lane { target, binary, arguments })
     }

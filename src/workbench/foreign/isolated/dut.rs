@@ -16,11 +16,14 @@ use super::{Isolated, whole};
 
 impl Erased for Isolated {
     fn name(&self) -> String {
-        self.sheet.name.clone()
+        self.sheet.name_on(self.threads)
     }
 
     fn option(&self) -> Option<String> {
-        Some(self.sheet.option())
+        Some(match self.threads {
+            1 => self.sheet.option(),
+            threads => format!("{} --threads {threads}", self.sheet.option()),
+        })
     }
 
     fn is_isolated(&self) -> bool {

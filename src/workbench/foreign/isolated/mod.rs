@@ -11,6 +11,7 @@
 //! A worker that dies or hangs in a call has left behind which call that was. The calls before it are made
 //! again in the next worker, so that there is a trace to judge; the call itself is then not entered.
 
+mod crowd;
 mod dut;
 mod message;
 mod process;
@@ -26,6 +27,7 @@ use crate::sequence::CallSequence;
 use crate::watchdog::Hang;
 
 use super::Sheet;
+pub(super) use crowd::meet_in_a_callback;
 use message::Request;
 pub use process::StartError;
 use process::{Asked, Process};
@@ -36,6 +38,8 @@ pub use server::serve;
 pub struct Isolated {
     sheet: Sheet,
     program: PathBuf,
+    /// How many threads run each sequence at once.
+    threads: usize,
     /// The layers that its process cannot look into.
     missing: Layers,
     /// How many counters the library has beside the edges of its code.
@@ -50,18 +54,20 @@ pub struct Isolated {
 }
 
 impl Isolated {
-    /// The driver that a data sheet describes, in a process of the program `rekeylab` at this path. One is
-    /// started at once, so that a driver that cannot be driven is told now.
+    /// The driver that a data sheet describes, in a process of the program `rekeylab` at this path, in which so many
+    /// threads run each sequence at once, one at least. One is started at once, so that a driver that cannot be
+    /// driven is told now.
     ///
     /// # Errors
     ///
     /// When the process cannot be started, or the driver cannot be driven.
-    pub fn start(program: PathBuf, sheet: Sheet) -> Result<AnyDut, StartError> {
-        let first = Process::start(&program, &sheet)?;
+    pub fn start(program: PathBuf, sheet: Sheet, threads: usize) -> Result<AnyDut, StartError> {
+        let first = Process::start(&program, &sheet, threads)?;
         let (missing, edge_count) = (first.missing(), first.edge_count());
         Ok(AnyDut::erased(Arc::new(Self {
             sheet,
             program,
+            threads,
             missing,
             edge_count,
             counters: Mutex::new(None),
@@ -110,9 +116,13 @@ impl Isolated {
 
     /// What the process need not say.
     fn say_what_is_known(&self, trace: &mut Trace) {
-        trace.limits = Some(self.sheet.limits.into());
-        trace.choices = (&self.sheet.choices).into();
-        trace.has_own_random = true;
+        let mut others = core::mem::take(&mut trace.others);
+        for trace in others.iter_mut().chain([&mut *trace]) {
+            trace.limits = Some(self.sheet.limits.into());
+            trace.choices = (&self.sheet.choices).into();
+            trace.has_own_random = true;
+        }
+        trace.others = others;
     }
 
     /// Asks a process that is idle, or a new one, and says how many sequences it had run.
@@ -133,7 +143,7 @@ impl Isolated {
     ///
     /// When the driver cannot be started again, although it was started before.
     fn another(&self) -> Process {
-        Process::start(&self.program, &self.sheet)
+        Process::start(&self.program, &self.sheet, self.threads)
             .unwrap_or_else(|error| panic!("cannot start {} again: {error}", self.sheet.name))
     }
 

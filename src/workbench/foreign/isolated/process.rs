@@ -1,5 +1,6 @@
 //! The process of a driver, seen from the command.
 
+use std::env;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -11,6 +12,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::Duration;
+
+use rekeylab_abi::begin_at_fixed_addresses;
 
 use crate::observation::{Death, End, Layers, Stage, Trace};
 use crate::watchdog::{TIME_LIMIT, time_limit};
@@ -33,8 +36,19 @@ pub(super) struct Process {
     run_count: u32,
     /// The processor that its worker is bound to.
     processor: Option<usize>,
+    /// Whether several threads run each sequence.
+    has_threads: bool,
     is_gone: bool,
 }
+
+/// What sanitizers are told unless somebody says otherwise: a finding has its name and ends the process, as only that
+/// is seen from outside. A process that is ended has no leaks, and what this program does in Rust, `ThreadSanitizer`
+/// sees only half of.
+const OF_SANITIZERS: [(&str, &str); 3] = [
+    ("ASAN_OPTIONS", "detect_leaks=0"),
+    ("UBSAN_OPTIONS", "print_summary=1:report_error_type=1"),
+    ("TSAN_OPTIONS", "halt_on_error=1:ignore_noninstrumented_modules=1"),
+];
 
 /// How much of what a driver prints is kept, in bytes: a report of a sanitizer has some thousands.
 const PRINTED_MAX: u64 = 1 << 20;
@@ -79,8 +93,8 @@ pub enum StartError {
 }
 
 impl Process {
-    /// Starts the process, and waits until the driver is open.
-    pub(super) fn start(program: &Path, sheet: &Sheet) -> Result<Self, StartError> {
+    /// Starts the process, in which so many threads run each sequence, and waits until the driver is open.
+    pub(super) fn start(program: &Path, sheet: &Sheet, threads: usize) -> Result<Self, StartError> {
         let (socket, its) = UnixStream::pair()?;
         let shared = memory()?;
         // Whatever is cut off in front, the driver goes on at its end.
@@ -88,7 +102,17 @@ impl Process {
         let limit = time_limit().unwrap_or(TIME_LIMIT);
         let mut command = Command::new(program);
         command.arg("--time-limit").arg(format!("{}ms", limit.as_millis()));
-        command.arg("drive").arg(&sheet.path).envs(&sheet.environment);
+        command.arg("drive").arg("--threads").arg(threads.to_string());
+        command.arg(&sheet.path).envs(&sheet.environment);
+        for (name, usual) in OF_SANITIZERS {
+            // What the data sheet or the environment says comes later, and is what counts.
+            let said = sheet.environment.get(name).cloned().or_else(|| env::var(name).ok());
+            command.env(name, format!("{usual}:{}", said.unwrap_or_default()));
+        }
+        let preloaded = sheet.environment.get("LD_PRELOAD");
+        if preloaded.is_some_and(|library| library.contains("libtsan")) {
+            begin_at_fixed_addresses(&mut command);
+        }
         // It has three files, which are known by their numbers: what is asked, what is answered, what the driver prints.
         command.stdin(OwnedFd::from(its)).stdout(shared.try_clone()?).stderr(printed.try_clone()?);
         // Ctrl-C is for the command alone: what ends this process otherwise is the driver's doing.
@@ -104,6 +128,7 @@ impl Process {
             printed,
             run_count: 0,
             processor: None,
+            has_threads: threads > 1,
             is_gone: false,
         };
         match Signal::read(&process.socket)? {
@@ -212,7 +237,8 @@ impl Process {
     /// wake another processor takes longer than most sequences.
     fn come_near(&mut self) {
         let here = rustix::thread::sched_getcpu();
-        if self.processor == Some(here) {
+        // On one processor, threads would never be at the same place.
+        if self.has_threads || self.processor == Some(here) {
             return;
         }
         let mut only = rustix::thread::CpuSet::new();
@@ -303,7 +329,10 @@ fn report_in(printed: &str) -> Option<String> {
     let summary = printed.lines().rev().find_map(|line| line.split_once("SUMMARY: "));
     if let Some((_, summary)) = summary {
         let is_stable = |word: &&str| !word.starts_with("0x") && !word.starts_with("(0x");
-        return Some(summary.split_whitespace().filter(is_stable).collect::<Vec<_>>().join(" "));
+        let words: Vec<&str> = summary.split_whitespace().filter(is_stable).collect();
+        // Where no function is known, the line ends before its name.
+        let words = words.strip_suffix(&["in"]).unwrap_or(&words);
+        return Some(words.join(" "));
     }
     printed.contains("has overflowed its stack").then(|| "used up its stack".to_owned())
 }
@@ -319,6 +348,10 @@ mod tests {
                        Shadow bytes around the buggy address:\n";
         let kept = "AddressSanitizer: heap-use-after-free /d/session.cpp:45:3 in S::end";
         assert_eq!(report_in(printed).as_deref(), Some(kept));
+        let undefined = "/d/key.cpp:24:5: runtime error: signed integer overflow: 3 * 4\n\
+                         SUMMARY: UndefinedBehaviorSanitizer: signed-integer-overflow /d/key.cpp:24:5 in \n";
+        let kept = "UndefinedBehaviorSanitizer: signed-integer-overflow /d/key.cpp:24:5";
+        assert_eq!(report_in(undefined).as_deref(), Some(kept));
         assert_eq!(report_in("a driver may print anything\n"), None);
         let stack = "thread 'main' has overflowed its stack\nfatal runtime error: stack overflow\n";
         assert_eq!(report_in(stack).as_deref(), Some("used up its stack"));

@@ -12,18 +12,19 @@ use rustix::process::{Resource, Rlimit};
 
 use crate::executor::{AnyDut, Executor};
 use crate::observation::{Layers, Place, Sighting, Trace};
-use crate::watchdog::{Hang, on_hang, on_stage, set_time_limit};
+use crate::watchdog::{Hang, OnHang, set_time_limit};
 
 use super::super::{Sheet, TableDut};
+use super::crowd::{self, Crowd, Order};
 use super::message::{Received, Shared, Signal};
 
-/// Serves the driver of a data sheet to the process that started this one, until that is gone. Its standard
-/// input is a socket, its standard output a file in memory.
+/// Serves the driver of a data sheet to the process that started this one, until that is gone; so many threads run
+/// each sequence. Its standard input is a socket, its standard output a file in memory.
 ///
 /// # Errors
 ///
 /// When it was not started like that.
-pub fn serve(sheet: &Path, limit: Duration) -> io::Result<()> {
+pub fn serve(sheet: &Path, threads: usize, limit: Duration) -> io::Result<()> {
     let socket = Arc::new(UnixStream::from(rustix::io::dup(rustix::stdio::stdin())?));
     let shared = Arc::new(Shared(File::from(rustix::io::dup(rustix::stdio::stdout())?)));
     // From here on, what the driver prints goes where errors go, and it reads nothing.
@@ -44,14 +45,18 @@ pub fn serve(sheet: &Path, limit: Duration) -> io::Result<()> {
     // Proves what it looks with once, and not in every worker.
     let mut executor = Executor::new();
     executor.deepen_the_stack(STACK_LEN);
-    let missing = dut.missing_layers() | Layers::ALL.except(executor.layers());
+    let mut missing = dut.missing_layers() | Layers::ALL.except(executor.layers());
+    if threads > 1 {
+        missing = missing | Layers::ALL.except(crowd::LAYERS);
+    }
     let len = shared.write_answer(&(missing, counter_count()))?;
     Signal::Ready(len).send(&*socket)?;
     loop {
-        let ended = in_a_copy(|| work(&dut, &mut executor, &socket, &shared, limit));
+        let ended = in_a_copy(|| work(&dut, &mut executor, &socket, &shared, (threads, limit)));
         let signal = match ended {
-            // A driver with threads of its own has them only here: then this process dies with it.
-            Err(_) => return work(&dut, &mut executor, &socket, &shared, limit),
+            // A driver with threads of its own has them only here, and so has a sanitizer: then this process dies
+            // with it.
+            Err(_) => return work(&dut, &mut executor, &socket, &shared, (threads, limit)),
             Ok(Ended::Killed(signal)) => Signal::Killed(signal),
             Ok(Ended::Exited(code)) => Signal::Exited(code),
         };
@@ -82,19 +87,20 @@ fn work(
     executor: &mut Executor,
     socket: &Arc<UnixStream>,
     shared: &Arc<Shared>,
-    limit: Duration,
+    (threads, limit): (usize, Duration),
 ) -> io::Result<()> {
     shared.note_worker();
     set_time_limit(limit);
     let hung = Arc::clone(socket);
-    on_hang(Arc::new(move |_| {
+    let hung: OnHang = Arc::new(move |_| {
         drop(Signal::Hung.send(&*hung));
         // Whoever asked ends this process now. If nobody does, nobody is there any more.
         std::thread::sleep(ORPHANED_AFTER);
         std::process::abort();
-    }));
+    });
     let stage = Arc::clone(shared);
-    on_stage(Arc::new(move |reached| stage.note_stage(reached)));
+    let note_stage = move |reached| stage.note_stage(reached);
+    let crowd = Crowd::start(dut, threads, STACK_LEN, &hung, note_stage)?;
     executor.watch_for_hangs();
     executor.leave_drivers_where_they_hang();
     let (mut trace, mut counters) = (Trace::default(), Vec::new());
@@ -105,8 +111,16 @@ fn work(
             clear_counters();
         }
         match ends_at {
-            None => dut.execute(executor, &sequence, layers, &mut trace),
+            None if threads > 1 => {
+                let layers = layers.and(crowd::LAYERS);
+                crowd.run(dut, executor, Order { sequence, calls_max, layers }, &mut trace);
+            }
+            None => {
+                crowd.stand_aside();
+                dut.execute(executor, &sequence, layers, &mut trace);
+            }
             Some(stage) => {
+                crowd.stand_aside();
                 let hang = Hang { sequence, layers, stage };
                 dut.execute_to_hang(executor, &hang, &mut trace);
             }
