@@ -49,7 +49,7 @@ fn main() {
         let sheet = Sheet::read(&sheet).unwrap();
         let here = TableDut::of(sheet.clone()).unwrap().into();
         row(&format!("{name}, in this process"), &here, &sequences);
-        let isolated = Isolated::start(env!("CARGO_BIN_EXE_rekeylab").into(), sheet).unwrap();
+        let isolated = Isolated::start(env!("CARGO_BIN_EXE_rekeylab").into(), sheet, 1).unwrap();
         row(&format!("{name}, in its own"), &isolated, &sequences);
     }
 }

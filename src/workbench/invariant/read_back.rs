@@ -225,7 +225,8 @@ mod tests {
                 let iv = *ivs.next().unwrap();
                 trace.read_backs.push(ReadBack { fence, iv, count: 0, len, refusal: None });
             }
-            let range = first as u32..trace.read_backs.len() as u32;
+            let at = |index: usize| u32::try_from(index).unwrap();
+            let range = at(first)..at(trace.read_backs.len());
             trace.calls[index].read_backs = range;
         }
         trace
