@@ -240,10 +240,35 @@ impl Findings {
         for (index, wanted) in wanted.iter().enumerate() {
             let is_new = self.symptoms.insert(wanted.symptom.clone());
             if index == 0 || is_new {
-                forms.push(self.shortest_form(sequence, wanted));
+                forms.extend(self.forms_of(sequence, wanted));
             }
         }
         forms
+    }
+
+    /// The shortest form of what shows this. On the way there another bug may have come in that shows before, and
+    /// pushed this one out: then also the shortest form in which this is told first, if the other is not in it.
+    fn forms_of(&mut self, sequence: &CallSequence, wanted: &Wanted) -> Vec<CallSequence> {
+        let form = self.shortest_form(sequence, wanted);
+        let workbench = &mut self.workbench;
+        workbench.run(&form);
+        let trace = workbench.trace();
+        let is_wanted = |violation: &Violation, trace: &Trace| wanted.is_exactly(violation, trace);
+        let is_there =
+            workbench.verdict().violations.iter().any(|violation| is_wanted(violation, trace));
+        if is_there || wanted.is_inferred || wanted.weight != Weight::Used {
+            return vec![form];
+        }
+        let Some(other) = workbench.verdict().first().map(|first| symptom(first, trace)) else {
+            return vec![form];
+        };
+        let alone = workbench.minimize_where(sequence, Layers::ALL, |verdict, trace| {
+            verdict.first().is_some_and(|first| is_wanted(first, trace))
+        });
+        let (trace, verdict) = (workbench.trace(), workbench.verdict());
+        let is_first = verdict.first().is_some_and(|first| is_wanted(first, trace));
+        let is_alone = verdict.violations.iter().all(|one| symptom(one, trace) != other);
+        if is_first && is_alone { vec![form, alone] } else { vec![form] }
     }
 
     /// The shortest form that shows this, or the shortest of what shows before it there: a bug that is
@@ -441,8 +466,11 @@ impl Wanted {
     /// An inferred invariant is a symptom that several bugs share: then anything that is broken and says as
     /// much counts, and the shortest form settles which bug it is.
     fn is_shown_by(&self, violation: &Violation, trace: &Trace) -> bool {
-        self.is_inferred && violation.weight() <= self.weight
-            || (violation.invariant == self.invariant && symptom(violation, trace) == self.symptom)
+        self.is_inferred && violation.weight() <= self.weight || self.is_exactly(violation, trace)
+    }
+
+    fn is_exactly(&self, violation: &Violation, trace: &Trace) -> bool {
+        violation.invariant == self.invariant && symptom(violation, trace) == self.symptom
     }
 }
 

@@ -34,7 +34,7 @@ pub struct LaneOutcome {
     pub edges: u64,
     /// Whether a worker has read the whole working set.
     pub is_all_read: bool,
-    /// How long all its workers ran, together.
+    /// How long all its workers searched, together: from when each had read the inputs that it began with.
     pub time: Duration,
 }
 
@@ -51,6 +51,11 @@ impl LaneOutcome {
             is_all_read: false,
             time: Duration::ZERO,
         }
+    }
+
+    /// Whether it ran, and no worker of it has come to the end of the inputs that it begins with.
+    pub(super) fn has_only_read(&self) -> bool {
+        self.input_count > 0 && !self.is_all_read
     }
 
     /// Why its silence means nothing, and where to look.

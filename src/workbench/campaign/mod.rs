@@ -424,7 +424,7 @@ fn note_blind_lanes(outcome: &mut Outcome) {
         .lanes
         .iter()
         .filter(is_judged)
-        .filter(|lane| lane.edges < lane.target.edges_min)
+        .filter(|lane| lane.edges < lane.target.edges_min || lane.has_only_read())
         .map(LaneOutcome::why_blind)
         .collect();
     outcome.is_blind |= !blind.is_empty();

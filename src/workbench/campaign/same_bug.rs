@@ -32,12 +32,16 @@ impl Shown {
         })
     }
 
-    /// Whether the other form shows this bug too, and says more of it.
+    /// Whether the other form shows this bug too, and says more of it. A key that is printed is a bug of its own:
+    /// nothing else comes of it.
     pub(super) fn is_part_of(&self, other: &Self) -> bool {
-        other.weight < self.weight && other.all.contains(&self.first) && {
-            let mut rest = other.kinds.iter();
-            self.kinds.iter().all(|kind| rest.any(|its| its == kind))
-        }
+        self.weight != Weight::Printed
+            && other.weight < self.weight
+            && other.all.contains(&self.first)
+            && {
+                let mut rest = other.kinds.iter();
+                self.kinds.iter().all(|kind| rest.any(|its| its == kind))
+            }
     }
 }
 

@@ -118,7 +118,8 @@ struct Worker {
     number: usize,
     /// Its lane, by its place in the plan.
     lane: usize,
-    started: Instant,
+    /// When it had read the inputs that it began with.
+    searching_since: Option<Instant>,
     child: Child,
     artifacts: PathBuf,
     status: Status,
@@ -179,7 +180,7 @@ impl<'a> Team<'a> {
         let worker = Worker {
             number,
             lane: turn.lane,
-            started: Instant::now(),
+            searching_since: None,
             child,
             artifacts,
             status: Status::default(),
@@ -274,6 +275,9 @@ impl<'a> Team<'a> {
                 lane.edges = lane.edges.max(status.coverage.unwrap_or(0));
                 lane.is_all_read |= status.is_all_read;
                 worker.status.is_all_read |= status.is_all_read;
+                if status.is_all_read {
+                    worker.searching_since.get_or_insert_with(Instant::now);
+                }
                 self.corpus = self.corpus.max(status.corpus.unwrap_or(0));
             }
             Line::Counts(counts) => worker.counts = counts,
@@ -372,7 +376,7 @@ impl LaneOutcome {
         self.call_count += worker.counts.calls;
         self.debug_count += worker.counts.debug;
         self.differential_count += worker.counts.differential;
-        self.time += worker.started.elapsed();
+        self.time += worker.searching_since.map_or(Duration::ZERO, |since| since.elapsed());
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::campaign::{EngineError, workspace_root};
 use crate::corpus::write_over;
-use crate::gate::{self, Base, Change, Event, Plan, Seconds};
+use crate::gate::{self, Base, Change, Event, Kind, Plan, Seconds};
 use crate::observation::Layer;
 use crate::report::{annotations, junit, markdown, sarif};
 use crate::watchdog::{TIME_LIMIT, time_limit};
@@ -75,13 +75,6 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
-    if cfg!(not(feature = "faults")) {
-        // A change may be such that the planted faults do not fit it; the rest is told all the same.
-        console.warning(
-            "this build has no planted faults, so no alarm can be drilled, and that is no pass; try: cargo \
-             run --release --features faults -- gate",
-        );
-    }
     let root = workspace_root().ok_or(EngineError::NoWorkspace)?;
     let program = std::env::current_exe().map_err(|error| {
         Failure::workbench(format!("the system does not say where this program is: {error}"))
@@ -93,6 +86,13 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
             .way_out(format!(
                 "git fetch, so that {revision} and what the branch began with are there"
             )));
+    }
+    if cfg!(not(feature = "faults")) && change.kind != Kind::Documents {
+        // A change may be such that the planted faults do not fit it; the rest is told all the same.
+        console.warning(
+            "this build has no planted faults, so no alarm can be drilled, and that is no pass; try: cargo \
+             run --release --features faults -- gate",
+        );
     }
     let findings =
         options.findings.clone().unwrap_or_else(|| relative(&root.join("fuzz/findings")));

@@ -1,5 +1,6 @@
 //! Runs what shows a finding again, on head and on base, and says by vote whose it is.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -213,6 +214,44 @@ impl Sample {
         Ok(vote)
     }
 }
+
+/// Of many findings, those that the base shows as well, told from one run of it over all their files. A bug that every
+/// stored file shows is compared in seconds so, and only what is left is voted on.
+pub(super) fn shown_by_all(
+    samples: &[Sample],
+    plan: &Plan,
+    base: &Path,
+    left: Duration,
+) -> Vec<bool> {
+    let mut is_shown = vec![false; samples.len()];
+    if samples.len() < MANY {
+        return is_shown;
+    }
+    let drivers: BTreeSet<&Option<String>> = samples.iter().map(|it| &it.driver).collect();
+    for driver in drivers {
+        let its = |sample: &&Sample| sample.driver == *driver && sample.shown == Shown::File;
+        let files: BTreeSet<&String> =
+            samples.iter().filter(its).filter_map(|sample| sample.found.file.as_ref()).collect();
+        let driver_words = driver.as_deref().map(|sheet| ["--driver", sheet]);
+        let words = ["run"].into_iter().chain(driver_words.into_iter().flatten());
+        let words = words.chain(files.iter().map(|file| file.as_str()));
+        let arguments: Vec<String> = words.chain(["--format", "json"]).map(str::to_owned).collect();
+        let (root, stop, is_heard) = (&plan.root, &plan.stop, false);
+        let child =
+            Child { program: base, root, arguments: &arguments, limit: left, stop, is_heard };
+        // What cannot be read of it is voted on.
+        let told = read(&child.run(b"").out);
+        for (sample, is_shown) in samples.iter().zip(&mut is_shown) {
+            let is_it =
+                |told: &Sample| told.found.file == sample.found.file && sample.is_shown_by(told);
+            *is_shown |= its(&sample) && told.samples.iter().any(is_it);
+        }
+    }
+    is_shown
+}
+
+/// From so many findings on they are compared together first.
+const MANY: usize = 8;
 
 /// What the runs on one side showed.
 struct Vote {

@@ -10,6 +10,10 @@ use crate::report::results::{Found, Judgement, Results, StepResult, Whose};
 /// The version of the events as JSON: fields and events are added, never changed in meaning.
 pub const EVENTS_VERSION: u32 = 1;
 
+/// How many findings of one rule, of a step or of a verdict, are told whole: a bug that shows in every stored file
+/// would bury what else was found.
+pub const TOLD_MAX: usize = 3;
+
 /// Something that a gate has to say.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -34,6 +38,8 @@ pub enum Event<'a> {
     },
     /// Something was found that no step before has found; whose it is comes as a verdict.
     Finding(&'a Found),
+    /// The same invariant or rule is broken by yet another finding of the step, after [`TOLD_MAX`] were told whole.
+    FindingAgain(&'a Found),
     /// A step is over.
     StepEnded(&'a StepResult),
     /// All steps are over, and the base is made ready.
@@ -52,6 +58,15 @@ pub enum Event<'a> {
         /// Whose it is.
         #[serde(flatten)]
         judgement: &'a Judgement,
+    },
+    /// How many further findings of a rule have the same verdict, after [`TOLD_MAX`] were told.
+    VerdictsAgain {
+        /// The invariant or rule.
+        rule: &'a str,
+        /// Whose they are.
+        verdict: Whose,
+        /// How many.
+        count: usize,
     },
     /// All is over.
     Ended(&'a Ending),

@@ -45,6 +45,8 @@ fn write(text: &mut String, event: &Event<'_>) -> core::fmt::Result {
                 (None, _) => writeln!(text),
             }
         }
+        // They are counted where the step ends.
+        Event::FindingAgain(_) => Ok(()),
         Event::StepEnded(step) => {
             for note in &step.notes {
                 writeln!(text, "  {note}")?;
@@ -77,6 +79,9 @@ fn write(text: &mut String, event: &Event<'_>) -> core::fmt::Result {
                 write!(text, ", {file}")?;
             }
             writeln!(text, "\n  {}", judgement.because)
+        }
+        Event::VerdictsAgain { rule, verdict, count } => {
+            writeln!(text, "{}: {rule}, {count} further findings", verdict.name())
         }
         Event::Ended(ending) => writeln!(text, "\n{}", ending.says),
     }

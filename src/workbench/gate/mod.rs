@@ -16,6 +16,7 @@ mod plan;
 mod read;
 mod step;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ use crate::report::results::{
 
 pub use base::Base;
 pub use changed::{Change, Kind};
-pub use event::{EVENTS_VERSION, Ending, Event};
+pub use event::{EVENTS_VERSION, Ending, Event, TOLD_MAX};
 pub use human::human;
 pub use plan::{Seconds, usual_steps};
 
@@ -155,6 +156,7 @@ impl Gate<'_> {
             samples.push(Sample::of_nothing(&step.name));
         }
         let is_found = !samples.is_empty();
+        let mut again: BTreeMap<String, usize> = BTreeMap::new();
         for mut sample in samples {
             sample.found.step.clone_from(&step.name);
             sample.driver.clone_from(&step.driver);
@@ -167,10 +169,22 @@ impl Gate<'_> {
                 result.notes.push(sample.found.story.trim_end().to_owned());
                 continue;
             }
-            tell(&Event::Finding(&sample.found))?;
+            let is_alike = |known: &&Sample| {
+                let of = |it: &Sample| (it.found.step.clone(), it.found.rule.clone());
+                of(known) == of(&sample)
+            };
+            if self.samples.iter().filter(is_alike).count() < TOLD_MAX {
+                tell(&Event::Finding(&sample.found))?;
+            } else {
+                *again.entry(sample.found.rule.clone()).or_default() += 1;
+                tell(&Event::FindingAgain(&sample.found))?;
+            }
             findings.push(sample.found.clone());
             self.samples.push(sample);
         }
+        let further =
+            again.iter().map(|(rule, count)| format!("{rule} in {count} further findings"));
+        result.notes.extend(further);
         result.end = match why {
             Some(why) => StepEnd::Failed(why),
             None if is_found => StepEnd::Found,
@@ -222,8 +236,17 @@ impl Gate<'_> {
                 base.program(&self.plan.root, self.left(), &self.plan.stop)
             }
         };
-        for (found, sample) in findings.iter_mut().zip(&self.samples) {
+        let in_base = match &base {
+            Ok(program) => again::shown_by_all(&self.samples, self.plan, program, self.left()),
+            Err(_) => Vec::new(),
+        };
+        let mut told: BTreeMap<(String, Whose), usize> = BTreeMap::new();
+        for (index, (found, sample)) in findings.iter_mut().zip(&self.samples).enumerate() {
             found.judgement = match &base {
+                Ok(_) if in_base.get(index) == Some(&true) => Judgement {
+                    verdict: Whose::InBase,
+                    because: "the base shows it, too".to_owned(),
+                },
                 Err(why) => Judgement { verdict: Whose::Unknown, because: why.clone() },
                 Ok(_) if self.left() < SHORTEST => Judgement {
                     verdict: Whose::Unknown,
@@ -231,7 +254,15 @@ impl Gate<'_> {
                 },
                 Ok(program) => sample.judge(self.plan, program, self.left()),
             };
-            tell(&Event::verdict(found))?;
+            let count = told.entry((found.rule.clone(), found.judgement.verdict)).or_default();
+            *count += 1;
+            if *count <= TOLD_MAX {
+                tell(&Event::verdict(found))?;
+            }
+        }
+        for ((rule, verdict), count) in told.iter().filter(|(_, count)| **count > TOLD_MAX) {
+            let (verdict, count) = (*verdict, count - TOLD_MAX);
+            tell(&Event::VerdictsAgain { rule, verdict, count })?;
         }
         Ok(())
     }

@@ -197,11 +197,7 @@ impl Verdict {
     /// Whether another invariant has already explained what is wrong with this call. That something
     /// was left after it, or printed, explains nothing that it did.
     fn claims(&self, call: usize) -> bool {
-        let is_beside = |violation: &Violation| {
-            let place = violation.place;
-            let is_text = matches!(place, Some(Place::Debug { .. } | Place::Log { .. }));
-            is_text || violation.is_residue()
-        };
+        let is_beside = |violation: &Violation| violation.is_text() || violation.is_residue();
         self.violations.iter().any(|violation| violation.call == call && !is_beside(violation))
     }
 

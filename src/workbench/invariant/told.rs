@@ -4,13 +4,15 @@
 //! looks for a missing wipe, and there is none.
 
 use super::{Verdict, Violation, key_residue, wrong_answer, wrong_key_epoch};
-use crate::observation::Layer;
+use crate::observation::{Layer, Place};
 
 /// How much a violation says about its bug; what says most comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Weight {
     /// What the driver did, or handed out.
     Used,
+    /// What stands in text that it prints or would print of itself: nothing else that goes wrong comes of that.
+    Printed,
     /// What it keeps in memory that has an owner; or a symptom that the work of another bug may be.
     Kept,
     /// What lies in dead stack and registers, where much comes by on its way to somewhere else.
@@ -21,6 +23,9 @@ impl Violation {
     /// How much it says about its bug.
     #[must_use]
     pub fn weight(&self) -> Weight {
+        if self.is_text() {
+            return Weight::Printed;
+        }
         let layer = self.place.map(|place| place.layer());
         match layer.filter(|_| self.is_residue()) {
             Some(Layer::Stack | Layer::Registers) => Weight::Passed,
@@ -34,6 +39,11 @@ impl Violation {
 
     fn is_about_what_is_there(&self) -> bool {
         [wrong_answer::INVARIANT.name, wrong_key_epoch::INVARIANT.name].contains(&self.invariant)
+    }
+
+    /// Whether it is about what stands in text of the driver.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.place, Some(Place::Debug { .. } | Place::Log { .. }))
     }
 
     /// Whether it says no more than that a secret was left somewhere.

@@ -1,8 +1,9 @@
 //! Results as a page for the summary of a job: a table of verdicts, then every story.
 
 use core::fmt::Write as _;
+use std::collections::BTreeMap;
 
-use super::results::{Found, Results};
+use super::results::{Found, Results, Whose};
 
 /// The page.
 #[must_use]
@@ -17,7 +18,8 @@ fn page(text: &mut String, results: &Results) -> core::fmt::Result {
     if !results.findings.is_empty() {
         writeln!(text, "| verdict | broken | what happened | fingerprint | shown by |")?;
         writeln!(text, "|---|---|---|---|---|")?;
-        for found in &results.findings {
+        let (told, further) = few_of_each(&results.findings);
+        for found in told {
             let place = match (&found.file, found.line) {
                 (Some(file), Some(line)) => format!("`{}:{line}`", cell(file)),
                 (Some(file), None) => format!("`{}`", cell(file)),
@@ -32,6 +34,10 @@ fn page(text: &mut String, results: &Results) -> core::fmt::Result {
                 cell(&found.happened),
                 found.fingerprint.as_deref().unwrap_or("-"),
             )?;
+        }
+        for ((rule, verdict), count) in further {
+            let (verdict, rule) = (verdict.name(), cell(rule));
+            writeln!(text, "| **{verdict}** | {rule} | {count} further findings | - | - |")?;
         }
         writeln!(text)?;
     }
@@ -49,7 +55,24 @@ fn page(text: &mut String, results: &Results) -> core::fmt::Result {
             cell(&remarks.join("; ")),
         )?;
     }
-    results.findings.iter().try_for_each(|found| story(text, found))
+    few_of_each(&results.findings).0.into_iter().try_for_each(|found| story(text, found))
+}
+
+/// The first findings of each rule and verdict, and how many more there are of it: a page has room for a
+/// megabyte, and a bug may show in every stored file.
+fn few_of_each(findings: &[Found]) -> (Vec<&Found>, BTreeMap<(&str, Whose), usize>) {
+    const TOLD_MAX: usize = 5;
+    let mut counts: BTreeMap<(&str, Whose), usize> = BTreeMap::new();
+    let mut told = Vec::new();
+    for found in findings {
+        let count = counts.entry((&found.rule, found.judgement.verdict)).or_default();
+        *count += 1;
+        if *count <= TOLD_MAX {
+            told.push(found);
+        }
+    }
+    let further = counts.into_iter().filter(|(_, count)| *count > TOLD_MAX);
+    (told, further.map(|(of, count)| (of, count - TOLD_MAX)).collect())
 }
 
 fn story(text: &mut String, found: &Found) -> core::fmt::Result {

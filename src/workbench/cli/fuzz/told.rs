@@ -117,7 +117,7 @@ pub(super) fn tell(
     }
 }
 
-/// How long all workers ran, together.
+/// How long all workers searched, together.
 fn searched(outcome: &Outcome) -> Duration {
     outcome.lanes.iter().map(|lane| lane.time).sum()
 }

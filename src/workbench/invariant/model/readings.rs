@@ -176,7 +176,7 @@ mod tests {
             "{PENDING}start-refresh s0 -> D3DDDIERR_INVALIDCALL\nfinish-refresh s0 -> D3DDDIERR_INVALIDCALL\n\
              finish-refresh s0 -> ok\n"
         );
-        assert_eq!(rings_of(&both, Choices::SECOND_START), ["double-finish"]);
+        assert_eq!(rings_of(&both, Choices::SECOND_START), ["wrong-answer"]);
         let ended = format!(
             "{PENDING}start-refresh s0 -> D3DDDIERR_INVALIDCALL\nfinish-refresh s0 -> D3DDDIERR_INVALIDCALL\n"
         );
