@@ -368,10 +368,9 @@ impl CryptoSessionDdi for TableDriver {
                 Err(code) => (code, Vec::new()),
             };
             args.surface[offset..offset + bytes.len()].copy_from_slice(&bytes);
-            let place = if bytes.is_empty() { 0 } else { offset };
             let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
             args.completions[done] =
-                Completion { fence, code, offset: number(place), len: number(bytes.len()) };
+                Completion { fence, code, offset: number(offset), len: number(bytes.len()) };
             offset += bytes.len();
             done += 1;
         }
