@@ -33,6 +33,44 @@ fn a_bug_that_two_steps_find_is_told_once() {
 }
 
 #[test]
+fn a_bug_that_every_file_shows_is_told_three_times_and_compared_in_one_run() {
+    let names: Vec<String> = (0..11).map(|number| format!("old-{number}")).collect();
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.push("new-1");
+    let base = format!(
+        "echo run >> base-runs\nshift\nfor file in \"$@\"; do\ncase \"$file\" in\nold*.seq) ( set -- run \
+         \"$file\"\n{SHOWS} ) ;;\nesac\ndone\necho '{{}}'\nexit 3"
+    );
+    let ran = Bench::new(&[("one", &finds(&names)), ("run", SHOWS)]).with_base(&base);
+    let (path, ran) = (ran.path().to_owned(), ran.run());
+    let verdicts = ran.verdicts();
+    assert_eq!(
+        verdicts.iter().filter(|verdict| **verdict == "in base").count(),
+        11,
+        "{verdicts:?}"
+    );
+    assert_eq!(verdicts.last(), Some(&"new"));
+    assert_eq!(ran.exit, Exit::InvariantBroken);
+    // One for all, and three votes on what is new.
+    assert_eq!(std::fs::read_to_string(path.join("base-runs")).unwrap().lines().count(), 4);
+    let count = |name: &str| ran.events.iter().filter(|event| event["event"] == name).count();
+    let told = ["finding", "finding-again", "verdict", "verdicts-again"].map(count);
+    assert_eq!(told, [3, 9, 4, 1]);
+    assert_eq!(ran.results.steps[0].notes, ["double-finish in 9 further findings"]);
+}
+
+#[test]
+fn what_is_found_in_a_driver_is_run_again_on_that_driver() {
+    let shows = format!("echo \"$@\" >> asked\n{SHOWS}");
+    let mut bench = Bench::new(&[("one", &finds(&["a-1"])), ("run", &shows)]).with_base(CLEAN);
+    bench.plan.steps[0].driver = Some("driver.toml".to_owned());
+    let ran = bench.run();
+    assert_eq!(ran.verdicts(), ["new"]);
+    let asked = std::fs::read_to_string(bench.path().join("asked")).unwrap();
+    assert!(asked.lines().all(|line| line == "run a-1.seq --driver driver.toml --format json"));
+}
+
+#[test]
 fn a_step_that_hangs_is_ended_with_all_it_started_and_the_next_one_runs() {
     let mut bench = Bench::new(&[("hangs", "echo $$ > pid; sleep 600 & wait"), ("next", CLEAN)]);
     bench.plan.steps[0].limit = Duration::from_millis(300);
