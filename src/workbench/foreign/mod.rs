@@ -163,7 +163,7 @@ impl Dut for TableDut {
 
     fn around_entries(&self, around: &mut dyn FnMut(&mut dyn FnMut()), work: &mut dyn FnMut()) {
         let outside = |callback: &mut dyn FnMut()| {
-            #[cfg(target_os = "linux")]
+            #[cfg(all(target_os = "linux", feature = "command"))]
             isolated::meet_in_a_callback();
             heap::pause(callback);
         };
