@@ -48,6 +48,20 @@ step() {
     fi
 }
 
+# signalled COMMAND...: runs a command that every signal to this script is passed on to, and waits until it has
+# ended by itself. A shell would otherwise keep a signal until the command is over.
+signalled() {
+    local child name status=0
+    "$@" <&0 &
+    child=$!
+    # shellcheck disable=SC2064 # The child is known here and not when the signal comes.
+    for name in HUP INT TERM; do trap "kill -$name $child 2>/dev/null || true" "$name"; done
+    while kill -0 "$child" 2>/dev/null; do wait "$child" || true; done
+    wait "$child" || status=$?
+    trap - HUP INT TERM
+    return "$status"
+}
+
 # install_tool CRATE VERSION: installs a pinned subcommand of cargo unless this very version is there. Not
 # optimised: what a tool does here takes seconds either way, and to build it so takes minutes.
 install_tool() {

@@ -41,19 +41,20 @@ const HANGS_MAX: usize = 3;
 /// looked into; what breaks an invariant becomes a finding.
 ///
 /// Like a worker, it passes over most inputs that look like others. An input that hangs is a finding, too,
-/// and the look goes on behind it. `show` is told how many inputs are done, of how many.
+/// and the look goes on behind it. `show` is told from time to time what was found so far, and how many inputs
+/// are done, of how many.
 pub(super) fn first_look(
     working_set: &Path,
     dut: &AnyDut,
     findings: &mut Findings,
     stop: &StopSignal,
-    show: &mut dyn FnMut(usize, usize),
+    show: &mut dyn FnMut(&Findings, usize, usize),
 ) -> FirstLook {
     let inputs = inputs(working_set);
     let mut look = FirstLook::default();
     let (mut layers, mut next, mut hang_count) = (None::<Layers>, 0, 0);
     while next < inputs.len() && hang_count < HANGS_MAX && !stop.is_raised() {
-        show(next, inputs.len());
+        show(findings, next, inputs.len());
         let some: Vec<PathBuf> = inputs[next..].iter().take(AT_ONCE).cloned().collect();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (its, into) = (dut.clone(), Arc::clone(&seen));
@@ -75,6 +76,8 @@ pub(super) fn first_look(
                 && let Ok(bytes) = fs::read(path)
             {
                 findings.take(&CallSequence::from_bytes(&bytes));
+                // To minimise one takes seconds of a slow driver.
+                show(findings, next, inputs.len());
             }
         }
         next += looked.len();
@@ -173,8 +176,13 @@ mod tests {
         let dut =
             crate::executor::core_with(Some(rekeylab_faults::Fault::SecondFinishNeverReturns));
         let mut findings = Findings::new(directory.path().join("findings"), &dut, None);
-        let look =
-            first_look(directory.path(), &dut, &mut findings, &StopSignal::new(), &mut |_, _| {});
+        let look = first_look(
+            directory.path(),
+            &dut,
+            &mut findings,
+            &StopSignal::new(),
+            &mut |_, _, _| {},
+        );
         assert_eq!((look.input_count, look.call_count), (2, 5));
         let found: Vec<_> = findings.found.iter().map(|finding| finding.invariant).collect();
         assert_eq!(found, ["no-hang"]);

@@ -94,16 +94,18 @@ impl Triage {
         let thread = thread::spawn(move || {
             let mut findings = Findings::new(plan.findings.clone(), &plan.dut, plan.fault);
             findings.own_process = own_process;
-            let mut desk =
-                Desk { findings, told: sender, told_findings: BTreeSet::new(), told_raw_count: 0 };
+            let mut teller =
+                Teller { told: sender, told_findings: BTreeSet::new(), told_raw_count: 0 };
             let look = plan.is_first_looked_through.then(|| {
-                let Desk { findings, told, .. } = &mut desk;
-                first_look(&working_set, &plan.dut, findings, &stop, &mut |done, all| {
-                    let _ = told.send(Told::Looking(done, all));
-                })
+                let show = &mut |findings: &Findings, done, all| {
+                    teller.tell(findings);
+                    let _ = teller.told.send(Told::Looking(done, all));
+                };
+                first_look(&working_set, &plan.dut, &mut findings, &stop, show)
             });
-            desk.tell();
-            let _ = desk.told.send(Told::Ready(look));
+            teller.tell(&findings);
+            let _ = teller.told.send(Told::Ready(look));
+            let desk = Desk { findings, teller };
             let left_behind = left_behind.into_iter().map(|artifact| Job { artifact, cause: None });
             desk.work(left_behind, &queue, plan.jobs, &stop)
         });
@@ -152,9 +154,7 @@ impl Triage {
 /// What the thread works with.
 struct Desk {
     findings: Findings,
-    told: Sender<Told>,
-    told_findings: BTreeSet<Fingerprint>,
-    told_raw_count: usize,
+    teller: Teller,
 }
 
 impl Desk {
@@ -230,20 +230,29 @@ impl Desk {
 
     fn look_at(&mut self, job: &Job) {
         self.findings.triage(&job.artifact, job.cause.as_ref());
-        self.tell();
+        self.teller.tell(&self.findings);
     }
+}
 
+/// Says what is found, each finding once.
+struct Teller {
+    told: Sender<Told>,
+    told_findings: BTreeSet<Fingerprint>,
+    told_raw_count: usize,
+}
+
+impl Teller {
     /// Tells what is new. Nobody may be listening any more.
-    fn tell(&mut self) {
-        for finding in &self.findings.found {
+    fn tell(&mut self, findings: &Findings) {
+        for finding in &findings.found {
             if self.told_findings.insert(finding.fingerprint) {
                 let _ = self.told.send(Told::Finding(Box::new(finding.clone())));
             }
         }
-        for raw in &self.findings.raw[self.told_raw_count..] {
+        for raw in &findings.raw[self.told_raw_count..] {
             let _ = self.told.send(Told::Raw(raw.clone()));
         }
-        self.told_raw_count = self.findings.raw.len();
+        self.told_raw_count = findings.raw.len();
     }
 }
 
