@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::{env, fs, io};
 
 use rekeylab_weave::{Fault, Package, Problem, Reproduced, catalogue, read_folder, weave};
@@ -13,21 +12,16 @@ const FAULTS: &str = "faults";
 /// Where their reproducers are.
 const REPRODUCERS: &str = "corpus/crashes";
 
-fn main() -> ExitCode {
+fn main() {
     let top = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("../..");
     // Below a folder of its own, which places of panics begin with.
     let out = PathBuf::from(variable("OUT_DIR")).join("woven");
     for watched in ["src/driver", "src/cipher", FAULTS, REPRODUCERS] {
         println!("cargo::rerun-if-changed={}", top.join(watched).display());
     }
-    match make(&top, &out) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problems) => {
-            for problem in problems {
-                println!("cargo::error={}", problem.to_string().replace('\n', "\ncargo::error="));
-            }
-            ExitCode::FAILURE
-        }
+    // Each such line fails the build. A script that also ended with failure would have all its lines shown again.
+    for problem in make(&top, &out).err().into_iter().flatten() {
+        println!("cargo::error={}", problem.to_string().replace('\n', "\ncargo::error="));
     }
 }
 
