@@ -205,7 +205,7 @@ fn a_campaign_makes_one_finding_of_all_twenty_instances_of_every_fault() {
 /// Faults that show in two ways of which neither sequence shows both, so that nothing tells them from two
 /// bugs: a campaign may make two findings of them, of which the other breaks this invariant.
 #[cfg(unix)]
-const SHOWN_IN_TWO_WAYS: [(Fault, &str); 5] = [
+const SHOWN_IN_TWO_WAYS: [(Fault, &str); 7] = [
     // What answers after its end, or the key that is left if nothing is called after it.
     (Fault::DestroyLeavesSessionAlive, "key-residue"),
     (Fault::ResetSparesOtherDevices, "key-residue"),
@@ -215,6 +215,10 @@ const SHOWN_IN_TWO_WAYS: [(Fault, &str); 5] = [
     (Fault::FinishStopsAtAZeroByte, "key-residue"),
     // A buffer under an earlier key of its session, or under that of another session.
     (Fault::TwoFencesShareAHome, "session-isolation"),
+    // A buffer under the key of another session, which may have begun with the same key.
+    (Fault::KeyBoundPerSlot, "wrong-key-epoch"),
+    // The first key comes back, and is kept until then where no key may be, which every sequence shows.
+    (Fault::FifthKeyIsTheFirst, "key-residue"),
 ];
 
 /// Lets an engine hand so many instances of each wanted fault over to a campaign, which is to find one
