@@ -1,5 +1,5 @@
 #!/bin/sh
-# Keeps coverage instrumentation on what a fuzz target is about and off all that watches it.
+# Keeps coverage instrumentation on what a fuzz target, or `rekeylab coverage`, is about and off all that watches it.
 #
 # A rustc wrapper: cargo calls it as `instrument-only.sh rustc ARGUMENTS...`. cargo-fuzz asks for
 # coverage in every crate; with it on the scanner and the invariants the same run is several times
@@ -28,7 +28,7 @@ esac
 for argument in "$@"; do
     shift
     case $is_instrumented:$argument in
-    no:-Cpasses=sancov-module | no:-Cllvm-args=-sanitizer-coverage-*) ;;
+    no:-Cpasses=sancov-module | no:-Cllvm-args=-sanitizer-coverage-* | no:-Cinstrument-coverage) ;;
     # Compared values help an engine that mutates bytes; calls are mutated as calls, and texts have
     # their words from the seeds.
     yes:-Cllvm-args=-sanitizer-coverage-trace-compares) ;;

@@ -29,6 +29,8 @@ pub mod cli;
 #[cfg(feature = "command")]
 pub mod conform;
 pub mod corpus;
+#[cfg(feature = "command")]
+pub mod coverage;
 #[cfg(feature = "faults")]
 pub mod drill;
 #[cfg(all(test, unix, feature = "command"))]
@@ -48,6 +50,8 @@ pub mod invariant;
 pub mod minimize;
 pub mod observation;
 pub mod report;
+#[cfg(feature = "command")]
+mod revision;
 pub mod rules;
 pub mod search;
 pub mod sequence;

@@ -121,7 +121,7 @@ fn cannot_write(path: &Path) -> impl FnOnce(std::io::Error) -> CorpusError {
 
 /// Where builds go: where `CARGO_TARGET_DIR` says, or `target` in the workspace.
 #[must_use]
-pub(super) fn target_directory(root: &Path) -> PathBuf {
+pub(crate) fn target_directory(root: &Path) -> PathBuf {
     let named = std::env::var_os("CARGO_TARGET_DIR").filter(|name| !name.is_empty());
     // A path that is relative is so to where the command is run.
     named.map_or_else(

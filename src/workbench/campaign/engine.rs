@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use super::StopSignal;
-use super::directories::target_directory;
+pub(crate) use super::directories::target_directory;
 use super::target::Target;
 
 /// The version of cargo-fuzz that everything here was tried with; `ci/versions.env` says the same.
@@ -272,7 +272,7 @@ fn has_nightly() -> bool {
 }
 
 /// Runs a program with its output in a file, telling its last line; shows all of it if it fails.
-fn run_quietly(
+pub(crate) fn run_quietly(
     command: &mut Command,
     what: &str,
     directory: &Path,

@@ -44,7 +44,8 @@ pub(super) struct Options {
     /// How long all of it may take; what is not run in time is named, and is no pass
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "45m")]
     budget: Duration,
-    /// How long each fuzz target runs; one that is about nothing touched runs a quarter of that
+    /// How long each fuzz target runs; one that is about nothing touched runs a quarter of that, or is
+    /// left out if the workbench is not touched either
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=86400))]
     seconds: u32,
     /// Most calls of a sequence of the exhaustive run

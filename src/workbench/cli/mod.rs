@@ -6,6 +6,7 @@ mod canary;
 mod conform;
 mod console;
 mod continuous;
+mod coverage;
 mod display;
 mod driver;
 mod engine;
@@ -57,6 +58,7 @@ Examples:
   rekeylab hygiene finding.seq                   show where each secret lived and died
   rekeylab minimize crash-0a1b -o finding.seq    make it short and readable
   rekeylab gate --base origin/main               what a change has to pass
+  rekeylab coverage                              which lines of the core nothing runs
   rekeylab list exit-codes                       what a script can rely on
 
 Exit codes: 0 all held, 1 the workbench failed, 2 bad usage, 3 an invariant was broken,
@@ -131,6 +133,7 @@ enum Command {
     Audit(audit::Options),
     Canary(canary::Options),
     Conform(conform::Options),
+    Coverage(coverage::Options),
     Gate(gate::Options),
     List(list::Options),
     #[command(hide = true)]
@@ -202,6 +205,7 @@ fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure
         Command::Audit(options) => audit::run(&options, console),
         Command::Canary(options) => canary::run(&options, console),
         Command::Conform(options) => conform::run(&options, console),
+        Command::Coverage(options) => coverage::run(&options, console),
         Command::Gate(options) => gate::run(&options, console),
         Command::List(options) => list::run(&options, console),
         Command::Engine(options) => engine::run(&options),

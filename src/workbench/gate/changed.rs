@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::base::{Base, branch_point, git};
+use super::base::Base;
 use crate::campaign::Target;
+use crate::revision::{branch_point, git};
 
 /// What is known of a change.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -110,6 +111,16 @@ impl Change {
             (Kind::Packages, format!("it touches {}", packages.join(", ")))
         };
         Self { since: None, files, packages, kind, why }
+    }
+
+    /// Whether the change touches what generates, runs and judges sequences.
+    #[must_use]
+    pub fn touches_workbench(&self) -> bool {
+        match self.kind {
+            Kind::Unknown | Kind::Everything => true,
+            Kind::Documents => false,
+            Kind::Packages => self.packages.contains(&"rekeylab"),
+        }
     }
 
     /// Whether a target is about something that the change touches.

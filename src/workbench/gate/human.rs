@@ -61,6 +61,8 @@ fn write(text: &mut String, event: &Event<'_>) -> core::fmt::Result {
                     writeln!(text, "{name} is no pass: {why} ({seconds:.1} s)")?;
                     writeln!(text, "  run it alone: {}", step.command)
                 }
+                // It was said at the beginning.
+                StepEnd::LeftOut(_) => Ok(()),
                 StepEnd::NotRun(why) => {
                     writeln!(text, "\n{name} was not run: {why}")?;
                     writeln!(text, "  run it alone: {}", step.command)

@@ -39,6 +39,7 @@ pub fn usual_steps(change: &Change, chosen: Seconds<'_>) -> Vec<Step> {
             .collect(),
         driver: None,
         limit,
+        left_out: None,
     };
     let replay = step(
         "replay",
@@ -72,20 +73,28 @@ pub fn usual_steps(change: &Change, chosen: Seconds<'_>) -> Vec<Step> {
         ),
     ];
     for target in TARGETS {
-        let (seconds, why) = if change.touches(&target) {
+        let is_left_out = !change.touches(&target) && !change.touches_workbench();
+        let (seconds, why) = if is_left_out || change.touches(&target) {
             (chosen.each_target, "")
         } else {
             let quarter = chosen.each_target.div_ceil(4);
             (quarter, ", a quarter of the time, because nothing that it is about is touched")
         };
+        let says = if is_left_out {
+            format!("left out: {NOT_TOUCHED}")
+        } else {
+            format!("the engine searches for {seconds} s{why}")
+        };
         let time = format!("{seconds}s");
-        steps.push(step(
+        let fuzz = step(
             &format!("fuzz {}", target.name),
-            format!("the engine searches for {seconds} s{why}"),
+            says,
             &["fuzz", "--target", target.name, "--time", &time, "--findings", &findings],
             // It is built first.
             MINUTES(30) + Duration::from_secs(seconds.into()),
-        ));
+        );
+        let left_out = is_left_out.then(|| NOT_TOUCHED.to_owned());
+        steps.push(Step { left_out, ..fuzz });
     }
     let time = format!("{}s", chosen.each_target);
     for sheet in chosen.drivers {
@@ -111,6 +120,9 @@ pub fn usual_steps(change: &Change, chosen: Seconds<'_>) -> Vec<Step> {
     }
     steps
 }
+
+/// Why a fuzz target need not even be built.
+const NOT_TOUCHED: &str = "neither what it is about nor the workbench is touched";
 
 /// No library can say these of itself, so that they are missing is nothing new.
 const ACCEPTED: [&str; 2] = ["--allow-missing", "homes,debug,differential"];
@@ -157,7 +169,19 @@ mod tests {
     #[test]
     fn a_lane_that_is_not_touched_gets_a_quarter_of_its_time() {
         let times: Vec<String> =
-            names(&["src/driver/state.rs"]).into_iter().map(|(_, time)| time).collect();
-        assert_eq!(times, ["", "", "", "", "20s", "20s", "5s", "", "20s"]);
+            names(&["src/workbench/lib.rs"]).into_iter().map(|(_, time)| time).collect();
+        assert_eq!(times, ["", "", "", "", "5s", "5s", "20s", "", "20s"]);
+    }
+
+    #[test]
+    fn a_lane_of_which_nothing_is_touched_is_left_out_and_said_to_be() {
+        let change = Change::of_files(vec!["src/driver/state.rs".to_owned()]);
+        let findings = Path::new("fuzz/findings");
+        let chosen = Seconds { each_target: 20, depth: 7, findings, common: &[], drivers: &[] };
+        let steps = usual_steps(&change, chosen);
+        let left_out: Vec<&Step> = steps.iter().filter(|step| step.left_out.is_some()).collect();
+        let [step] = left_out[..] else { panic!("{left_out:?}") };
+        assert_eq!(step.name, "fuzz sequence_forms");
+        assert!(step.says.starts_with("left out: "), "{}", step.says);
     }
 }

@@ -40,6 +40,11 @@ fn the_step_itself(step: &StepResult) -> TestCase {
         StepEnd::Failed(_) | StepEnd::NotRun(_) => {
             TestCaseStatus::non_success(NonSuccessKind::Error)
         }
+        StepEnd::LeftOut(why) => {
+            let mut skipped = TestCaseStatus::skipped();
+            skipped.set_message(why.as_str());
+            skipped
+        }
     };
     if let Some(why) = step.end.why() {
         status.set_message(why);

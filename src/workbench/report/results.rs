@@ -43,6 +43,8 @@ pub enum StepEnd {
     Failed(String),
     /// It was not begun, for this reason.
     NotRun(String),
+    /// Nobody asked for it, for this reason, which is no lack.
+    LeftOut(String),
 }
 
 impl StepEnd {
@@ -54,6 +56,7 @@ impl StepEnd {
             Self::Found => "found",
             Self::Failed(_) => "failed",
             Self::NotRun(_) => "not run",
+            Self::LeftOut(_) => "left out",
         }
     }
 
@@ -61,7 +64,7 @@ impl StepEnd {
     #[must_use]
     pub fn why(&self) -> Option<&str> {
         match self {
-            Self::Held | Self::Found => None,
+            Self::Held | Self::Found | Self::LeftOut(_) => None,
             Self::Failed(why) | Self::NotRun(why) => Some(why),
         }
     }

@@ -83,7 +83,9 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ),
     ("foreign", &["sequence", "observation", "executor", "report", "watchdog"]),
     ("conform", &["sequence", "observation", "executor", "invariant", "rules", "workbench"]),
-    ("gate", &["report", "corpus", "campaign", "exit"]),
+    ("revision", &[]),
+    ("gate", &["report", "corpus", "campaign", "exit", "revision"]),
+    ("coverage", &["campaign", "exit"]),
     ("bisect", &[]),
     (
         "cli",
@@ -109,6 +111,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "bisect",
             "foreign",
             "conform",
+            "coverage",
+            "revision",
         ],
     ),
 ];

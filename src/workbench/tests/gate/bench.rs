@@ -48,6 +48,7 @@ impl Bench {
             arguments: vec![name.to_owned()],
             driver: None,
             limit: Duration::from_secs(60),
+            left_out: None,
         };
         let is_step = |it: &&(&str, &str)| it.0 != "run" && it.0 != "audit-file";
         let plan = Plan {

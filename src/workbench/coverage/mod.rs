@@ -1,0 +1,17 @@
+//! Which lines of the driver core and its cipher are run: measured, compared with a revision, and shown.
+//!
+//! ```text
+//! corpus, working sets ─► replay, built with counters ─► llvm-profdata ─► llvm-cov ─► lines ─► difference, page
+//! ```
+
+mod difference;
+mod lines;
+mod llvm;
+mod measure;
+mod page;
+
+pub use difference::{Change, Difference, compare};
+pub use lines::{Coverage, FileCoverage, LcovError};
+pub use llvm::{LLVM_MIN, Tools, ToolsError};
+pub use measure::{MEASURED, MeasureError, Measuring, measure};
+pub use page::page;
