@@ -86,21 +86,8 @@ pub fn measure(measuring: &Measuring<'_>, tell: Tell<'_>) -> Result<Coverage, Me
     fs::create_dir_all(&counters).map_err(at(&counters))?;
     replay(measuring, &program, &counters)?;
 
-    let mut raw: Vec<PathBuf> = fs::read_dir(&counters)
-        .map_err(at(&counters))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<io::Result<_>>()
-        .map_err(at(&counters))?;
-    raw.sort();
-    let merged = counters.join("merged.profdata");
-    let mut merge = Command::new(&tools.profdata);
-    merge.args(["merge", "-sparse", "-o"]).arg(&merged).args(raw);
-    output(&mut merge, &[0])?;
-    let mut export = Command::new(&tools.cov);
-    export.args(["export", "-format=lcov", "-skip-functions", "-instr-profile"]).arg(&merged);
-    export.arg(&program).args(MEASURED.map(|(_, folder)| measuring.root.join(folder)));
-    let tracefile = output(&mut export, &[0])?.stdout;
-    let coverage = Coverage::from_lcov(&tracefile, measuring.root)?;
+    let sources = MEASURED.map(|(_, folder)| measuring.root.join(folder));
+    let coverage = read_counters(&tools, &program, &counters, &sources, measuring.root)?;
     for (_, folder) in MEASURED {
         let mut files = coverage.files.iter().filter(|(path, _)| path.starts_with(folder));
         if !files.any(|(_, file)| file.reached_count() > 0) {
@@ -108,6 +95,34 @@ pub fn measure(measuring: &Measuring<'_>, tell: Tell<'_>) -> Result<Coverage, Me
         }
     }
     Ok(coverage)
+}
+
+/// Reads the counters that a program left in a folder, for the sources below some others; paths are told from `top`.
+///
+/// # Errors
+///
+/// When there are none, or a tool fails.
+pub fn read_counters(
+    tools: &Tools,
+    program: &Path,
+    counters: &Path,
+    sources: &[PathBuf],
+    top: &Path,
+) -> Result<Coverage, MeasureError> {
+    let cannot = |source| MeasureError::File { path: counters.to_owned(), source };
+    let entries = fs::read_dir(counters).map_err(cannot)?;
+    let mut raw: Vec<PathBuf> =
+        entries.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>().map_err(cannot)?;
+    raw.sort();
+    let merged = counters.join("merged.profdata");
+    let mut merge = Command::new(&tools.profdata);
+    merge.args(["merge", "-sparse", "-o"]).arg(&merged).args(raw);
+    output(&mut merge, &[0])?;
+    let mut export = Command::new(&tools.cov);
+    export.args(["export", "-format=lcov", "-skip-functions", "-instr-profile"]).arg(&merged);
+    export.arg(program).args(sources);
+    let tracefile = output(&mut export, &[0])?.stdout;
+    Ok(Coverage::from_lcov(&tracefile, top)?)
 }
 
 /// The command, with counters where they are wanted and nowhere else: what watches the driver would take

@@ -13,5 +13,5 @@ mod page;
 pub use difference::{Change, Difference, compare};
 pub use lines::{Coverage, FileCoverage, LcovError};
 pub use llvm::{LLVM_MIN, Tools, ToolsError};
-pub use measure::{MEASURED, MeasureError, Measuring, measure};
+pub use measure::{MEASURED, MeasureError, Measuring, measure, read_counters};
 pub use page::page;

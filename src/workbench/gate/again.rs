@@ -21,6 +21,8 @@ pub(super) struct Sample {
     pub(super) call: Option<usize>,
     /// The data sheet of the driver that it was found in, if that is not the core.
     pub(super) driver: Option<String>,
+    /// The fingerprint of what shows it, if the finding has that of its shortest form.
+    pub(super) as_stored: Option<String>,
     pub(super) found: Found,
 }
 
@@ -57,7 +59,17 @@ impl Sample {
         found.happened =
             format!("{step} ended with {} and told no finding", Exit::InvariantBroken.code());
         found.expected = "what was found".to_owned();
-        Self { shown: Shown::Never, text: None, call: None, driver: None, found }
+        Self::of(Shown::Never, None, None, found)
+    }
+
+    /// A finding that was just read.
+    pub(super) fn of(
+        shown: Shown,
+        text: Option<String>,
+        call: Option<usize>,
+        found: Found,
+    ) -> Self {
+        Self { shown, text, call, driver: None, as_stored: None, found }
     }
 
     /// Whether this is the same bug, as far as can be said.
@@ -75,7 +87,39 @@ impl Sample {
 
     /// Whether another run of the driver in which it was found has told this.
     fn is_shown_by(&self, told: &Self) -> bool {
-        self.is_same(&Self { driver: self.driver.clone(), ..told.clone() })
+        let mut as_stored = self.clone();
+        if let Some(fingerprint) = &self.as_stored {
+            as_stored.found.fingerprint = Some(fingerprint.clone());
+        }
+        as_stored.is_same(&Self { driver: self.driver.clone(), ..told.clone() })
+    }
+
+    /// Gives a bug that a stored sequence shows the name that it has wherever it is found: the fingerprint of its
+    /// shortest form. One that cannot be made short keeps its own.
+    pub(super) fn name_by_its_form(&mut self, plan: &Plan, left: Duration) {
+        let (Shown::File, Some(file), None) = (self.shown, &self.found.file, &self.text) else {
+            return;
+        };
+        let Some(own) = self.found.fingerprint.clone() else { return };
+        let mut arguments = vec!["minimize".to_owned(), file.clone()];
+        if let Some(sheet) = &self.driver {
+            arguments.extend(["--driver".to_owned(), sheet.clone()]);
+        }
+        arguments.extend(["--format", "json"].map(str::to_owned));
+        let (program, root, stop) = (&plan.program, &plan.root, &plan.stop);
+        let limit = left.min(LIMIT);
+        let child = Child { program, root, arguments: &arguments, limit, stop, is_heard: false };
+        let said = child.run(b"");
+        let Ok(form) = serde_json::from_str::<serde_json::Value>(&said.out) else { return };
+        if form["invariant"] == self.found.rule.as_str()
+            && let Some(fingerprint) = form["fingerprint"].as_str()
+            && fingerprint != own
+        {
+            let named = format!("fingerprint {fingerprint}, as it is stored {own}");
+            self.found.story = self.found.story.replace(&format!("fingerprint {own}"), &named);
+            self.found.fingerprint = Some(fingerprint.to_owned());
+            self.as_stored = Some(own);
+        }
     }
 
     /// Whether its step has told all that there is to tell. The story of a file with several
@@ -295,7 +339,7 @@ mod tests {
         let remnant = |at: u32| {
             let mut found = Found::of_rule("memory-remnant");
             found.happened = format!("bytes 0 to 15 of k0 are left in [heap], at byte {at}");
-            Sample { shown: Shown::Audit, text: None, call: None, driver: None, found }
+            Sample::of(Shown::Audit, None, None, found)
         };
         assert!(remnant(1).is_same(&remnant(2)));
     }

@@ -154,13 +154,7 @@ fn judged_file(file: &Value, told: &mut Told) {
             text("expected"),
             text("answered"),
         );
-        told.samples.push(Sample {
-            shown: Shown::File,
-            text: None,
-            call: None,
-            driver: None,
-            found,
-        });
+        told.samples.push(Sample::of(Shown::File, None, None, found));
     }
     if let Some(why) = file["void"].as_str() {
         let reason = format!("{}: nothing is known: {why}", path.unwrap_or("a file"));
@@ -190,7 +184,7 @@ fn report(report: &Value, file: Option<&str>, story: Option<&str>, told: &mut To
         found.story = story.take().unwrap_or_default().to_owned();
         let call = violation["call"].as_u64().and_then(|call| usize::try_from(call).ok());
         let text = text.filter(|_| file.is_none()).map(str::to_owned);
-        told.samples.push(Sample { shown: Shown::File, text, call, driver: None, found });
+        told.samples.push(Sample::of(Shown::File, text, call, found));
     }
 }
 
@@ -208,7 +202,7 @@ fn finding(value: &Value) -> Sample {
     found.file = value["file"].as_str().map(str::to_owned);
     found.replay = value["replay"].as_str().map(str::to_owned);
     let text = value["text"].as_str().map(str::to_owned);
-    Sample { shown: Shown::File, text, call: None, driver: None, found }
+    Sample::of(Shown::File, text, None, found)
 }
 
 /// An artifact of which no sequence could be made.
@@ -219,7 +213,7 @@ fn stopped_engine(raw: &Value) -> Sample {
     found.expected = "an engine that goes on".to_owned();
     found.file = raw["file"].as_str().map(str::to_owned);
     found.story = format!("{}\n  kept in {}\n", found.happened, text("file"));
-    Sample { shown: Shown::Never, text: None, call: None, driver: None, found }
+    Sample::of(Shown::Never, None, None, found)
 }
 
 /// What an audit left, as it says it: the file, and what is where.
@@ -234,5 +228,5 @@ fn remnant_of(line: &str) -> Sample {
         .as_ref()
         .map(|file| format!("cargo run --release --features faults -- audit {file}"));
     found.story = format!("{line}\n");
-    Sample { shown: Shown::Audit, text: None, call: None, driver: None, found }
+    Sample::of(Shown::Audit, None, None, found)
 }

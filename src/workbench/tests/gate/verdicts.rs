@@ -109,3 +109,39 @@ fn what_only_an_engine_shows_is_unknown() {
     assert_eq!((ran.verdicts(), ran.exit), (vec!["unknown"], Exit::InvariantBroken));
     assert_eq!(ran.results.findings[0].headline(), "engine-stop: oom: too much");
 }
+
+/// Two stored files that break the same invariant, as a replay tells them.
+const TWO_FILES: &str = r#"
+for f in a b; do
+echo "{\"file\":\"$f.seq\",\"is_clean\":false,\"mismatches\":[],\"story\":\"fingerprint $f\",
+\"report\":{\"sequence\":\"\",\"replay\":\"again\",\"violations\":[{\"invariant\":\"double-finish\",\"call\":1,
+\"happened\":\"answered S_OK\",\"expected\":\"a refusal\",\"fingerprint\":\"$f\"}]}}"
+done
+exit 3"#;
+
+#[test]
+fn a_bug_that_several_stored_files_show_has_one_name_and_is_told_once() {
+    let minimize = "echo '{\"invariant\":\"double-finish\",\"fingerprint\":\"short\"}'";
+    let steps = [("replay", TWO_FILES), ("minimize", minimize), ("search", &finds(&["short"]))];
+    let ran = Bench::new(&steps).run();
+    let [found] = &ran.results.findings[..] else { panic!("{:?}", ran.results.findings) };
+    assert_eq!(found.fingerprint.as_deref(), Some("short"));
+    assert_eq!(found.story, "fingerprint short, as it is stored a");
+    let notes: Vec<&String> = ran.results.steps.iter().flat_map(|step| &step.notes).collect();
+    assert_eq!(notes, ["shows again: double-finish: answered S_OK"; 2]);
+
+    // One that becomes another bug when it is made short keeps its own name.
+    let other = "echo '{\"invariant\":\"key-leak\",\"fingerprint\":\"short\"}'";
+    let ran = Bench::new(&[("replay", TWO_FILES), ("minimize", other)]).run();
+    let names: Vec<_> = ran.results.findings.iter().map(|it| it.fingerprint.as_deref()).collect();
+    assert_eq!(names, [Some("a"), Some("b")]);
+}
+
+#[test]
+fn the_base_is_asked_for_a_bug_as_it_is_stored() {
+    let minimize = "echo '{\"invariant\":\"double-finish\",\"fingerprint\":\"short\"}'";
+    let steps = [("replay", TWO_FILES), ("run", SHOWS), ("minimize", minimize)];
+    let ran = Bench::new(&steps).with_base(SHOWS).run();
+    let [found] = &ran.results.findings[..] else { panic!("{:?}", ran.results.findings) };
+    assert_eq!(found.judgement.verdict.name(), "in base", "{:?}", found.judgement);
+}
