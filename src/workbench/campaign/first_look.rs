@@ -87,6 +87,8 @@ pub(super) fn first_look(
         let trouble = format!("{hang_count} stored inputs hung; {left} more were not run");
         findings.troubles.push(trouble);
     }
+    // However it ended, it is over.
+    show(findings, inputs.len(), inputs.len());
     look.layers = layers.unwrap_or(Layers::NONE);
     look
 }

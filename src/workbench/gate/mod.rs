@@ -167,7 +167,7 @@ impl Gate<'_> {
         }
         let is_found = !samples.is_empty();
         let mut again: BTreeMap<String, usize> = BTreeMap::new();
-        let mut violated: Vec<(Option<String>, Option<usize>)> = Vec::new();
+        let mut violated: Vec<Place> = Vec::new();
         let naming_ends = Instant::now() + NAMING_MAX;
         for mut sample in samples {
             sample.found.step.clone_from(&step.name);
@@ -184,14 +184,11 @@ impl Gate<'_> {
                 self.complete(&mut sample);
             }
             let place = (sample.found.file.clone(), sample.found.line);
-            let is_answer = sample.found.rule == EXPECTED_ANSWER;
-            if is_answer && place.1.is_some() && violated.contains(&place) {
-                // A violation of the same call is why this answer did not come.
+            if sample.found.rule != EXPECTED_ANSWER {
+                violated.push(place);
+            } else if violated.iter().any(|violation| explains(violation, &place)) {
                 result.notes.push(sample.found.story.trim_end().to_owned());
                 continue;
-            }
-            if !is_answer {
-                violated.push(place);
             }
             if is_again {
                 result.notes.push(format!("shows again: {}", sample.found.headline()));
@@ -295,6 +292,15 @@ impl Gate<'_> {
         Ok(())
     }
 }
+
+/// Whether a violation is why an answer did not come: it is that of the same call, or of one before, behind which the
+/// driver is not where the file expects it to be.
+fn explains(violation: &Place, answer: &Place) -> bool {
+    violation.0 == answer.0 && violation.1.is_some() && violation.1 <= answer.1
+}
+
+/// A file and a line of it, from 1.
+type Place = (Option<String>, Option<usize>);
 
 /// What a step means beside its findings: the code, and why it is no pass.
 fn what_it_means(said: &Said, told: &Told, is_cut_by_budget: bool) -> (Exit, Option<String>) {
