@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -23,6 +24,9 @@ const LEAVE: &[(&str, &str)] = &[
 
 /// What can be looked into under `AddressSanitizer` is all but this.
 const MISSING_UNDER_ASAN: &str = "homes,debug,differential,stack,registers";
+
+/// Held by the one test that builds. To another make, a library that is still being written is there and up to date.
+static MAKING: Mutex<()> = Mutex::new(());
 
 /// The sample, built with a sanitizer.
 struct Sanitized {
@@ -53,7 +57,10 @@ impl Sanitized {
         let mut command = Command::new("make");
         let library = directory.join(kind).join("libvendor_umd.so");
         command.args(["--silent", "-C"]).arg(example()).arg(&out).arg(library);
-        let built = command.output().unwrap();
+        let built = {
+            let _one_at_a_time = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+            command.output().unwrap()
+        };
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         Some(Self { directory, preload: has_to_be_first.then_some(runtime), kind })
     }
