@@ -35,7 +35,8 @@ printf '\n== build\n'
 if [ $only_documents = yes ]; then
     # What an earlier run has built here, with them, is the quicker one to bring up to date.
     if [ -x "${CARGO_TARGET_DIR:-target}/release/rekeylab" ]; then
-        step "documents alone are touched, so nothing is built anew" cargo build --quiet --release --features faults
+        step "documents alone are touched, so what was built here is brought up to date" \
+            cargo build --quiet --release --features faults
     else
         step "documents alone are touched, so the build is without planted faults" cargo build --quiet --release
     fi
