@@ -40,16 +40,17 @@ impl Base {
         }
     }
 
-    /// The program, built if need be. Its worktree and target folder are kept below `target/gate`, one
-    /// for each name, so that the next build of it is short.
-    pub(super) fn program(
+    /// The program, built if need be, with planted faults if they are asked for and fit. Its worktree and target
+    /// folder are kept below `target/gate`, one for each name, so that the next build of it is short.
+    pub(super) fn built(
         &self,
         root: &Path,
+        with_faults: bool,
         limit: Duration,
         stop: &StopSignal,
-    ) -> Result<PathBuf, String> {
+    ) -> Result<Built, String> {
         let revision = match self {
-            Self::Program(path) => return Ok(path.clone()),
+            Self::Program(path) => return Ok(Built { program: path.clone(), faults: Ok(()) }),
             Self::Revision(revision) => revision,
         };
         let deadline = Instant::now() + limit.min(BUILD_LIMIT);
@@ -57,34 +58,59 @@ impl Base {
         let place = root.join("target/gate").join(format!("base-{}", slug(revision)));
         check_out(root, &commit, &place)?;
         let target = place.join("target");
-        let folder = target.display().to_string();
-        let words = ["build", "--quiet", "--release", "--target-dir", &folder];
-        let arguments = words.map(str::to_owned);
-        let limit = deadline.saturating_duration_since(Instant::now());
-        let cargo = Path::new("cargo");
-        let build = Child {
-            program: cargo,
-            root: &place,
-            arguments: &arguments,
-            limit,
-            stop,
-            is_heard: true,
+        let build = |features: &[&str]| {
+            let limit = deadline.saturating_duration_since(Instant::now());
+            cargo_build(&place, &target, features, limit, stop)
         };
-        let said = build.run(b"");
-        match said.ended {
-            Ended::Code(0) => {}
-            Ended::Late => return Err("the base was not built in time".to_owned()),
-            Ended::Stopped => return Err("somebody said stop".to_owned()),
-            _ => {
-                return Err(format!("the base cannot be built: cargo failed{}", said.last_words()));
-            }
+        let mut faults = Err("it was built without planted faults".to_owned());
+        if with_faults {
+            faults = build(&["--features", "faults"])?;
+        }
+        if faults.is_err() {
+            build(&[])?.map_err(|why| format!("the base cannot be built: {why}"))?;
         }
         let program = target.join("release/rekeylab");
         if program.is_file() {
-            Ok(program)
+            Ok(Built { program, faults })
         } else {
             Err(format!("the base has no program {}", program.display()))
         }
+    }
+}
+
+/// A base that can be run.
+#[derive(Debug)]
+pub(super) struct Built {
+    pub(super) program: PathBuf,
+    /// Why it has no planted faults, if they were asked for.
+    pub(super) faults: Result<(), String>,
+}
+
+/// Builds the program of a worktree; why cargo failed, if it did.
+///
+/// # Errors
+///
+/// Why the build did not come to its end.
+fn cargo_build(
+    place: &Path,
+    target: &Path,
+    features: &[&str],
+    limit: Duration,
+    stop: &StopSignal,
+) -> Result<Result<(), String>, String> {
+    let folder = target.display().to_string();
+    let words = ["build", "--quiet", "--release", "--target-dir", &folder];
+    let arguments: Vec<String> =
+        words.iter().chain(features).map(|&word| word.to_owned()).collect();
+    let cargo = Path::new("cargo");
+    let build =
+        Child { program: cargo, root: place, arguments: &arguments, limit, stop, is_heard: true };
+    let said = build.run(b"");
+    match said.ended {
+        Ended::Code(0) => Ok(Ok(())),
+        Ended::Late => Err("the base was not built in time".to_owned()),
+        Ended::Stopped => Err("somebody said stop".to_owned()),
+        _ => Ok(Err(format!("cargo failed{}", said.last_words()))),
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::changed::Change;
 use super::{Plan, Step};
 use crate::exit::Exit;
-use crate::report::results::{Found, Judgement, Results, StepResult, Whose};
+use crate::report::results::{Found, Judgement, Results, StepEnd, StepResult, Whose};
 
 /// The version of the events as JSON: fields and events are added, never changed in meaning.
 pub const EVENTS_VERSION: u32 = 1;
@@ -68,6 +68,15 @@ pub enum Event<'a> {
         /// How many.
         count: usize,
     },
+    /// Whether a step that is no pass here is none on the base either.
+    StepVerdict {
+        /// The step.
+        step: &'a str,
+        /// Whether it is the base's, so that it does not block.
+        is_in_base: bool,
+        /// Why, as a sentence fragment.
+        because: &'a str,
+    },
     /// All is over.
     Ended(&'a Ending),
 }
@@ -100,6 +109,8 @@ pub struct Ending {
     pub in_base: usize,
     /// The steps that are no pass for a reason other than findings.
     pub no_pass: Vec<String>,
+    /// The steps that are no pass on the base either, which does not block.
+    pub no_pass_in_base: Vec<String>,
     /// All that as a sentence.
     pub says: String,
 }
@@ -132,8 +143,10 @@ impl<'a> Event<'a> {
 
 impl Ending {
     pub(super) fn new(results: &Results, exit: Exit, is_advisory: bool) -> Self {
-        let is_no_pass = |step: &&StepResult| step.end.why().is_some();
-        let no_pass = results.steps.iter().filter(is_no_pass).map(|step| step.step.clone());
+        let named = |is_one: fn(&StepResult) -> bool| {
+            let steps = results.steps.iter().filter(|step| is_one(step));
+            steps.map(|step| step.step.clone()).collect()
+        };
         let mut ending = Self {
             code: exit.code(),
             advisory: is_advisory,
@@ -141,7 +154,8 @@ impl Ending {
             unknown: results.count(Whose::Unknown),
             flaky: results.count(Whose::Flaky),
             in_base: results.count(Whose::InBase),
-            no_pass: no_pass.collect(),
+            no_pass: named(|step| step.end.why().is_some()),
+            no_pass_in_base: named(|step| matches!(step.end, StepEnd::InBase(_))),
             says: String::new(),
         };
         ending.says = ending.sentence(exit);
@@ -162,6 +176,9 @@ impl Ending {
             .collect();
         if !self.no_pass.is_empty() {
             parts.push(format!("no pass: {}", self.no_pass.join(", ")));
+        }
+        if !self.no_pass_in_base.is_empty() {
+            parts.push(format!("no pass in base either: {}", self.no_pass_in_base.join(", ")));
         }
         let what = if parts.is_empty() { "all held".to_owned() } else { parts.join("; ") };
         let code = exit.code();

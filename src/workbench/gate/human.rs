@@ -63,6 +63,8 @@ fn write(text: &mut String, event: &Event<'_>) -> core::fmt::Result {
                 }
                 // It was said at the beginning.
                 StepEnd::LeftOut(_) => Ok(()),
+                // That is only known when all steps are over.
+                StepEnd::InBase(_) => Ok(()),
                 StepEnd::NotRun(why) => {
                     writeln!(text, "\n{name} was not run: {why}")?;
                     writeln!(text, "  run it alone: {}", step.command)
@@ -84,6 +86,10 @@ fn write(text: &mut String, event: &Event<'_>) -> core::fmt::Result {
         }
         Event::VerdictsAgain { rule, verdict, count } => {
             writeln!(text, "{}: {rule}, {count} further findings", verdict.name())
+        }
+        Event::StepVerdict { step, is_in_base, because } => {
+            let whose = if *is_in_base { "in base" } else { "no pass" };
+            writeln!(text, "{whose}: {step}\n  {because}")
         }
         Event::Ended(ending) => writeln!(text, "\n{}", ending.says),
     }

@@ -15,6 +15,7 @@ mod human;
 mod plan;
 mod read;
 mod step;
+mod whose;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,9 +24,7 @@ use std::time::{Duration, Instant};
 
 use crate::campaign::StopSignal;
 use crate::exit::Exit;
-use crate::report::results::{
-    EXPECTED_ANSWER, Found, Judgement, Results, StepEnd, StepResult, Whose,
-};
+use crate::report::results::{EXPECTED_ANSWER, Found, Results, StepEnd, StepResult};
 
 pub use base::Base;
 pub use changed::{Change, Kind};
@@ -52,6 +51,10 @@ pub struct Step {
     pub limit: Duration,
     /// Why it is not run and need not be.
     pub left_out: Option<String>,
+    /// Whether it means something on the program of the base, so that one that fails here can be tried there.
+    pub is_for_base: bool,
+    /// Whether it can only run in a build with planted faults.
+    pub needs_faults: bool,
 }
 
 /// All that a gate needs to know.
@@ -93,16 +96,20 @@ pub fn run<E>(
     tell: &mut dyn FnMut(&Event<'_>) -> Result<(), E>,
 ) -> Result<(Results, Exit), E> {
     tell(&Event::began(plan))?;
-    let mut gate = Gate { plan, started: Instant::now(), samples: Vec::new(), exit: Exit::Held };
+    let started = Instant::now();
+    let mut gate = Gate { plan, started, samples: Vec::new(), exits: Vec::new() };
     let mut results = Results::default();
     for step in &plan.steps {
         let result = gate.step(step, &mut results.findings, tell)?;
         tell(&Event::StepEnded(&result))?;
         results.steps.push(result);
     }
-    gate.compare(&mut results.findings, tell)?;
+    gate.compare(&mut results, tell)?;
+    let exit = gate.exits.iter().zip(&results.steps).fold(Exit::Held, |all, (beside, step)| {
+        if matches!(step.end, StepEnd::InBase(_)) { all } else { all.and(beside.exit) }
+    });
     let blocks = results.findings.iter().any(|found| found.judgement.verdict.blocks());
-    let exit = if blocks { gate.exit.and(Exit::InvariantBroken) } else { gate.exit };
+    let exit = if blocks { exit.and(Exit::InvariantBroken) } else { exit };
     let ending = Ending::new(&results, exit, plan.is_advisory);
     results.says.clone_from(&ending.says);
     let exit = if plan.is_advisory { Exit::Held } else { exit };
@@ -116,8 +123,16 @@ struct Gate<'a> {
     started: Instant,
     /// How each finding can be seen again, in the order of the findings.
     samples: Vec<Sample>,
-    /// What everything but the findings comes to.
+    /// What each step comes to beside its findings, in the order of the steps.
+    exits: Vec<Beside>,
+}
+
+/// What a step comes to beside its findings.
+#[derive(Clone, Copy, Default)]
+struct Beside {
     exit: Exit,
+    /// The code that it ended with by itself.
+    code: Option<i32>,
 }
 
 impl Gate<'_> {
@@ -142,11 +157,12 @@ impl Gate<'_> {
         };
         if let Some(why) = &step.left_out {
             result.end = StepEnd::LeftOut(why.clone());
+            self.exits.push(Beside::default());
             return Ok(result);
         }
         if let Some(why) = self.why_not_run() {
             // Silence about what was not run is no pass.
-            self.exit = self.exit.and(Exit::WorkbenchFailed);
+            self.exits.push(Beside { exit: Exit::WorkbenchFailed, code: None });
             result.end = StepEnd::NotRun(why);
             return Ok(result);
         }
@@ -159,7 +175,8 @@ impl Gate<'_> {
         result.seconds = said.elapsed.as_secs_f64();
         result.notes = told.notes.clone();
         let (exit, why) = what_it_means(&said, &told, limit < step.limit);
-        self.exit = self.exit.and(exit);
+        let code = if let Ended::Code(code) = said.ended { Some(code) } else { None };
+        self.exits.push(Beside { exit, code });
         let mut samples = told.samples;
         if said.ended == Ended::Code(i32::from(Exit::InvariantBroken.code())) && samples.is_empty()
         {
@@ -240,56 +257,6 @@ impl Gate<'_> {
             sample.learn(told);
         }
         sample.locate(&self.plan.root);
-    }
-
-    /// Says whose each finding is.
-    fn compare<E>(
-        &self,
-        findings: &mut [Found],
-        tell: &mut dyn FnMut(&Event<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        if findings.is_empty() {
-            return Ok(());
-        }
-        let base = match &self.plan.base {
-            None => Err("there is no base to compare with".to_owned()),
-            Some(_) if self.left() < SHORTEST => {
-                Err("there was no time left to compare it with the base".to_owned())
-            }
-            Some(base) => {
-                tell(&Event::BaseBegan { base: base.name() })?;
-                base.program(&self.plan.root, self.left(), &self.plan.stop)
-            }
-        };
-        let in_base = match &base {
-            Ok(program) => again::shown_by_all(&self.samples, self.plan, program, self.left()),
-            Err(_) => Vec::new(),
-        };
-        let mut told: BTreeMap<(String, Whose), usize> = BTreeMap::new();
-        for (index, (found, sample)) in findings.iter_mut().zip(&self.samples).enumerate() {
-            found.judgement = match &base {
-                Ok(_) if in_base.get(index) == Some(&true) => Judgement {
-                    verdict: Whose::InBase,
-                    because: "the base shows it, too".to_owned(),
-                },
-                Err(why) => Judgement { verdict: Whose::Unknown, because: why.clone() },
-                Ok(_) if self.left() < SHORTEST => Judgement {
-                    verdict: Whose::Unknown,
-                    because: "there was no time left to compare it with the base".to_owned(),
-                },
-                Ok(program) => sample.judge(self.plan, program, self.left()),
-            };
-            let count = told.entry((found.rule.clone(), found.judgement.verdict)).or_default();
-            *count += 1;
-            if *count <= TOLD_MAX {
-                tell(&Event::verdict(found))?;
-            }
-        }
-        for ((rule, verdict), count) in told.iter().filter(|(_, count)| **count > TOLD_MAX) {
-            let (verdict, count) = (*verdict, count - TOLD_MAX);
-            tell(&Event::VerdictsAgain { rule, verdict, count })?;
-        }
-        Ok(())
     }
 }
 

@@ -40,6 +40,8 @@ pub fn usual_steps(change: &Change, chosen: Seconds<'_>) -> Vec<Step> {
         driver: None,
         limit,
         left_out: None,
+        is_for_base: true,
+        needs_faults: false,
     };
     let replay = step(
         "replay",
@@ -65,12 +67,15 @@ pub fn usual_steps(change: &Change, chosen: Seconds<'_>) -> Vec<Step> {
             &["exhaust", "--depth", &depth, "--findings", &findings],
             MINUTES(30),
         ),
-        step(
-            "canary",
-            "every planted fault must ring its alarm, and the honest core none".to_owned(),
-            &["canary", "--findings", &findings],
-            MINUTES(30),
-        ),
+        Step {
+            needs_faults: true,
+            ..step(
+                "canary",
+                "every planted fault must ring its alarm, and the honest core none".to_owned(),
+                &["canary", "--findings", &findings],
+                MINUTES(30),
+            )
+        },
     ];
     for target in TARGETS {
         let is_left_out = !change.touches(&target) && !change.touches_workbench();
@@ -94,7 +99,8 @@ pub fn usual_steps(change: &Change, chosen: Seconds<'_>) -> Vec<Step> {
             MINUTES(30) + Duration::from_secs(seconds.into()),
         );
         let left_out = is_left_out.then(|| NOT_TOUCHED.to_owned());
-        steps.push(Step { left_out, ..fuzz });
+        // The fuzz targets of the base would have to be built as well.
+        steps.push(Step { left_out, is_for_base: false, ..fuzz });
     }
     let time = format!("{}s", chosen.each_target);
     for sheet in chosen.drivers {

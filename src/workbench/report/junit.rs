@@ -40,7 +40,7 @@ fn the_step_itself(step: &StepResult) -> TestCase {
         StepEnd::Failed(_) | StepEnd::NotRun(_) => {
             TestCaseStatus::non_success(NonSuccessKind::Error)
         }
-        StepEnd::LeftOut(why) => {
+        StepEnd::LeftOut(why) | StepEnd::InBase(why) => {
             let mut skipped = TestCaseStatus::skipped();
             skipped.set_message(why.as_str());
             skipped
@@ -94,7 +94,7 @@ mod tests {
     fn a_finding_that_blocks_is_a_failure_and_a_step_that_failed_an_error() {
         let text = junit(&results()).unwrap();
         assert!(text.contains("failures=\"3\" errors=\"2\""), "{text}");
-        assert_eq!(text.matches("<skipped").count(), 2, "{text}");
+        assert_eq!(text.matches("<skipped").count(), 3, "{text}");
         assert!(text.contains("finish-refresh s0"), "the story is there: {text}");
     }
 

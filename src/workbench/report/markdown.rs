@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
-use super::results::{Found, Results, StepEnd, Whose};
+use super::results::{Found, Results, Whose};
 
 /// The page.
 #[must_use]
@@ -45,9 +45,7 @@ fn page(text: &mut String, results: &Results) -> core::fmt::Result {
     writeln!(text, "|---|---|---|---|")?;
     for step in &results.steps {
         let mut remarks: Vec<&str> = step.end.why().into_iter().collect();
-        if let StepEnd::LeftOut(why) = &step.end {
-            remarks.push(why);
-        }
+        remarks.extend(step.end.why_no_lack());
         remarks.extend(step.notes.iter().map(String::as_str));
         writeln!(
             text,

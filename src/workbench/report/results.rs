@@ -41,6 +41,8 @@ pub enum StepEnd {
     Found,
     /// It could not do all that it had to, for this reason. Something may have been found as well.
     Failed(String),
+    /// It could not do all that it had to, for this reason, and cannot on the base either, which does not block.
+    InBase(String),
     /// It was not begun, for this reason.
     NotRun(String),
     /// Nobody asked for it, for this reason, which is no lack.
@@ -55,6 +57,7 @@ impl StepEnd {
             Self::Held => "held",
             Self::Found => "found",
             Self::Failed(_) => "failed",
+            Self::InBase(_) => "failed in base, too",
             Self::NotRun(_) => "not run",
             Self::LeftOut(_) => "left out",
         }
@@ -64,8 +67,17 @@ impl StepEnd {
     #[must_use]
     pub fn why(&self) -> Option<&str> {
         match self {
-            Self::Held | Self::Found | Self::LeftOut(_) => None,
+            Self::Held | Self::Found | Self::InBase(_) | Self::LeftOut(_) => None,
             Self::Failed(why) | Self::NotRun(why) => Some(why),
+        }
+    }
+
+    /// Why it did not do what it is there for, which does not block.
+    #[must_use]
+    pub fn why_no_lack(&self) -> Option<&str> {
+        match self {
+            Self::InBase(why) | Self::LeftOut(why) => Some(why),
+            Self::Held | Self::Found | Self::Failed(_) | Self::NotRun(_) => None,
         }
     }
 }
@@ -264,6 +276,7 @@ pub(super) mod testing {
             step("audit", StepEnd::Held),
             step("canary", StepEnd::Failed("it was ended by signal 9 | at once".to_owned())),
             step("fuzz", StepEnd::NotRun("the budget of 1m is used up".to_owned())),
+            step("drill", StepEnd::InBase("it ended with 4; the base, too".to_owned())),
         ];
         Results { steps, findings, says: "the gate is shut: 1 finding is new".to_owned() }
     }

@@ -19,9 +19,15 @@ fn git(root: &Path, line: &str) {
 
 /// A repository with a package whose program does what its source says, and a branch behind it.
 fn repository(bench: &mut Bench, main: &str) {
+    repository_with(bench, main, "");
+}
+
+/// The same, whose package has this in its manifest, too.
+fn repository_with(bench: &mut Bench, main: &str, manifest: &str) {
     let root = bench.path().to_owned();
-    let manifest =
-        "[package]\nname = \"rekeylab\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
+    let manifest = format!(
+        "[package]\nname = \"rekeylab\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n{manifest}"
+    );
     fs::create_dir(root.join("src")).unwrap();
     fs::write(root.join("Cargo.toml"), manifest).unwrap();
     fs::write(root.join("src/main.rs"), main).unwrap();
@@ -88,4 +94,28 @@ fn a_change_is_what_differs_from_where_it_began_and_what_is_not_committed() {
     assert_eq!(change().files, ["README.md"]);
     let nowhere = Change::since(Some(&Base::named("nowhere")), root);
     assert_eq!((nowhere.kind, nowhere.since), (Kind::Unknown, None));
+}
+
+/// What a gate comes to whose drill ends with a code here, before a base whose drill passes if its planted faults,
+/// which are this source, can be built.
+fn drilled(here: u8, faults: &str) -> (Exit, String) {
+    let mut bench = Bench::new(&[("canary", &format!("exit {here}"))]);
+    bench.plan.steps[0].needs_faults = true;
+    let main = format!(
+        "fn main() {{ std::process::exit(if cfg!(feature = \"faults\") {{ 0 }} else {{ 2 }}) }}\n\
+         #[cfg(feature = \"faults\")]\n{faults}"
+    );
+    repository_with(&mut bench, &main, "[features]\nfaults = []\n");
+    let ran = bench.run();
+    (ran.exit, ran.results.says)
+}
+
+#[test]
+fn a_drill_blocks_unless_the_base_cannot_run_it_either() {
+    let no_fit = "compile_error!(\"no fit\");";
+    let (exit, says) = drilled(2, no_fit);
+    assert_eq!((exit, &*says), (Exit::Held, "the gate is open: no pass in base either: canary"));
+    // Here the faults fit, and an alarm was silent.
+    assert_eq!(drilled(4, no_fit).0, Exit::AlarmSilent);
+    assert_eq!(drilled(2, "const FITS: () = ();").0, Exit::BadUsage);
 }

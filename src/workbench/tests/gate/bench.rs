@@ -49,6 +49,8 @@ impl Bench {
             driver: None,
             limit: Duration::from_secs(60),
             left_out: None,
+            is_for_base: true,
+            needs_faults: false,
         };
         let is_step = |it: &&(&str, &str)| !["run", "audit-file", "minimize"].contains(&it.0);
         let plan = Plan {
@@ -65,8 +67,13 @@ impl Bench {
     }
 
     /// The base is a program that does this when it is asked to `run`.
-    pub(crate) fn with_base(mut self, does: &str) -> Self {
-        let base = script(self.directory.path(), "base", &[("run", does)]);
+    pub(crate) fn with_base(self, does: &str) -> Self {
+        self.with_base_of(&[("run", does)])
+    }
+
+    /// The base is a program that does what stands beside its first argument.
+    pub(crate) fn with_base_of(mut self, cases: &[(&str, &str)]) -> Self {
+        let base = script(self.directory.path(), "base", cases);
         self.plan.base = Some(Base::Program(base));
         self
     }

@@ -2,6 +2,7 @@
 
 use rekeylab::exit::Exit;
 use rekeylab::gate::Change;
+use rekeylab::report::results::StepEnd;
 
 use crate::bench::{Bench, CLEAN, SHOWS, alternately, finds};
 
@@ -144,4 +145,30 @@ fn the_base_is_asked_for_a_bug_as_it_is_stored() {
     let ran = Bench::new(&steps).with_base(SHOWS).run();
     let [found] = &ran.results.findings[..] else { panic!("{:?}", ran.results.findings) };
     assert_eq!(found.judgement.verdict.name(), "in base", "{:?}", found.judgement);
+}
+
+#[test]
+fn a_step_that_fails_on_the_base_in_the_same_way_does_not_block() {
+    let bench = Bench::new(&[("drill", "exit 4"), ("next", CLEAN)]);
+    let ran = bench.with_base_of(&[("drill", "exit 4")]).run();
+    let StepEnd::InBase(why) = ran.end("drill") else { panic!("{:?}", ran.end("drill")) };
+    assert!(why.ends_with("on the base it ends with 4, too"), "{why}");
+    assert_eq!(ran.exit, Exit::Held);
+    assert_eq!(ran.results.says, "the gate is open: no pass in base either: drill");
+    let told = ran.events.iter().find(|event| event["event"] == "step-verdict").unwrap();
+    assert_eq!(told["is_in_base"], true, "{told}");
+}
+
+#[test]
+fn a_step_that_fails_here_alone_or_in_another_way_blocks() {
+    for there in ["exit 0", "exit 2", "kill -9 $$"] {
+        let bench = Bench::new(&[("drill", "exit 4")]).with_base_of(&[("drill", there)]);
+        let ran = bench.run();
+        assert!(matches!(ran.end("drill"), StepEnd::Failed(_)), "{there}: {:?}", ran.end("drill"));
+        assert_eq!(ran.exit, Exit::AlarmSilent, "{there}");
+    }
+    // One that says nothing of the base is not tried there.
+    let mut bench = Bench::new(&[("fuzz", "exit 9")]).with_base_of(&[("fuzz", "exit 9")]);
+    bench.plan.steps[0].is_for_base = false;
+    assert_eq!(bench.run().exit, Exit::LaneDied);
 }
