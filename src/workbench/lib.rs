@@ -25,12 +25,16 @@ pub mod bisect;
 #[cfg(feature = "command")]
 pub mod campaign;
 #[cfg(feature = "command")]
+mod child;
+#[cfg(feature = "command")]
 pub mod cli;
 #[cfg(feature = "command")]
 pub mod conform;
 pub mod corpus;
 #[cfg(feature = "command")]
 pub mod coverage;
+#[cfg(feature = "command")]
+pub mod dashboard;
 #[cfg(feature = "faults")]
 pub mod drill;
 #[cfg(all(test, unix, feature = "command"))]

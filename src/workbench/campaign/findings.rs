@@ -81,12 +81,23 @@ pub struct Findings {
     pub(super) sample: Sample,
     /// Artifacts that were not kept because there were enough of the kind.
     pub raw_alike_count: usize,
+    /// Artifacts of another campaign that break nothing any more; they are kept as they are.
+    pub mended_count: usize,
     /// What went wrong in storing.
     pub troubles: Vec<String>,
     /// Whether something could not be stored.
     pub is_storing_broken: bool,
     /// Runs again what hung; without it such inputs are kept as they are.
     pub own_process: Option<OwnProcess>,
+}
+
+/// What it means that an artifact breaks nothing when it is run again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held {
+    /// Something is wrong that nobody can show: this build has just broken something with it.
+    IsFinding,
+    /// Another campaign left it, and since then somebody may have mended what it broke.
+    IsMended,
 }
 
 /// How many artifacts are kept of which the same is to be said.
@@ -106,6 +117,7 @@ impl Findings {
             shown: Vec::new(),
             raw: Vec::new(),
             raw_alike_count: 0,
+            mended_count: 0,
             hung: Vec::new(),
             hung_alike_count: 0,
             symptoms: BTreeSet::new(),
@@ -116,11 +128,12 @@ impl Findings {
         }
     }
 
-    /// Makes findings of an artifact, and removes it once what it shows is stored.
+    /// Makes findings of an artifact, and removes it once what it shows is stored. `held` says what it means if
+    /// it shows nothing.
     ///
     /// `cause` is why the process died that left it; `None` if it was handed over by one that went on, or
     /// nobody knows any more.
-    pub fn triage(&mut self, artifact: &Path, cause: Option<&Cause>) {
+    pub fn triage(&mut self, artifact: &Path, cause: Option<&Cause>, held: Held) {
         let kind = kind_of(artifact).unwrap_or("crash");
         let bytes = match fs::read(artifact) {
             Ok(bytes) => bytes,
@@ -156,8 +169,19 @@ impl Findings {
             return;
         }
         let forms = self.shortest_forms(&sequence);
-        if forms.is_empty() {
-            self.keep_raw(artifact, kind, "it broke nothing when run again".to_owned());
+        match held {
+            _ if !forms.is_empty() => {}
+            Held::IsFinding => {
+                self.keep_raw(artifact, kind, "it broke nothing when run again".to_owned());
+            }
+            // The build that it broke something in may have been another, or had a sanitizer.
+            Held::IsMended => {
+                self.mended_count += 1;
+                if let Err(error) = self.move_to_raw(artifact) {
+                    self.is_storing_broken = true;
+                    self.troubles.push(error.to_string());
+                }
+            }
         }
         for form in &forms {
             self.add(form, Some(artifact));
@@ -419,32 +443,39 @@ impl Findings {
             remove(artifact);
             return;
         }
-        let name = artifact.file_name().unwrap_or(artifact.as_os_str());
-        let directory = self.directory.join("raw");
-        let path = directory.join(name);
-        let kept = fs::create_dir_all(&directory)
-            .map_err(|source| CorpusError::Write { path: directory.clone(), source })
-            .and_then(|()| {
-                let bytes = fs::read(artifact)
-                    .map_err(|source| CorpusError::Read { path: artifact.to_owned(), source })?;
-                write_new(&path, &bytes)
-            });
-        match kept {
-            Ok(_) => {
-                remove(artifact);
+        match self.move_to_raw(artifact) {
+            Ok(Some(path)) => {
                 if self.raw.iter().all(|raw| raw.path != path) {
                     self.raw.push(RawFinding { kind, why, path });
                 }
             }
-            // Engines name artifacts by their content: this one was cut, by a worker that was
-            // killed while it wrote, and the whole one is there.
-            Err(CorpusError::Exists { .. }) => remove(artifact),
+            Ok(None) => {}
             Err(error) => {
                 self.is_storing_broken = true;
                 self.troubles.push(error.to_string());
                 self.raw.push(RawFinding { kind, why, path: artifact.to_owned() });
             }
         }
+    }
+
+    /// Moves an artifact to the findings as it is; where it is then, unless a better one was there.
+    fn move_to_raw(&self, artifact: &Path) -> Result<Option<PathBuf>, CorpusError> {
+        let name = artifact.file_name().unwrap_or(artifact.as_os_str());
+        let directory = self.directory.join("raw");
+        let path = directory.join(name);
+        fs::create_dir_all(&directory)
+            .map_err(|source| CorpusError::Write { path: directory.clone(), source })?;
+        let bytes = fs::read(artifact)
+            .map_err(|source| CorpusError::Read { path: artifact.to_owned(), source })?;
+        let moved = match write_new(&path, &bytes) {
+            Ok(_) => Some(path),
+            // Engines name artifacts by their content: this one was cut, by a worker that was
+            // killed while it wrote, and the whole one is there.
+            Err(CorpusError::Exists { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        remove(artifact);
+        Ok(moved)
     }
 }
 
@@ -498,7 +529,7 @@ mod tests {
         let path = artifact(directory.path(), "crash-1", CLEAN);
         let mut findings =
             Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
-        findings.triage(&path, None);
+        findings.triage(&path, None, Held::IsFinding);
         assert!(findings.found.is_empty());
         let raw = &findings.raw[0];
         assert_eq!(raw.path, directory.path().join("findings/raw/crash-1"));
@@ -507,12 +538,24 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_build_broke_and_this_one_does_not_is_kept_and_is_no_finding() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = artifact(directory.path(), "crash-1", CLEAN);
+        let mut findings =
+            Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
+        findings.triage(&path, None, Held::IsMended);
+        assert!(findings.found.is_empty() && findings.raw.is_empty(), "{findings:?}");
+        assert_eq!((findings.mended_count, path.exists()), (1, false));
+        assert!(directory.path().join("findings/raw/crash-1").is_file());
+    }
+
+    #[test]
     fn a_timeout_is_a_finding_and_is_not_run_again() {
         let directory = tempfile::tempdir().unwrap();
         let path = artifact(directory.path(), "timeout-1", CLEAN);
         let mut findings =
             Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
-        findings.triage(&path, None);
+        findings.triage(&path, None, Held::IsFinding);
         assert_eq!(findings.raw[0].kind, "timeout");
     }
 
@@ -523,7 +566,7 @@ mod tests {
         // A directory cannot be made below a file, whoever asks.
         let blocked = artifact(directory.path(), "file", "").join("findings");
         let mut findings = Findings::new(blocked, &AnyDut::default(), None);
-        findings.triage(&path, None);
+        findings.triage(&path, None, Held::IsFinding);
         assert!(findings.is_storing_broken);
         assert!(findings.troubles[0].contains("file/findings"), "{:?}", findings.troubles);
         assert!(path.exists());
@@ -536,7 +579,7 @@ mod tests {
             Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
         for number in 0..RAW_OF_ONE_KIND + 3 {
             let path = artifact(directory.path(), &format!("crash-{number}"), CLEAN);
-            findings.triage(&path, None);
+            findings.triage(&path, None, Held::IsFinding);
             assert!(!path.exists());
         }
         assert_eq!((findings.raw.len(), findings.raw_alike_count), (RAW_OF_ONE_KIND, 3));
@@ -554,10 +597,10 @@ mod tests {
         let mut findings =
             Findings::new(directory.path().join("findings"), &dut, Some(fault.name()));
         let path = artifact(directory.path(), "crash-1", text);
-        findings.triage(&path, None);
+        findings.triage(&path, None, Held::IsFinding);
         assert!(!path.exists(), "it is stored as a reproducer");
         let again = artifact(directory.path(), "crash-2", text);
-        findings.triage(&again, None);
+        findings.triage(&again, None, Held::IsFinding);
         assert!(!again.exists(), "the same bug is nothing new");
         let [finding] = &findings.found[..] else { panic!("{:?}", findings.found) };
         assert_eq!(

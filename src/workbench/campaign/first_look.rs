@@ -14,6 +14,7 @@ use crate::watchdog::attempt;
 
 use super::StopSignal;
 use super::findings::Findings;
+use super::own_process::Deadline;
 
 /// How many inputs of the working set are run beside the seeds and reproducers: about two seconds.
 const OTHERS_MAX: usize = 4096;
@@ -41,18 +42,21 @@ const HANGS_MAX: usize = 3;
 /// looked into; what breaks an invariant becomes a finding.
 ///
 /// Like a worker, it passes over most inputs that look like others. An input that hangs is a finding, too,
-/// and the look goes on behind it. `show` is told from time to time what was found so far, and how many inputs
-/// are done, of how many.
+/// and the look goes on behind it. Every input is run, but what breaks something once the time is over, and
+/// something was found before, is left to the next campaign, as to make it short may take long: how many are
+/// left comes beside. `show` is told from time to time what was found so far, and how many inputs are done, of
+/// how many.
 pub(super) fn first_look(
     working_set: &Path,
     dut: &AnyDut,
     findings: &mut Findings,
     stop: &StopSignal,
+    until: &Deadline,
     show: &mut dyn FnMut(&Findings, usize, usize),
-) -> FirstLook {
+) -> (FirstLook, usize) {
     let inputs = inputs(working_set);
     let mut look = FirstLook::default();
-    let (mut layers, mut next, mut hang_count) = (None::<Layers>, 0, 0);
+    let (mut layers, mut next, mut hang_count, mut left_count) = (None::<Layers>, 0, 0, 0);
     while next < inputs.len() && hang_count < HANGS_MAX && !stop.is_raised() {
         show(findings, next, inputs.len());
         let some: Vec<PathBuf> = inputs[next..].iter().take(AT_ONCE).cloned().collect();
@@ -75,6 +79,10 @@ pub(super) fn first_look(
                 && findings.sample.wants(look.clone())
                 && let Ok(bytes) = fs::read(path)
             {
+                if until.is_over() && !findings.found.is_empty() {
+                    left_count += 1;
+                    continue;
+                }
                 findings.take(&CallSequence::from_bytes(&bytes));
                 // To minimise one takes seconds of a slow driver.
                 show(findings, next, inputs.len());
@@ -90,7 +98,7 @@ pub(super) fn first_look(
     // However it ended, it is over.
     show(findings, inputs.len(), inputs.len());
     look.layers = layers.unwrap_or(Layers::NONE);
-    look
+    (look, left_count)
 }
 
 /// What one input showed.
@@ -178,15 +186,50 @@ mod tests {
         let dut =
             crate::executor::core_with(Some(rekeylab_faults::Fault::SecondFinishNeverReturns));
         let mut findings = Findings::new(directory.path().join("findings"), &dut, None);
-        let look = first_look(
+        let (look, _) = first_look(
             directory.path(),
             &dut,
             &mut findings,
             &StopSignal::new(),
+            &Deadline::default(),
             &mut |_, _, _| {},
         );
         assert_eq!((look.input_count, look.call_count), (2, 5));
         let found: Vec<_> = findings.found.iter().map(|finding| finding.invariant).collect();
         assert_eq!(found, ["no-hang"]);
+    }
+
+    #[test]
+    fn what_is_found_is_shown_before_the_look_is_over() {
+        let keyed = "# rekeylab sequence 1\ncreate-device\ncreate-session d0\nexchange-key s0\n";
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("a"), format!("{keyed}finish-refresh s0\n")).unwrap();
+        fs::write(directory.path().join("b"), keyed).unwrap();
+        let dut = crate::executor::core_with(Some(rekeylab_faults::Fault::FinishWithoutStart));
+        let mut findings = Findings::new(directory.path().join("findings"), &dut, None);
+        let mut shown = Vec::new();
+        let show = &mut |findings: &Findings, done, all| {
+            shown.push((findings.found.len(), done, all));
+        };
+        let until = Deadline::default();
+        first_look(directory.path(), &dut, &mut findings, &StopSignal::new(), &until, show);
+        assert_eq!(shown, [(0, 0, 2), (1, 0, 2), (1, 2, 2)]);
+    }
+
+    #[test]
+    fn when_the_time_is_over_one_finding_is_made_and_the_rest_is_run_and_left() {
+        let keyed = "# rekeylab sequence 1\ncreate-device\ncreate-session d0\nexchange-key s0\n";
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("a"), format!("{keyed}finish-refresh s0\n")).unwrap();
+        let later = format!("{keyed}start-refresh s0\nfinish-refresh s0\nfinish-refresh s0\n");
+        fs::write(directory.path().join("b"), later).unwrap();
+        let dut = crate::executor::core_with(Some(rekeylab_faults::Fault::FinishWithoutStart));
+        let mut findings = Findings::new(directory.path().join("findings"), &dut, None);
+        let until = Deadline::default();
+        until.set(Duration::ZERO);
+        std::thread::sleep(Duration::from_millis(2));
+        let (stop, show) = (StopSignal::new(), &mut |_: &Findings, _, _| {});
+        let (look, left) = first_look(directory.path(), &dut, &mut findings, &stop, &until, show);
+        assert_eq!((look.input_count, findings.found.len(), left), (2, 1, 1));
     }
 }

@@ -19,6 +19,7 @@ pub mod line;
 mod own_process;
 mod progress;
 mod quarantine;
+mod record;
 mod reproducer;
 mod same_bug;
 mod same_hang;
@@ -45,6 +46,7 @@ pub use lane::{Lane, LaneOutcome};
 pub use own_process::OwnProcess;
 pub(crate) use progress::grouped;
 pub use progress::{Pulse, pulse_line};
+pub use record::{Began, Done, RECORD_VERSION, Record, Recorder, Sample, read_record, record_ids};
 pub use reproducer::{Reproducer, replay_command, replay_command_with, reproducer};
 pub use target::{LIBRARY, MAIN_JOB, TARGETS, Target};
 pub use working_set::{Archive, trim};
@@ -118,6 +120,8 @@ pub struct Outcome {
     pub left_count: usize,
     /// Artifacts that campaigns had left which were killed.
     pub left_behind_count: usize,
+    /// Of these, how many break nothing any more.
+    pub mended_count: usize,
     /// Inputs that are kept out of the working set because they kill the engine.
     pub quarantine_count: usize,
     /// Inputs that killed the engine of another build, and were given back to the working set.
@@ -281,7 +285,9 @@ pub fn search(
     hall.listen(&triage, Duration::ZERO, &outcome.pulse, show);
     outcome.is_blind = hall.first_look.is_some_and(|look| look.is_void);
     outcome.first_look = hall.first_look;
-    outcome.take(triage.end());
+    let triaged = triage.end();
+    hall.sweep(&triaged.left);
+    outcome.take(triaged);
     outcome.pulse.finding_count = outcome.findings.len() + outcome.raw.len();
     note_dead_lanes(plan, &crew, &mut outcome);
     note_blind_lanes(&mut outcome);
@@ -319,6 +325,14 @@ impl Hall {
     fn hand_on(&mut self, triage: &Triage, artifact: PathBuf, cause: Option<Cause>) {
         if self.handed_on.insert(artifact.clone()) {
             triage.take(artifact, cause);
+        }
+    }
+
+    /// Removes what was handed over again under a name that was looked at: a worker that is started anew comes
+    /// across the same inputs.
+    fn sweep(&self, left: &BTreeSet<PathBuf>) {
+        for artifact in self.handed_on.difference(left) {
+            let _ = fs::remove_file(artifact);
         }
     }
 
@@ -470,6 +484,7 @@ impl Outcome {
         self.is_storing_broken = triaged.is_storing_broken;
         self.passed_over_count = triaged.passed_over_count;
         self.left_count = triaged.left_count;
+        self.mended_count = triaged.mended_count;
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::directories::kind_of;
-use super::findings::{Finding, Findings, RawFinding};
+use super::findings::{Finding, Findings, Held, RawFinding};
 use super::first_look::{FirstLook, first_look};
 use super::own_process::Deadline;
 use super::worker::Cause;
@@ -42,6 +42,10 @@ pub(super) struct Triage {
     thread: Option<JoinHandle<Triaged>>,
     /// From when on hangs are no longer made shorter.
     until: Deadline,
+    /// From when on the first look leaves what it comes across to the next campaign.
+    looks_until: Deadline,
+    /// How long that is after the search.
+    looks_after: Duration,
 }
 
 /// Something to look at.
@@ -50,6 +54,8 @@ struct Job {
     artifact: PathBuf,
     /// Why the worker died that left it; `None` if it was handed over.
     cause: Option<Cause>,
+    /// Whether another campaign left it, perhaps with another build.
+    is_left_behind: bool,
 }
 
 /// Something that the triage came to.
@@ -76,6 +82,10 @@ pub(super) struct Triaged {
     pub(super) passed_over_count: usize,
     /// Inputs that look like no other, and stay where they are for the next campaign.
     pub(super) left_count: usize,
+    /// All inputs that stay where they are.
+    pub(super) left: BTreeSet<PathBuf>,
+    /// Inputs that another campaign had left, and that break nothing any more.
+    pub(super) mended_count: usize,
 }
 
 impl Triage {
@@ -89,7 +99,9 @@ impl Triage {
         let (jobs, queue) = channel();
         let (sender, told) = channel();
         let (plan, working_set, stop) = (plan.clone(), working_set.to_owned(), Arc::clone(stop));
-        let until = Deadline::default();
+        let (until, looks_until) = (Deadline::default(), Deadline::default());
+        let looks_after = plan.time.clamp(AFTERWARDS, LAST_LOOKS_MAX);
+        let its_until = looks_until.clone();
         let own_process = plan.own_process.clone().map(|one| one.until(&until));
         let thread = thread::spawn(move || {
             let mut findings = Findings::new(plan.findings.clone(), &plan.dut, plan.fault);
@@ -101,21 +113,26 @@ impl Triage {
                     teller.tell(findings);
                     let _ = teller.told.send(Told::Looking(done, all));
                 };
-                first_look(&working_set, &plan.dut, &mut findings, &stop, show)
+                first_look(&working_set, &plan.dut, &mut findings, &stop, &its_until, show)
             });
             teller.tell(&findings);
-            let _ = teller.told.send(Told::Ready(look));
-            let desk = Desk { findings, teller };
-            let left_behind = left_behind.into_iter().map(|artifact| Job { artifact, cause: None });
+            let _ = teller.told.send(Told::Ready(look.map(|(look, _)| look)));
+            let desk = Desk { findings, teller, left_count: look.map_or(0, |(_, left)| left) };
+            let left_behind = left_behind.into_iter();
+            let left_behind =
+                left_behind.map(|artifact| Job { artifact, cause: None, is_left_behind: true });
             desk.work(left_behind, &queue, plan.jobs, &stop)
         });
-        Self { jobs: Some(jobs), told, thread: Some(thread), until }
+        Self { jobs: Some(jobs), told, thread: Some(thread), until, looks_until, looks_after }
     }
 
     /// Hands on what a worker left or handed over.
     pub(super) fn take(&self, artifact: PathBuf, cause: Option<Cause>) {
         // A thread that is gone is noticed at the end.
-        let _ = self.jobs.as_ref().map(|jobs| jobs.send(Job { artifact, cause }));
+        let _ = self
+            .jobs
+            .as_ref()
+            .map(|jobs| jobs.send(Job { artifact, cause, is_left_behind: false }));
     }
 
     /// What it came to next, or `None` when nothing did for so long.
@@ -132,6 +149,7 @@ impl Triage {
     pub(super) fn close(&mut self) {
         self.jobs = None;
         self.until.set(HANGS_AFTERWARDS);
+        self.looks_until.set(self.looks_after);
     }
 
     /// All that it came to, once it is over.
@@ -155,6 +173,8 @@ impl Triage {
 struct Desk {
     findings: Findings,
     teller: Teller,
+    /// Stored inputs that look like no other, and were left by the first look.
+    left_count: usize,
 }
 
 impl Desk {
@@ -196,13 +216,16 @@ impl Desk {
     fn finish(mut self, mut waiting: Waiting, stop: &StopSignal, last_looks: Duration) -> Triaged {
         let (now, mut has_looked) = (Instant::now(), false);
         let until = now + AFTERWARDS;
-        let (mut passed_over_count, mut left_count) = (0, 0);
+        let (mut passed_over_count, mut left) = (0, BTreeSet::new());
+        let mut left_count = self.left_count;
         while let Some(job) = waiting.next() {
             let is_enough = waiting.last_count > OF_ONE_LOOK || Instant::now() > until;
             if waiting.last_count > 1 && (is_enough || stop.is_raised()) {
                 passed_over_count += 1;
                 // Nothing is known yet of one that hung; the next campaign finds it where it is.
-                if !is_hang(&job) {
+                if is_hang(&job) {
+                    left.insert(job.artifact);
+                } else {
                     let _ = std::fs::remove_file(&job.artifact);
                 }
             } else if has_looked
@@ -210,6 +233,7 @@ impl Desk {
             {
                 // Of what broke something, one at least was looked at.
                 left_count += 1;
+                left.insert(job.artifact);
             } else {
                 self.look_at(&job);
                 has_looked = true;
@@ -225,11 +249,14 @@ impl Desk {
                 + findings.hung_alike_count
                 + findings.raw_alike_count,
             left_count,
+            left,
+            mended_count: findings.mended_count,
         }
     }
 
     fn look_at(&mut self, job: &Job) {
-        self.findings.triage(&job.artifact, job.cause.as_ref());
+        let held = if job.is_left_behind { Held::IsMended } else { Held::IsFinding };
+        self.findings.triage(&job.artifact, job.cause.as_ref(), held);
         self.teller.tell(&self.findings);
     }
 }
@@ -312,12 +339,13 @@ mod tests {
     #[test]
     fn what_looks_new_comes_first_and_those_that_look_alike_wait() {
         let mut waiting = Waiting::default();
-        let handed_over = |name: &str| Job { artifact: PathBuf::from(name), cause: None };
+        let handed_over =
+            |name: &str| Job { artifact: PathBuf::from(name), cause: None, is_left_behind: false };
         for name in ["crash-aa-1", "crash-aa-2", "crash-bb-1", "crash-aa-3"] {
             waiting.add(handed_over(name));
         }
         for name in ["timeout-5", "timeout-6", "oom-7"] {
-            waiting.add(Job { artifact: name.into(), cause: Some(Cause::default()) });
+            waiting.add(Job { cause: Some(Cause::default()), ..handed_over(name) });
         }
         let mut order = Vec::new();
         while let Some(job) = waiting.next() {

@@ -28,13 +28,13 @@ pub struct Reach {
     pub features: u64,
 }
 
-/// What came of trimming.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What came of trimming; each pair is before and after.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trimmed {
-    /// Files before, and what they reached.
-    pub before: (usize, Reach),
-    /// Files in the trimmed set, and what they reach.
-    pub after: (usize, Reach),
+    /// How many files there are.
+    pub file_counts: (usize, usize),
+    /// What they reach in each engine, in the order in which the engines were given.
+    pub reach: Vec<(Reach, Reach)>,
     /// Whether the trimmed set took the place of the other.
     pub is_taken: bool,
 }
@@ -124,16 +124,18 @@ fn bring_findings(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Trims a working set to inputs that together reach what all of them do, within a time.
+/// Trims a working set to inputs that together reach what all of them do in every engine, within a time.
 ///
-/// The trimmed set only takes the place of the other if it reaches as many edges; should the time not
-/// suffice, everything stays as it was. `engine` reads inputs that break something without stopping.
+/// Each engine adds to the trimmed set what those before have left out, since one that looks into more also
+/// reaches more. The trimmed set only takes the place of the other if it reaches as many edges in all of them;
+/// should the time not suffice, everything stays as it was. The engines read inputs that break something
+/// without stopping.
 ///
 /// # Errors
 ///
-/// When the engine cannot be run or files cannot be written; the set is as it was then.
+/// When an engine cannot be run or files cannot be written; the set is as it was then.
 pub fn trim(
-    engine: &Path,
+    engines: &[PathBuf],
     working_set: &Path,
     time: Duration,
     stop: &StopSignal,
@@ -143,26 +145,37 @@ pub fn trim(
     let fresh = beside(working_set, ".fresh");
     remove_all(&fresh)?;
     fs::create_dir_all(&fresh)?;
-    let merge = OsString::from("-merge=1");
-    let Some(_) = run(engine, &[merge, fresh.clone().into(), working_set.into()], end, stop)?
-    else {
-        remove_all(&fresh)?;
-        return Ok(None);
-    };
-    let (Some(before), Some(after)) =
-        (reach(engine, working_set, end, stop)?, reach(engine, &fresh, end, stop)?)
-    else {
-        remove_all(&fresh)?;
-        return Ok(None);
-    };
-    let counts = (files(working_set)?.len(), files(&fresh)?.len());
-    let is_taken = after.edges >= before.edges && counts.1 > 0;
-    if is_taken {
+    let trimmed = merge(engines, working_set, &fresh, end, stop)?;
+    if trimmed.as_ref().is_some_and(|trimmed| trimmed.is_taken) {
         take_the_place_of(working_set, &fresh)?;
     } else {
         remove_all(&fresh)?;
     }
-    Ok(Some(Trimmed { before: (counts.0, before), after: (counts.1, after), is_taken }))
+    Ok(trimmed)
+}
+
+/// Makes the trimmed set in `fresh`, and says whether it is as good as the other.
+fn merge(
+    engines: &[PathBuf],
+    working_set: &Path,
+    fresh: &Path,
+    end: Instant,
+    stop: &StopSignal,
+) -> io::Result<Option<Trimmed>> {
+    for engine in engines {
+        let arguments = ["-merge=1".into(), fresh.into(), working_set.into()];
+        let Some(_) = run(engine, &arguments, end, stop)? else { return Ok(None) };
+    }
+    let mut reached = Vec::new();
+    for engine in engines {
+        let before = reach(engine, working_set, end, stop)?;
+        let after = reach(engine, fresh, end, stop)?;
+        let (Some(before), Some(after)) = (before, after) else { return Ok(None) };
+        reached.push((before, after));
+    }
+    let file_counts = (files(working_set)?.len(), files(fresh)?.len());
+    let is_as_good = reached.iter().all(|(before, after)| after.edges >= before.edges);
+    Ok(Some(Trimmed { file_counts, reach: reached, is_taken: is_as_good && file_counts.1 > 0 }))
 }
 
 /// What the inputs of a directory reach.
@@ -402,14 +415,14 @@ mod tests {
 
     /// An engine that merges one file, and reaches an edge with each file that it reads.
     #[cfg(unix)]
-    fn engine(desk: &Desk, merges: &str) -> PathBuf {
-        let path = desk.at("engine");
+    fn engine(desk: &Desk, name: &str, merges: &str) -> Vec<PathBuf> {
+        let path = desk.at(name);
         let script = format!(
             "#!/bin/sh\n[ -n \"$REKEYLAB_FOUND\" ] || exit 77\nif [ \"$1\" = -merge=1 ]; then {merges}; exit; fi\n\
              echo \"#2 DONE cov: $(ls $2 | wc -l) ft: 9 corp: 1/1b\" >&2\n"
         );
         write_executable(&path, &script);
-        path
+        vec![path]
     }
 
     #[cfg(unix)]
@@ -419,17 +432,48 @@ mod tests {
         let set = desk.set("set", &["a", "b"]);
         let stop = StopSignal::new();
         let minute = Duration::from_secs(60);
-        let less = trim(&engine(&desk, "cp $3/a $2/a"), &set, minute, &stop).unwrap().unwrap();
-        assert!(!less.is_taken && less.after.1.edges == 1 && less.before.1.edges == 2, "{less:?}");
+        let less = engine(&desk, "less", "cp $3/a $2/a");
+        let less = trim(&less, &set, minute, &stop).unwrap().unwrap();
+        let reach = |edges| Reach { edges, features: 9 };
+        assert!(!less.is_taken && less.reach == [(reach(2), reach(1))], "{less:?}");
         assert_eq!(names(&set), ["a", "b"]);
-        let all = engine(&desk, "cp $3/a $2/x; cp $3/b $2/y");
+        let all = engine(&desk, "all", "cp $3/a $2/x; cp $3/b $2/y");
         assert!(trim(&all, &set, minute, &stop).unwrap().unwrap().is_taken);
         assert_eq!(names(&set), ["x", "y"]);
-        let slow = engine(&desk, "exec sleep 60");
+        let slow = engine(&desk, "slow", "exec sleep 60");
         assert_eq!(trim(&slow, &set, Duration::from_millis(200), &stop).unwrap(), None);
-        let broken = engine(&desk, "echo no >&2; exit 9");
+        let broken = engine(&desk, "broken", "echo no >&2; exit 9");
         let error = trim(&broken, &set, minute, &stop).unwrap_err().to_string();
         assert!(error.contains("exit status: 9: no"), "{error}");
         assert_eq!(names(&set), ["x", "y"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_only_a_later_engine_reaches_is_kept() {
+        let desk = Desk::new();
+        let set = desk.set("set", &["fast", "gated", "neither"]);
+        let engines = [
+            engine(&desk, "one", "cp $3/fast $2"),
+            // The set that is made is not empty when it is asked.
+            engine(&desk, "two", "test -f $2/fast && cp $3/gated $2"),
+        ]
+        .concat();
+        for engine in &engines {
+            // Each reaches one edge of its own, and one by any input.
+            let text = fs::read_to_string(engine).unwrap();
+            write_executable(engine, &text.replace("ls $2", "ls $2 | grep -v neither"));
+        }
+        let (minute, stop) = (Duration::from_secs(60), StopSignal::new());
+        let trimmed = trim(&engines, &set, minute, &stop).unwrap().unwrap();
+        assert!(trimmed.is_taken, "{trimmed:?}");
+        assert_eq!(
+            (names(&set), trimmed.file_counts),
+            (vec!["fast".into(), "gated".into()], (3, 2))
+        );
+        // One engine alone would have lost what the other reaches.
+        let set = desk.set("again", &["fast", "gated", "neither"]);
+        let alone = trim(&engines[..1], &set, minute, &stop).unwrap().unwrap();
+        assert!(!alone.is_taken, "{alone:?}");
     }
 }

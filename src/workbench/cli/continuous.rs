@@ -1,5 +1,6 @@
 //! `rekeylab continuous`: a campaign to be repeated for ever, with a working set that outlives the machine.
 
+use core::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,9 +16,10 @@ use super::fuzz::{self, campaign, stop_on_signals};
 /// Fuzzes from an archived working set, saves what is learnt, and trims it
 ///
 /// Restores the working set, runs the main job, saves new inputs and findings every minute and at the
-/// end, and trims the set to inputs that together reach as many edges. Nothing that was archived is lost if
-/// it is killed, the disk is full, or a bug is open: what is written is written whole, a trimmed set only
-/// takes the place of one that reaches no more, and inputs that kill the engine are put aside.
+/// end, and trims the set to inputs that together reach as many edges in every lane. Nothing that was
+/// archived is lost if it is killed, the disk is full, or a bug is open: what is written is written
+/// whole, a trimmed set only takes the place of one that reaches no more, and inputs that kill the engine
+/// are put aside.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -44,14 +46,14 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let archive = options.archive.as_ref().map(open).transpose()?;
     let stop = stop_on_signals()?;
     let campaign = campaign(&options.fuzz, archive.as_ref(), &stop, console)?;
-    let Some(engine) = campaign.engines.first().filter(|_| !stop.is_raised()) else {
+    if campaign.engines.is_empty() || stop.is_raised() {
         return Ok(campaign.exit);
-    };
-    let trimmed =
-        trim(engine, &campaign.working_set, options.trim_time, &stop).and_then(|trimmed| {
+    }
+    let trimmed = trim(&campaign.engines, &campaign.working_set, options.trim_time, &stop)
+        .and_then(|trimmed| {
             // What is archived is only replaced by a set that reaches as much.
             if let Some(archive) = &archive
-                && trimmed.is_some_and(|trimmed| trimmed.is_taken)
+                && trimmed.as_ref().is_some_and(|trimmed| trimmed.is_taken)
             {
                 archive.replace(&campaign.working_set)?;
             }
@@ -60,14 +62,20 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     match trimmed {
         Ok(None) => console.note("trimming was not done in time; the working set is as it was"),
         Ok(Some(trimmed)) => {
-            let ((files, reach), (left, reaches)) = (trimmed.before, trimmed.after);
-            let kept =
-                if trimmed.is_taken { "" } else { "; that is less, so it is left as it was" };
-            console.note(&format!(
-                "working set: {files} files that reach {} edges and {} features, trimmed to {left} that \
-                 reach {} and {}{kept}",
-                reach.edges, reach.features, reaches.edges, reaches.features
-            ));
+            let (before, after) = trimmed.file_counts;
+            let mut text = format!("working set: {before} files, trimmed to {after}");
+            for (engine, (before, after)) in campaign.engines.iter().zip(&trimmed.reach) {
+                let name = engine.file_name().unwrap_or_default().display();
+                let _ = write!(
+                    text,
+                    "; {name} reaches {} edges and {} features, before it {} and {}",
+                    after.edges, after.features, before.edges, before.features
+                );
+            }
+            if !trimmed.is_taken {
+                text.push_str("; that is less, so it is left as it was");
+            }
+            console.note(&text);
         }
         Err(error) => {
             console.warning(&format!("cannot trim the working set, which is as it was: {error}"));

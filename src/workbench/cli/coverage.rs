@@ -53,6 +53,9 @@ pub(super) struct Options {
     force: bool,
 }
 
+/// The page that is kept for the dashboard.
+pub(super) const KEPT: &str = "fuzz/coverage/index.html";
+
 /// What a machine reads of it.
 #[derive(Debug, Serialize)]
 struct Told<'a> {
@@ -102,6 +105,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     display.end();
     let differences = differences.as_deref();
     write(options, &coverage, differences)?;
+    keep(options, &root, &coverage, differences, console);
     match console.format {
         Format::Json => console.say_json(1, &told(&coverage, differences))?,
         Format::Human => console.say(&text(options, &coverage, differences))?,
@@ -136,6 +140,26 @@ fn write(
         write(path, page("driver core and cipher", coverage, base).as_bytes())?;
     }
     Ok(())
+}
+
+/// Keeps the page of all that is stored for the dashboard.
+fn keep(
+    options: &Options,
+    root: &Path,
+    coverage: &Coverage,
+    differences: Option<&[Difference]>,
+    console: &mut Console<'_>,
+) {
+    if !options.paths.is_empty() {
+        return;
+    }
+    let base = options.base.as_deref().zip(differences);
+    let page = page("driver core and cipher", coverage, base);
+    let path = root.join(KEPT);
+    let _ = path.parent().map(fs::create_dir_all);
+    if let Err(error) = write_over(&path, page.as_bytes()) {
+        console.warning(&format!("the dashboard does not hear of it: {error}"));
+    }
 }
 
 fn told<'a>(coverage: &'a Coverage, differences: Option<&'a [Difference]>) -> Told<'a> {

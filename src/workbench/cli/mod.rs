@@ -7,6 +7,7 @@ mod conform;
 mod console;
 mod continuous;
 mod coverage;
+mod dashboard;
 mod display;
 mod driver;
 mod engine;
@@ -59,6 +60,7 @@ Examples:
   rekeylab minimize crash-0a1b -o finding.seq    make it short and readable
   rekeylab gate --base origin/main               what a change has to pass
   rekeylab coverage                              which lines of the core nothing runs
+  rekeylab dashboard                             all of it in a browser
   rekeylab list exit-codes                       what a script can rely on
 
 Exit codes: 0 all held, 1 the workbench failed, 2 bad usage, 3 an invariant was broken,
@@ -134,6 +136,7 @@ enum Command {
     Canary(canary::Options),
     Conform(conform::Options),
     Coverage(coverage::Options),
+    Dashboard(dashboard::Options),
     Gate(gate::Options),
     List(list::Options),
     #[command(hide = true)]
@@ -206,6 +209,7 @@ fn dispatch(command: Command, console: &mut Console<'_>) -> Result<Exit, Failure
         Command::Canary(options) => canary::run(&options, console),
         Command::Conform(options) => conform::run(&options, console),
         Command::Coverage(options) => coverage::run(&options, console),
+        Command::Dashboard(options) => dashboard::run(&options, console),
         Command::Gate(options) => gate::run(&options, console),
         Command::List(options) => list::run(&options, console),
         Command::Engine(options) => engine::run(&options),

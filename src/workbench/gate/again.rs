@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::read::{Told, read};
-use super::step::{Child, Ended};
 use super::{Plan, SHORTEST};
+use crate::child::{Child, Ended};
 use crate::corpus::{self, Form};
 use crate::exit::Exit;
 use crate::report::results::{EXPECTED_ANSWER, Found, Judgement, SourceLine, TOLD_NOTHING, Whose};

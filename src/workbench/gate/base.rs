@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::step::{Child, Ended};
 use crate::campaign::StopSignal;
+use crate::child::{Child, Ended};
 use crate::revision::{branch_point, check_out};
 
 /// What a change is compared with.
@@ -40,12 +40,12 @@ impl Base {
         }
     }
 
-    /// The program, built if need be, with planted faults if they are asked for and fit. Its worktree and target
-    /// folder are kept below `target/gate`, one for each name, so that the next build of it is short.
+    /// The program, built if need be. Its worktree and target folder are kept below `target/gate`, one for each
+    /// name, so that the next build of it is short.
     pub(super) fn built(
         &self,
         root: &Path,
-        with_faults: bool,
+        faults: Faults,
         limit: Duration,
         stop: &StopSignal,
     ) -> Result<Built, String> {
@@ -62,27 +62,41 @@ impl Base {
             let limit = deadline.saturating_duration_since(Instant::now());
             cargo_build(&place, &target, features, limit, stop)
         };
-        let mut faults = Err("it was built without planted faults".to_owned());
-        if with_faults {
-            faults = build(&["--features", "faults"])?;
-        }
-        if faults.is_err() {
+        let fit = match faults {
+            Faults::NotAsked => Err("it was built without planted faults".to_owned()),
+            // Of their package alone, since to build the program with them takes minutes.
+            Faults::AskedWhetherTheyFit => build(&["--package", "rekeylab-faults"])?,
+            Faults::Wanted => build(&["--features", "faults"])?,
+        };
+        if faults != Faults::Wanted || fit.is_err() {
             build(&[])?.map_err(|why| format!("the base cannot be built: {why}"))?;
         }
         let program = target.join("release/rekeylab");
         if program.is_file() {
-            Ok(Built { program, faults })
+            Ok(Built { program, faults: fit })
         } else {
             Err(format!("the base has no program {}", program.display()))
         }
     }
 }
 
+/// What is asked of the planted faults of a base.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(super) enum Faults {
+    /// Nothing.
+    #[default]
+    NotAsked,
+    /// Whether they fit its driver.
+    AskedWhetherTheyFit,
+    /// To be in the program.
+    Wanted,
+}
+
 /// A base that can be run.
 #[derive(Debug)]
 pub(super) struct Built {
     pub(super) program: PathBuf,
-    /// Why it has no planted faults, if they were asked for.
+    /// Why there are no planted faults that fit it.
     pub(super) faults: Result<(), String>,
 }
 

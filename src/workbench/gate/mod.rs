@@ -14,7 +14,6 @@ mod event;
 mod human;
 mod plan;
 mod read;
-mod step;
 mod whose;
 
 use std::collections::BTreeMap;
@@ -23,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::campaign::StopSignal;
+use crate::child::{Child, Ended, Said};
 use crate::exit::Exit;
 use crate::report::results::{EXPECTED_ANSWER, Found, Results, StepEnd, StepResult};
 
@@ -34,7 +34,6 @@ pub use plan::{Seconds, usual_steps};
 
 use again::{Again, Sample};
 use read::Told;
-use step::{Child, Ended, Said};
 
 /// One step: a command of this program.
 #[derive(Clone, Debug)]

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::again;
-use super::base::Built;
+use super::base::{Built, Faults};
 use super::event::{Event, TOLD_MAX};
-use super::step::{Child, Ended};
 use super::{Beside, Gate, SHORTEST, Step};
+use crate::child::{Child, Ended};
 use crate::exit::Exit;
 use crate::report::results::{Found, Judgement, Results, StepEnd, Whose};
+
+/// How a step ends that needs planted faults, in a build that has none.
+const WITHOUT_FAULTS: i32 = Exit::BadUsage as i32;
 
 impl Gate<'_> {
     /// Builds the base if there is something to compare, and says whose it is.
@@ -28,8 +31,9 @@ impl Gate<'_> {
             }
             Some(base) => {
                 tell(&Event::BaseBegan { base: base.name() })?;
-                let needs_faults = failed.iter().any(|&index| self.plan.steps[index].needs_faults);
-                base.built(&self.plan.root, needs_faults, self.left(), &self.plan.stop)
+                let faults = failed.iter().map(|&index| self.faults_for(index)).max();
+                let faults = faults.unwrap_or_default();
+                base.built(&self.plan.root, faults, self.left(), &self.plan.stop)
             }
         };
         self.compare_findings(&base, &mut results.findings, tell)?;
@@ -49,27 +53,40 @@ impl Gate<'_> {
         Ok(())
     }
 
-    /// The steps that ended by themselves, are no pass, and can be tried on the base.
+    /// The steps that are no pass, say so by a code of their own, and can be tried on the base. The code of a
+    /// finding says nothing of what else went wrong.
     fn failed_by_themselves(&self, results: &Results) -> Vec<usize> {
+        let found = i32::from(Exit::InvariantBroken.code());
         let is_one = |&index: &usize| {
             matches!(results.steps[index].end, StepEnd::Failed(_))
-                && self.exits[index].code.is_some()
+                && self.exits[index].code.is_some_and(|code| code != found)
                 && self.plan.steps[index].is_for_base
         };
         (0..results.steps.len()).filter(is_one).collect()
     }
 
+    /// What a failed step asks of the planted faults of the base.
+    fn faults_for(&self, index: usize) -> Faults {
+        if !self.plan.steps[index].needs_faults {
+            Faults::NotAsked
+        } else if self.exits[index].code == Some(WITHOUT_FAULTS) {
+            Faults::AskedWhetherTheyFit
+        } else {
+            Faults::Wanted
+        }
+    }
+
     /// Why a step that is no pass here is none on the base either, or else why it is this change's.
     fn is_same_on_base(&self, step: &Step, here: Beside, base: &Built) -> Result<String, String> {
-        if step.needs_faults
-            && let Err(why) = &base.faults
-        {
-            // Without planted faults, a step that needs them ends so.
-            return if here.code == Some(i32::from(Exit::BadUsage.code())) {
-                Ok("the base cannot be built with planted faults either".to_owned())
-            } else {
-                Err(format!("it cannot be tried on the base: {why}"))
-            };
+        if step.needs_faults {
+            match (&base.faults, here.code == Some(WITHOUT_FAULTS)) {
+                (Err(_), true) => {
+                    return Ok("the planted faults do not fit the base either".to_owned());
+                }
+                (Err(why), false) => return Err(format!("it cannot be tried on the base: {why}")),
+                (Ok(()), true) => return Err("the planted faults fit the base".to_owned()),
+                (Ok(()), false) => {}
+            }
         }
         if self.left() < SHORTEST {
             return Err("there was no time left to try it on the base".to_owned());

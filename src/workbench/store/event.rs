@@ -101,6 +101,31 @@ pub enum Body {
     Forgotten {},
 }
 
+impl Body {
+    /// What happened, for people.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let by = |origin: &Origin| {
+            format!("{} on {}, build {}", origin.lane, origin.machine, origin.build.short())
+        };
+        match self {
+            Self::Found { origin, .. } => format!("found: {}", by(origin)),
+            Self::Seen { times: 1, origin } => format!("seen again: {}", by(origin)),
+            Self::Seen { times, origin } => format!("seen again {times} times: {}", by(origin)),
+            Self::Tried { shown, votes, origin } => {
+                format!("tried, {shown} of {votes} runs showed it: {}", by(origin))
+            }
+            Self::Ignored { by, why, until: None } => format!("ignored by {by}: {why}"),
+            Self::Ignored { by, why, until: Some(until) } => {
+                format!("ignored by {by} until {}: {why}", until.short())
+            }
+            Self::Unignored { by } => format!("not ignored any more, by {by}"),
+            Self::DuplicateOf { of } => format!("a duplicate of {of}"),
+            Self::Forgotten {} => "forgotten".to_owned(),
+        }
+    }
+}
+
 impl Event {
     /// The same event with the id that it must have.
     #[must_use]

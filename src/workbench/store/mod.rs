@@ -186,6 +186,18 @@ impl Store {
         events_of(&self.connection, &self.path, driver, fingerprint)
     }
 
+    /// How many events there are, which only grows.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub fn event_count(&self) -> Result<u64, StoreError> {
+        let count = "SELECT count(*) FROM event";
+        let count = self.connection.query_row(count, [], |row| row.get::<_, i64>(0));
+        let count = count.map_err(|error| StoreError::of(&self.path, &error))?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
     /// Everything that happened, in order.
     ///
     /// # Errors

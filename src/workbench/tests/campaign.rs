@@ -459,6 +459,19 @@ mv \"$REKEYLAB_FOUND/part\" \"$REKEYLAB_FOUND/crash-a-1\"
         assert!(!left.join("crash-9").exists());
     }
 
+    /// Each time it is started again, the worker comes across the same input.
+    #[test]
+    fn what_is_handed_over_again_after_it_was_looked_at_is_not_left_for_the_next_campaign() {
+        let mut bench = planted(&format!("{}\nsleep 0.5; kill -KILL $$", hand_over()));
+        bench.plan.time = Duration::from_secs(3);
+        let outcome = bench.run();
+        assert_eq!(outcome.findings.len(), 1, "{outcome:?}");
+        assert!(outcome.deaths.values().sum::<u32>() > 1, "{outcome:?}");
+        let artifacts = "fuzz/artifacts/call_sequence+finish-without-start";
+        let left = std::fs::read_dir(bench.directory.path().join(artifacts)).unwrap().count();
+        assert_eq!(left, 0);
+    }
+
     #[test]
     fn what_holds_in_a_process_of_its_own_is_told_as_that_and_not_with_a_command_that_shows_nothing()
      {

@@ -84,7 +84,9 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("foreign", &["sequence", "observation", "executor", "report", "watchdog"]),
     ("conform", &["sequence", "observation", "executor", "invariant", "rules", "workbench"]),
     ("revision", &[]),
-    ("gate", &["report", "corpus", "campaign", "exit", "revision"]),
+    ("child", &["campaign"]),
+    ("gate", &["report", "corpus", "campaign", "child", "exit", "revision"]),
+    ("dashboard", &["report", "campaign", "child", "store"]),
     ("coverage", &["campaign", "exit"]),
     ("bisect", &[]),
     (
@@ -112,6 +114,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "foreign",
             "conform",
             "coverage",
+            "dashboard",
             "revision",
         ],
     ),

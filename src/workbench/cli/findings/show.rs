@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::campaign::{replay_command, replay_command_with};
 use crate::foreign::Sheet;
-use crate::store::{Body, Event, Moment, Origin, State, Store, told_with};
+use crate::store::{Event, Moment, State, Store, told_with};
 
 use super::super::Format;
 use super::super::console::{Console, table};
@@ -94,7 +94,7 @@ pub(super) fn run(
     }
     text.push_str(&table(&rows));
     text.push('\n');
-    let line = |event: &Event| vec![format!("  {}", event.time.short()), sentence(&event.body)];
+    let line = |event: &Event| vec![format!("  {}", event.time.short()), event.body.sentence()];
     text.push_str(&table(&events.iter().map(line).collect::<Vec<_>>()));
     console.say(&text)?;
     Ok(Exit::Held)
@@ -102,26 +102,4 @@ pub(super) fn run(
 
 fn row(key: &str, value: &str) -> Vec<String> {
     vec![format!("  {key}"), value.to_owned()]
-}
-
-/// What happened, for people.
-fn sentence(body: &Body) -> String {
-    let by = |origin: &Origin| {
-        format!("{} on {}, build {}", origin.lane, origin.machine, origin.build.short())
-    };
-    match body {
-        Body::Found { origin, .. } => format!("found: {}", by(origin)),
-        Body::Seen { times: 1, origin } => format!("seen again: {}", by(origin)),
-        Body::Seen { times, origin } => format!("seen again {times} times: {}", by(origin)),
-        Body::Tried { shown, votes, origin } => {
-            format!("tried, {shown} of {votes} runs showed it: {}", by(origin))
-        }
-        Body::Ignored { by, why, until: None } => format!("ignored by {by}: {why}"),
-        Body::Ignored { by, why, until: Some(until) } => {
-            format!("ignored by {by} until {}: {why}", until.short())
-        }
-        Body::Unignored { by } => format!("not ignored any more, by {by}"),
-        Body::DuplicateOf { of } => format!("a duplicate of {of}"),
-        Body::Forgotten {} => "forgotten".to_owned(),
-    }
 }

@@ -11,11 +11,12 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::campaign::{
-    Archive, Directories, EngineError, Finding, Outcome, Plan, Said, Sanitizer, StopSignal,
-    pulse_line, search, workspace_root,
+    Archive, Began, Directories, EngineError, Finding, Outcome, Plan, RECORD_VERSION, Recorder,
+    Said, Sanitizer, StopSignal, pulse_line, search, workspace_root,
 };
 use crate::corpus::pack;
 use crate::observation::{Layer, Layers};
+use crate::store::{Moment, Origin};
 
 use super::console::Console;
 use super::display::Display;
@@ -23,6 +24,7 @@ use super::driver::DriverOption;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::hung::end_when_it_hangs;
+use super::looked_into::looked_into_line;
 use super::noted::{self, Noted};
 use super::replay::jobs;
 use subject::Subject;
@@ -180,12 +182,14 @@ pub(super) fn campaign(
         None => noted::origin(options.machine.as_deref(), lane),
         Some(sheet) => noted::origin_of_library(sheet, options.machine.as_deref(), lane),
     };
-    let mut noted = Noted::open(&plan.findings, subject.name.clone(), origin);
+    let mut noted = Noted::open(&plan.findings, subject.name.clone(), origin.clone());
     noted.try_again(&plan.dut, plan.own_process.as_ref(), console);
     // Of an input that kills its worker by other means, a form may hang here.
     end_when_it_hangs(&plan.dut, plan.fault, console.format);
     let mut looking = None;
+    let mut recorder = Recorder::begin(&plan.findings, began(&plan, subject.name.clone(), origin));
     let outcome = search(&plan, &directories, stop, &mut |pulse, said| {
+        recorder.see(pulse);
         if let Said::Looking(done, all) = said {
             looking = (done < all).then(|| format!("  first look: {done} of {all}"));
         }
@@ -204,6 +208,10 @@ pub(super) fn campaign(
     });
     display.end();
     let outcome = outcome?;
+    if let Some(trouble) = recorder.end(&outcome, looked_into_line(&outcome)) {
+        is_unwritten = true;
+        console.warning(&format!("the record of the campaign is not whole: {trouble}"));
+    }
     outcome.findings.iter().for_each(|finding| noted.note(finding));
     tell(&outcome, &plan, console)?;
     let storing = noted.end(console);
@@ -220,6 +228,20 @@ pub(super) fn campaign(
         },
         working_set: directories.working_set.clone(),
     })
+}
+
+/// What the record of a campaign begins with.
+fn began(plan: &Plan, driver: String, origin: Origin) -> Began {
+    Began {
+        version: RECORD_VERSION,
+        time: Moment::now(),
+        driver,
+        build: origin.build,
+        machine: origin.machine,
+        targets: plan.lanes.iter().map(|lane| lane.target.name.to_owned()).collect(),
+        jobs: plan.jobs,
+        asked_seconds: plan.time.as_secs(),
+    }
 }
 
 /// A finding wins over everything: whatever else went wrong was said.

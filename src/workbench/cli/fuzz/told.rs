@@ -88,7 +88,11 @@ pub(super) fn tell(
         console.warning(&format!("could not be written: {what}"));
     }
     for (count, what) in [
-        (outcome.left_behind_count, "inputs that a killed campaign had left were looked at"),
+        (outcome.left_behind_count, "inputs that an earlier campaign had left were looked at"),
+        (
+            outcome.mended_count,
+            "of these break nothing in this build, and are kept beside the findings, in raw",
+        ),
         (outcome.tried_again_count, "inputs that killed another build were given back to this one"),
         (outcome.quarantine_count, "inputs kill the engine, and stay out of the working set"),
         (outcome.passed_over_count, "inputs looked like others of a bug, and were not looked at"),

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rekeylab::campaign::OwnProcess;
-use rekeylab::campaign::findings::Findings;
+use rekeylab::campaign::findings::{Findings, Held};
 use rekeylab::drill::hangs;
 use rekeylab::executor::core_with;
 use rekeylab_faults::Fault;
@@ -151,7 +151,7 @@ fn an_input_that_an_engine_gave_up_on_becomes_a_finding() {
         let mut findings = Findings::new(directory.path().join("findings"), &dut, name);
         let program = env!("CARGO_BIN_EXE_rekeylab").into();
         findings.own_process = Some(OwnProcess::new(program, name, None));
-        findings.triage(&artifact, None);
+        findings.triage(&artifact, None, Held::IsFinding);
         assert!(!artifact.exists(), "it is stored elsewhere");
         findings
     };

@@ -101,11 +101,16 @@ fn a_change_is_what_differs_from_where_it_began_and_what_is_not_committed() {
 fn drilled(here: u8, faults: &str) -> (Exit, String) {
     let mut bench = Bench::new(&[("canary", &format!("exit {here}"))]);
     bench.plan.steps[0].needs_faults = true;
-    let main = format!(
-        "fn main() {{ std::process::exit(if cfg!(feature = \"faults\") {{ 0 }} else {{ 2 }}) }}\n\
-         #[cfg(feature = \"faults\")]\n{faults}"
-    );
-    repository_with(&mut bench, &main, "[features]\nfaults = []\n");
+    let package = bench.path().join("faults");
+    fs::create_dir_all(package.join("src")).unwrap();
+    let manifest =
+        "[package]\nname = \"rekeylab-faults\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+    fs::write(package.join("Cargo.toml"), manifest).unwrap();
+    fs::write(package.join("src/lib.rs"), faults).unwrap();
+    let main = "fn main() { std::process::exit(if cfg!(feature = \"faults\") { 0 } else { 2 }) }\n";
+    let dependency = "members = [\"faults\"]\n[features]\nfaults = [\"dep:rekeylab-faults\"]\n\
+                      [dependencies]\nrekeylab-faults = { path = \"faults\", optional = true }\n";
+    repository_with(&mut bench, main, dependency);
     let ran = bench.run();
     (ran.exit, ran.results.says)
 }

@@ -190,3 +190,24 @@ fn drills_in_a_core_that_is_broken_as_it_is_say_nothing_of_alarms() {
     let note = "1 drills went wrong, in a core that is broken as it is";
     assert_eq!(ran.results.steps[0].notes, [note]);
 }
+
+#[test]
+fn a_run_that_broke_something_need_not_have_looked_into_everything() {
+    let told = |is_clean: bool| {
+        let file = format!(
+            "{{\"file\":\"a.seq\",\"is_clean\":{is_clean},\"mismatches\":[{}],\"not_looked_into\":[\"differential\"]}}",
+            if is_clean {
+                ""
+            } else {
+                "{\"line\":3,\"call\":\"retire\",\"expected\":\"ok\",\"answered\":null}"
+            },
+        );
+        let code = if is_clean { 5 } else { 3 };
+        let does =
+            format!("echo '{{\"version\":1,\"files\":[{file}],\"errors\":[]}}'; exit {code}");
+        Bench::new(&[("one", &does)]).run().end("one").clone()
+    };
+    assert_eq!(told(false), StepEnd::Found);
+    let StepEnd::Failed(why) = told(true) else { panic!("{:?}", told(true)) };
+    assert!(why.contains("not looked into: differential"), "{why}");
+}

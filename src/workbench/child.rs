@@ -11,21 +11,21 @@ use crate::campaign::StopSignal;
 
 /// A command to be run.
 #[derive(Debug)]
-pub(super) struct Child<'a> {
-    pub(super) program: &'a Path,
+pub(crate) struct Child<'a> {
+    pub(crate) program: &'a Path,
     /// The directory it is run in.
-    pub(super) root: &'a Path,
-    pub(super) arguments: &'a [String],
+    pub(crate) root: &'a Path,
+    pub(crate) arguments: &'a [String],
     /// After how long it is ended.
-    pub(super) limit: Duration,
-    pub(super) stop: &'a StopSignal,
+    pub(crate) limit: Duration,
+    pub(crate) stop: &'a StopSignal,
     /// Whether what it says on standard error is handed on.
-    pub(super) is_heard: bool,
+    pub(crate) is_heard: bool,
 }
 
 /// How a process ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// By itself, with this code.
     Code(i32),
     /// By this signal, which was not sent from here.
@@ -40,12 +40,12 @@ pub(super) enum Ended {
 
 /// What came of a process.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) ended: Ended,
+pub(crate) struct Said {
+    pub(crate) ended: Ended,
     /// What it wrote to standard output.
-    pub(super) out: String,
-    pub(super) elapsed: Duration,
-    pub(super) limit: Duration,
+    pub(crate) out: String,
+    pub(crate) elapsed: Duration,
+    pub(crate) limit: Duration,
     /// The end of what it wrote to standard error.
     err: String,
 }
@@ -61,7 +61,7 @@ const OUT_LEN_MAX: u64 = 64 << 20;
 
 impl Said {
     /// The last line on standard error, as the end of a sentence; empty if there is none.
-    pub(super) fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let last = self.err.lines().rev().find(|line| !line.trim().is_empty());
         last.map(|line| format!("; its last words: {}", line.trim())).unwrap_or_default()
     }
@@ -69,7 +69,7 @@ impl Said {
 
 impl Child<'_> {
     /// Runs it with this on standard input.
-    pub(super) fn run(&self, input: &[u8]) -> Said {
+    pub(crate) fn run(&self, input: &[u8]) -> Said {
         let started = Instant::now();
         let kept = Arc::new(Mutex::new(Vec::new()));
         let mut out = String::new();
