@@ -1,15 +1,15 @@
 //! The writable memory of a shared library, as the dynamic linker lists it.
 
 use std::ffi::{CStr, OsStr, c_int, c_void};
-use std::fs;
+use std::fs::File;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::slice;
 
-use object::Endianness;
 use object::elf::{PF_W, PT_GNU_RELRO, PT_LOAD, PT_TLS};
 use object::read::elf::{ElfFile64, ProgramHeader as _};
+use object::{Endianness, ReadCache};
 
 use super::StaticsError;
 use super::symbols::{RegionKind, Symbol, writable_of};
@@ -44,8 +44,8 @@ impl Library {
         // SAFETY: `note` takes what it is passed for an `Asked`, which this is, until the call returns.
         unsafe { libc::dl_iterate_phdr(Some(note), (&raw mut asked).cast()) };
         let Found { path, headers, library } = asked.found.ok_or(StaticsError::NotProven)?;
-        let file = fs::read(&path).map_err(StaticsError::Unreadable)?;
-        let elf = ElfFile64::<Endianness>::parse(&*file).map_err(|_| StaticsError::Malformed)?;
+        let file = ReadCache::new(File::open(&path).map_err(StaticsError::Unreadable)?);
+        let elf = ElfFile64::<Endianness, _>::parse(&file).map_err(|_| StaticsError::Malformed)?;
         // Names are only believed if this file is the one that was loaded.
         let endian = elf.endian();
         let of_file = elf

@@ -39,22 +39,25 @@ pub(super) fn writable() -> Result<Vec<Symbol>, super::StaticsError> {
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod elf {
-    use std::fs;
+    use std::fs::File;
     use std::ops::Range;
 
     use object::elf::{PT_GNU_RELRO, SHF_WRITE};
     use object::read::elf::{ElfFile64, ProgramHeader};
-    use object::{Endianness, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind};
+    use object::{
+        Endianness, Object, ObjectSection, ObjectSymbol, ReadCache, ReadRef, SectionFlags,
+        SymbolKind,
+    };
 
     use super::{RegionKind, Symbol};
     use crate::statics::StaticsError;
 
-    type Elf<'a> = ElfFile64<'a, Endianness>;
-
     /// Every writable variable of the program, by kind and place.
     pub(in crate::statics) fn writable() -> Result<Vec<Symbol>, StaticsError> {
-        let file = fs::read("/proc/self/exe").map_err(StaticsError::Unreadable)?;
-        let elf = Elf::parse(&*file).map_err(|_| StaticsError::Malformed)?;
+        let file = File::open("/proc/self/exe").map_err(StaticsError::Unreadable)?;
+        // Most of the file describes lines of source, and is not read.
+        let file = ReadCache::new(file);
+        let elf = ElfFile64::<Endianness, _>::parse(&file).map_err(|_| StaticsError::Malformed)?;
         if elf.symbol_table().is_none() {
             return Err(StaticsError::NoSymbols);
         }
@@ -62,7 +65,9 @@ mod elf {
     }
 
     /// Every writable variable that this file has a symbol for, by kind and place.
-    pub(in crate::statics) fn writable_of(elf: &Elf<'_>) -> Vec<Symbol> {
+    pub(in crate::statics) fn writable_of<'a, R: ReadRef<'a>>(
+        elf: &ElfFile64<'a, Endianness, R>,
+    ) -> Vec<Symbol> {
         let sealed = sealed_after_relocation(elf);
         // A library that was stripped has at least what it exports.
         let symbols =
@@ -77,7 +82,10 @@ mod elf {
     }
 
     /// The symbol, if it is a variable in a writable section.
-    fn variable<'a>(elf: &Elf<'a>, symbol: &impl ObjectSymbol<'a>) -> Option<Symbol> {
+    fn variable<'a, R: ReadRef<'a>>(
+        elf: &ElfFile64<'a, Endianness, R>,
+        symbol: &impl ObjectSymbol<'a>,
+    ) -> Option<Symbol> {
         let kind = match symbol.kind() {
             SymbolKind::Data => RegionKind::Static,
             SymbolKind::Tls => RegionKind::ThreadLocal,
@@ -98,7 +106,9 @@ mod elf {
     }
 
     /// What the loader makes read-only once it has filled in addresses: tables, and no variables.
-    fn sealed_after_relocation(elf: &Elf<'_>) -> Vec<Range<u64>> {
+    fn sealed_after_relocation<'a, R: ReadRef<'a>>(
+        elf: &ElfFile64<'a, Endianness, R>,
+    ) -> Vec<Range<u64>> {
         let endian = elf.endian();
         let headers = elf.elf_program_headers().iter();
         headers

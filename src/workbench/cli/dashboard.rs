@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use rayon::prelude::*;
 
 use crate::campaign::{EngineError, workspace_root};
 use crate::corpus::write_over;
@@ -12,6 +13,7 @@ use crate::foreign::Sheet;
 
 use super::console::Console;
 use super::coverage::KEPT;
+use super::display::Display;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fuzz::{relative, stop_on_signals};
@@ -91,20 +93,34 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
 /// Writes every page; one that is there already is replaced.
 fn write(dashboard: &Dashboard, out: &Path, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let paths = dashboard.paths()?;
-    for path in &paths {
-        let page = dashboard.page(path)?;
-        let file = out.join(path);
-        let unwritten = |error: std::io::Error| Failure {
-            exit: Exit::NotWritten,
-            message: format!("cannot write {}: {error}", file.display()),
-            way_out: None,
-        };
-        file.parent().map_or(Ok(()), fs::create_dir_all).map_err(unwritten)?;
-        write_over(&file, &page.body)?;
+    let mut display = Display::new();
+    let mut count = 0;
+    // The page of a finding runs its reproducer, so that many take a while.
+    for some in paths.chunks(AT_ONCE) {
+        some.par_iter().try_for_each(|path| write_one(dashboard, out, path))?;
+        count += some.len();
+        display.line(|| format!("{count} of {} pages", paths.len()), console);
     }
+    display.end();
     let index = relative(&out.join("index.html"));
     console.note(&format!("{} pages, the first is {}", paths.len(), index.display()));
     Ok(Exit::Held)
+}
+
+/// How many pages are made before it is told how far it is.
+const AT_ONCE: usize = 64;
+
+fn write_one(dashboard: &Dashboard, out: &Path, path: &str) -> Result<(), Failure> {
+    let page = dashboard.page(path)?;
+    let file = out.join(path);
+    let unwritten = |error: std::io::Error| Failure {
+        exit: Exit::NotWritten,
+        message: format!("cannot write {}: {error}", file.display()),
+        way_out: None,
+    };
+    file.parent().map_or(Ok(()), fs::create_dir_all).map_err(unwritten)?;
+    write_over(&file, &page.body)?;
+    Ok(())
 }
 
 impl From<PageError> for Failure {

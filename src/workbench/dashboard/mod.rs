@@ -17,6 +17,7 @@ mod page;
 mod picture;
 mod serve;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -51,9 +52,16 @@ pub struct Sources {
 pub struct Dashboard {
     sources: Sources,
     store: Mutex<Store>,
-    /// The bugs that so many events come to.
-    bugs: Mutex<(u64, Arc<Vec<Bug>>)>,
+    bugs: Mutex<Folded>,
     again: Again,
+}
+
+/// The bugs that the events until a place in the store come to.
+#[derive(Debug, Default)]
+struct Folded {
+    place: i64,
+    by_name: BTreeMap<(String, Fingerprint), Bug>,
+    in_order: Arc<Vec<Bug>>,
 }
 
 /// A page as a browser gets it.
@@ -112,8 +120,11 @@ impl Dashboard {
     pub fn open(sources: Sources) -> Result<Self, StoreError> {
         let store = Store::open(&sources.findings)?;
         let again = Again::new(&sources);
-        let bugs = Mutex::new((u64::MAX, Arc::default()));
-        Ok(Self { sources, store: Mutex::new(store), bugs, again })
+        let (store, bugs) = (Mutex::new(store), Mutex::default());
+        let dashboard = Self { sources, store, bugs, again };
+        // So that the first reader does not wait for it.
+        dashboard.bugs()?;
+        Ok(dashboard)
     }
 
     /// The page of a path such as `index.html`, as it is now.
@@ -185,20 +196,27 @@ impl Dashboard {
         self.sources.coverage.is_file()
     }
 
-    /// Every bug, what regressed first. To fold all events takes long, so it is done once for each new event.
+    /// Every bug, what regressed first. Only those are folded anew that something has happened to.
     fn bugs(&self) -> Result<Arc<Vec<Bug>>, StoreError> {
         let store = lock(&self.store);
-        let count = store.event_count()?;
-        let mut kept = lock(&self.bugs);
-        if kept.0 != count {
-            let now = Moment::now();
-            let mut bugs = store.bugs()?;
-            bugs.sort_by_cached_key(|bug| {
-                (bug.state(now), core::cmp::Reverse(bug.last_seen), bug.fingerprint)
-            });
-            *kept = (count, Arc::new(bugs));
+        let mut folded = lock(&self.bugs);
+        let (place, changed) = store.changed_since(folded.place)?;
+        if changed.is_empty() {
+            return Ok(Arc::clone(&folded.in_order));
         }
-        Ok(Arc::clone(&kept.1))
+        for (driver, fingerprint) in changed {
+            let bug = Bug::of(&store.events_of(&driver, fingerprint)?);
+            folded.by_name.insert((driver, fingerprint), bug);
+        }
+        folded.place = place;
+        let now = Moment::now();
+        let bugs = folded.by_name.values().filter(|bug| bug.state(now).is_some());
+        let mut bugs: Vec<Bug> = bugs.cloned().collect();
+        bugs.sort_by_cached_key(|bug| {
+            (bug.state(now), core::cmp::Reverse(bug.last_seen), bug.fingerprint)
+        });
+        folded.in_order = Arc::new(bugs);
+        Ok(Arc::clone(&folded.in_order))
     }
 
     /// What a finding tells when its reproducer is run.

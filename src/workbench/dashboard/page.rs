@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::again::Life;
 use super::chart::chart;
 use super::picture::picture;
 use super::{Dashboard, LISTED, Listed, PageError};
@@ -57,7 +58,7 @@ struct Findings {
 struct Finding {
     frame: Frame,
     row: FindingRow,
-    seen_count: u64,
+    seen: String,
     first_seen: String,
     duplicate_of: String,
     ignored: String,
@@ -65,7 +66,7 @@ struct Finding {
     story: String,
     why_no_story: String,
     picture: String,
-    left: Vec<(String, String, u32)>,
+    left: Vec<Left>,
     lines: Vec<(usize, String)>,
     events: Vec<(String, String)>,
 }
@@ -88,6 +89,14 @@ struct Campaign {
     troubles: Vec<String>,
     found: Vec<(String, String)>,
     charts: Vec<String>,
+}
+
+/// Where a secret was left, and after which calls.
+#[derive(Debug)]
+struct Left {
+    secret: String,
+    place: String,
+    when: String,
 }
 
 /// How many findings have a state.
@@ -203,13 +212,12 @@ pub(super) fn finding(dashboard: &Dashboard, name: &str, now: Moment) -> Result<
     let root = root
         .and_then(|root| bugs.iter().find(|it| it.driver == bug.driver && it.fingerprint == root));
     let row = finding_row(bug, now);
-    let left = shown.lives.iter().flat_map(|life| {
-        let spot = |spot: &super::again::Spot| (life.name.clone(), spot.place.clone(), spot.call);
-        life.leftovers.iter().map(spot)
-    });
     Ok(render(&Finding {
         frame: Frame::new(dashboard, format!("{} {}", row.fingerprint, row.invariant), "../"),
-        seen_count: bug.seen_count,
+        seen: match bug.seen_count {
+            1 => "once".to_owned(),
+            count => format!("{} times", grouped(count)),
+        },
         first_seen: bug.first_seen.map(Moment::short).unwrap_or_default(),
         duplicate_of: root.map(name_of).unwrap_or_default(),
         ignored: match (&bug.ignored, bug.state(now)) {
@@ -223,11 +231,37 @@ pub(super) fn finding(dashboard: &Dashboard, name: &str, now: Moment) -> Result<
         story: shown.story.clone().unwrap_or_default(),
         why_no_story: shown.why_no_story.clone(),
         picture: picture(&shown.lives, &calls),
-        left: left.collect(),
+        left: left(&shown.lives),
         lines: text.lines().enumerate().map(|(at, line)| (at + 1, line.to_owned())).collect(),
         events: events.iter().map(|event| (event.time.short(), event.body.sentence())).collect(),
         row,
     }))
+}
+
+/// Where secrets were left, each place once.
+fn left(lives: &[Life]) -> Vec<Left> {
+    let mut left = Vec::new();
+    for life in lives {
+        let mut places: Vec<(&str, u32, u32)> = Vec::new();
+        for spot in &life.leftovers {
+            match places.iter_mut().find(|(place, ..)| *place == spot.place) {
+                Some((_, first, last)) => {
+                    (*first, *last) = ((*first).min(spot.call), (*last).max(spot.call));
+                }
+                None => places.push((&spot.place, spot.call, spot.call)),
+            }
+        }
+        left.extend(places.into_iter().map(|(place, first, last)| Left {
+            secret: life.name.clone(),
+            place: place.to_owned(),
+            when: if first == last {
+                format!("after call {first}")
+            } else {
+                format!("after calls {first} to {last}")
+            },
+        }));
+    }
+    left
 }
 
 /// The call in a line of a sequence; `None` for remarks and lines that only say something of the driver.

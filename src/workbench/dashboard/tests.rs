@@ -93,6 +93,9 @@ fn states_are_told_as_they_are_now_and_new_events_are_seen() {
     assert!(page.contains("5f0c-91ab") && !page.contains("5f0c-91ac"), "{page}");
     let page = text(&dashboard, "finding/5f0c-91ab-core.html");
     assert!(page.contains("ignored by me: so it is"), "{page}");
+    let forgotten = "5f0c-91ac".parse().unwrap();
+    Store::open(folder.path()).unwrap().note("core", forgotten, Body::Forgotten {}).unwrap();
+    assert!(text(&dashboard, "index.html").contains("<b>1</b> <span class=\"state all\">"));
 }
 
 #[test]

@@ -147,6 +147,7 @@ mod tests {
             | audit | held | 1 s |  |
             | canary | failed | 1 s | it was ended by signal 9 \| at once |
             | fuzz | not run | 1 s | the budget of 1m is used up |
+            | drill | failed in base, too | 1 s | it ended with 4; the base, too |
 
             ### new: double-finish: answered S_OK, 100% &lt;wrong> &amp; "twice"
 

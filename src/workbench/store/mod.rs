@@ -186,16 +186,32 @@ impl Store {
         events_of(&self.connection, &self.path, driver, fingerprint)
     }
 
-    /// How many events there are, which only grows.
+    /// The bugs that something has happened to since a place in the store, and the place until which that is
+    /// so; 0 is before everything. So nobody has to go through all events for a single new one.
     ///
     /// # Errors
     ///
     /// When the store cannot be read.
-    pub fn event_count(&self) -> Result<u64, StoreError> {
-        let count = "SELECT count(*) FROM event";
-        let count = self.connection.query_row(count, [], |row| row.get::<_, i64>(0));
-        let count = count.map_err(|error| StoreError::of(&self.path, &error))?;
-        Ok(u64::try_from(count).unwrap_or_default())
+    pub fn changed_since(
+        &self,
+        place: i64,
+    ) -> Result<(i64, Vec<(String, Fingerprint)>), StoreError> {
+        let told = |error: rusqlite::Error| StoreError::of(&self.path, &error);
+        let last = "SELECT coalesce(max(rowid), 0) FROM event";
+        let last = self.connection.query_row(last, [], |row| row.get(0)).map_err(told)?;
+        let changed =
+            "SELECT DISTINCT driver, fingerprint FROM event WHERE rowid > ? AND rowid <= ?";
+        let mut statement = self.connection.prepare(changed).map_err(told)?;
+        let rows = statement
+            .query_map([place, last], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))
+            .map_err(told)?;
+        let mut bugs = Vec::new();
+        for row in rows {
+            let (driver, fingerprint) = row.map_err(told)?;
+            // One that is none was noted by nobody.
+            bugs.extend(fingerprint.parse().ok().map(|fingerprint| (driver, fingerprint)));
+        }
+        Ok((last, bugs))
     }
 
     /// Everything that happened, in order.
