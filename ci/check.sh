@@ -14,6 +14,8 @@ install_packages g++ make clang
 install_packages libssl-dev pkg-config
 # For the test of coverage, which with CI in the environment fails without; the toolchain may have its own.
 if [ ! -x "$(rustc --print target-libdir)/../bin/llvm-cov" ]; then install_packages llvm-19; fi
+# For the test that drives the dashboard in a browser, which with CI in the environment fails without.
+install_packages chromium-driver
 # For the test that compares JUnit files with their schema, which with CI in the environment needs both.
 install_packages libxml2-utils
 

@@ -139,6 +139,7 @@ impl Dashboard {
         match path {
             "" | "index.html" => Ok(html(page::index(self, now)?)),
             "style.css" => Ok(Page { kind: "text/css; charset=utf-8", body: page::STYLE.into() }),
+            "icon.svg" => Ok(Page { kind: "image/svg+xml", body: page::ICON.into() }),
             "filter.js" => {
                 Ok(Page { kind: "text/javascript; charset=utf-8", body: page::FILTER.into() })
             }
@@ -174,7 +175,7 @@ impl Dashboard {
         let now = Moment::now();
         let bugs = self.bugs()?;
         let mut paths: Vec<String> =
-            ["index.html", "style.css", "filter.js"].map(str::to_owned).into();
+            ["index.html", "style.css", "icon.svg", "filter.js"].map(str::to_owned).into();
         if self.has_coverage() {
             paths.push("coverage.html".to_owned());
         }

@@ -12,6 +12,9 @@ use crate::store::{Bug, Moment, State, told_with};
 /// How all pages look.
 pub(super) const STYLE: &str = include_str!("../pages/dashboard/style.css");
 
+/// What a browser shows beside the title: boxes of the lives of secrets.
+pub(super) const ICON: &str = include_str!("../pages/dashboard/icon.svg");
+
 /// Hides the rows of a list that have not all words that somebody typed. Without it, everything is there.
 pub(super) const FILTER: &str = include_str!("../pages/dashboard/filter.js");
 
