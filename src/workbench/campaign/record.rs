@@ -21,7 +21,7 @@ use crate::store::{Build, Moment};
 pub const RECORD_VERSION: u32 = 1;
 
 /// The folder of the records, below that of the findings.
-const FOLDER: &str = "campaigns";
+pub(super) const FOLDER: &str = "campaigns";
 
 /// How many samples a campaign leaves at most, however long it is.
 const SAMPLES_MAX: u32 = 120;

@@ -1,7 +1,7 @@
 //! Keeps a working set: restores it from an archive, archives what is new in it, and trims it.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use crate::store::bring_events;
 
 use super::StopSignal;
 use super::line::{Line, parse_line};
+use super::record;
 
 /// A folder that outlives the machine on which a campaign runs, with working sets and findings.
 #[derive(Clone, Debug)]
@@ -115,10 +116,24 @@ fn bring_findings(from: &Path, to: &Path) -> io::Result<()> {
     // were known of them. So it hears what is known before they come.
     bring_events(from, to).map_err(io::Error::other)?;
     for directory in entries(from)? {
-        if directory.is_dir()
-            && let Some(name) = directory.file_name()
-        {
-            copy_new(&directory, &to.join(name))?;
+        match directory.file_name() {
+            Some(name) if name == record::FOLDER => copy_grown(&directory, &to.join(name))?,
+            Some(name) if directory.is_dir() => drop(copy_new(&directory, &to.join(name))?),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Copies files that are longer than those of the same name, or are not there yet: records of campaigns, which
+/// are only ever added to.
+fn copy_grown(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    let len = |path: &Path| fs::metadata(path).map_or(0, |it| it.len());
+    for path in files(from)? {
+        let Some(name) = path.file_name() else { continue };
+        if len(&path) > len(&to.join(name)) {
+            copy_whole(&path, to, name)?;
         }
     }
     Ok(())
@@ -247,27 +262,31 @@ fn copy_new(from: &Path, to: &Path) -> io::Result<usize> {
     for path in files(from)? {
         let Some(name) = path.file_name() else { continue };
         let is_hidden = name.as_encoded_bytes().starts_with(b".");
-        if is_hidden || there.contains(name) {
-            continue;
+        if !is_hidden && !there.contains(name) {
+            count += usize::from(copy_whole(&path, to, name)?);
         }
-        let part = to.join(format!(".{}.part", name.to_string_lossy()));
-        let copied = match fs::copy(&path, &part) {
-            Ok(0) => {
-                fs::remove_file(&part)?;
-                continue;
-            }
-            Ok(_) => fs::rename(&part, to.join(name)),
-            // The engine has replaced it by a shorter one meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = copied {
-            let _ = fs::remove_file(&part);
-            return Err(error);
-        }
-        count += 1;
     }
     Ok(count)
+}
+
+/// Copies a file to this name in a folder, where it appears whole; whether there was something to copy.
+fn copy_whole(path: &Path, to: &Path, name: &OsStr) -> io::Result<bool> {
+    let part = to.join(format!(".{}.part", name.to_string_lossy()));
+    let copied = match fs::copy(path, &part) {
+        Ok(0) => {
+            fs::remove_file(&part)?;
+            return Ok(false);
+        }
+        Ok(_) => fs::rename(&part, to.join(name)),
+        // The engine has replaced it by a shorter one meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = copied {
+        let _ = fs::remove_file(&part);
+        return Err(error);
+    }
+    Ok(true)
 }
 
 /// Renames a finished directory to where another is. Whatever moment the machine dies in, one of both is
@@ -366,6 +385,23 @@ mod tests {
         let other = desk.at("elsewhere/set");
         assert_eq!(archive.restore(&other).unwrap(), 2);
         assert_eq!(names(&other), ["a", "b"]);
+    }
+
+    #[test]
+    fn the_record_of_a_campaign_is_archived_as_far_as_it_has_grown_and_is_never_cut() {
+        let desk = Desk::new();
+        let archive = Archive::open(desk.at("archive")).unwrap();
+        let findings = desk.at("findings");
+        let record = desk.set("findings/campaigns", &[]).join("a.jsonl");
+        for text in ["began\n", "began\nsample\n"] {
+            fs::write(&record, text).unwrap();
+            archive.save_findings(&findings).unwrap();
+            let archived = desk.at("archive/findings/campaigns/a.jsonl");
+            assert_eq!(fs::read_to_string(archived).unwrap(), text);
+        }
+        fs::write(&record, "began\n").unwrap();
+        archive.restore_findings(&findings).unwrap();
+        assert_eq!(fs::read_to_string(&record).unwrap(), "began\nsample\n");
     }
 
     #[test]
