@@ -286,7 +286,7 @@ pub fn search(
     outcome.is_blind = hall.first_look.is_some_and(|look| look.is_void);
     outcome.first_look = hall.first_look;
     let triaged = triage.end();
-    hall.sweep(&triaged.left);
+    sweep(&triaged.removed);
     outcome.take(triaged);
     outcome.pulse.finding_count = outcome.findings.len() + outcome.raw.len();
     note_dead_lanes(plan, &crew, &mut outcome);
@@ -328,14 +328,6 @@ impl Hall {
         }
     }
 
-    /// Removes what was handed over again under a name that was looked at: a worker that is started anew comes
-    /// across the same inputs.
-    fn sweep(&self, left: &BTreeSet<PathBuf>) {
-        for artifact in self.handed_on.difference(left) {
-            let _ = fs::remove_file(artifact);
-        }
-    }
-
     /// Shows all that the triage has come to.
     fn listen(
         &mut self,
@@ -360,6 +352,14 @@ impl Hall {
                 Told::Ready(look) => self.first_look = look,
             }
         }
+    }
+}
+
+/// Removes what was handed over again after it was removed once: a worker that is started anew comes across the
+/// same inputs, which are named by their content.
+fn sweep(removed: &BTreeSet<PathBuf>) {
+    for artifact in removed {
+        let _ = fs::remove_file(artifact);
     }
 }
 

@@ -82,8 +82,8 @@ pub(super) struct Triaged {
     pub(super) passed_over_count: usize,
     /// Inputs that look like no other, and stay where they are for the next campaign.
     pub(super) left_count: usize,
-    /// All inputs that stay where they are.
-    pub(super) left: BTreeSet<PathBuf>,
+    /// Inputs that were looked at or passed over, and removed. Whatever is not among them is nobody's to remove.
+    pub(super) removed: BTreeSet<PathBuf>,
     /// Inputs that another campaign had left, and that break nothing any more.
     pub(super) mended_count: usize,
 }
@@ -117,7 +117,8 @@ impl Triage {
             });
             teller.tell(&findings);
             let _ = teller.told.send(Told::Ready(look.map(|(look, _)| look)));
-            let desk = Desk { findings, teller, left_count: look.map_or(0, |(_, left)| left) };
+            let left_count = look.map_or(0, |(_, left)| left);
+            let desk = Desk { findings, teller, left_count, removed: BTreeSet::new() };
             let left_behind = left_behind.into_iter();
             let left_behind =
                 left_behind.map(|artifact| Job { artifact, cause: None, is_left_behind: true });
@@ -175,6 +176,8 @@ struct Desk {
     teller: Teller,
     /// Stored inputs that look like no other, and were left by the first look.
     left_count: usize,
+    /// See [`Triaged::removed`].
+    removed: BTreeSet<PathBuf>,
 }
 
 impl Desk {
@@ -216,24 +219,22 @@ impl Desk {
     fn finish(mut self, mut waiting: Waiting, stop: &StopSignal, last_looks: Duration) -> Triaged {
         let (now, mut has_looked) = (Instant::now(), false);
         let until = now + AFTERWARDS;
-        let (mut passed_over_count, mut left) = (0, BTreeSet::new());
+        let mut passed_over_count = 0;
         let mut left_count = self.left_count;
         while let Some(job) = waiting.next() {
             let is_enough = waiting.last_count > OF_ONE_LOOK || Instant::now() > until;
             if waiting.last_count > 1 && (is_enough || stop.is_raised()) {
                 passed_over_count += 1;
                 // Nothing is known yet of one that hung; the next campaign finds it where it is.
-                if is_hang(&job) {
-                    left.insert(job.artifact);
-                } else {
+                if !is_hang(&job) {
                     let _ = std::fs::remove_file(&job.artifact);
+                    self.removed.insert(job.artifact);
                 }
             } else if has_looked
                 && (now.elapsed() > last_looks || stop.is_raised() && Instant::now() > until)
             {
                 // Of what broke something, one at least was looked at.
                 left_count += 1;
-                left.insert(job.artifact);
             } else {
                 self.look_at(&job);
                 has_looked = true;
@@ -249,7 +250,7 @@ impl Desk {
                 + findings.hung_alike_count
                 + findings.raw_alike_count,
             left_count,
-            left,
+            removed: self.removed,
             mended_count: findings.mended_count,
         }
     }
@@ -257,6 +258,10 @@ impl Desk {
     fn look_at(&mut self, job: &Job) {
         let held = if job.is_left_behind { Held::IsMended } else { Held::IsFinding };
         self.findings.triage(&job.artifact, job.cause.as_ref(), held);
+        // What could not be stored is still there.
+        if !job.artifact.exists() {
+            self.removed.insert(job.artifact.clone());
+        }
         self.teller.tell(&self.findings);
     }
 }
