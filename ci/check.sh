@@ -37,10 +37,12 @@ step "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 step "lints, with planted faults" \
     cargo clippy --quiet --workspace --all-targets --features faults -- -D warnings
 step "the fuzz targets compile without the command" cargo check --quiet -p rekeylab-fuzz
-step "the comparison with peers compiles" \
-    cargo check --quiet --locked --all-targets --manifest-path benches/peers/Cargo.toml
+# Both have lock files of their own, and share what was compiled for the workspace where it is the same.
+shared=${CARGO_TARGET_DIR:-target}
+step "the comparison with peers compiles" cargo check --quiet --locked --all-targets \
+    --target-dir "$shared" --manifest-path benches/peers/Cargo.toml
 step "the foreign ciphers compile" cargo check --quiet --locked --all-targets \
-    --manifest-path src/keysan/examples/foreign-ciphers/Cargo.toml
+    --target-dir "$shared" --manifest-path src/keysan/examples/foreign-ciphers/Cargo.toml
 ci/msrv.sh
 step "documents" cargo doc --quiet --workspace --no-deps
 step "tests, as README names them" cargo test --workspace --features faults

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::campaign::StopSignal;
+use crate::program::as_started;
 
 /// A command to be run.
 #[derive(Debug)]
@@ -92,7 +93,7 @@ impl Child<'_> {
         started: Instant,
     ) -> std::io::Result<Ended> {
         let mut out = tempfile::tempfile()?;
-        let mut command = Command::new(self.program);
+        let mut command = Command::new(as_started(self.program));
         command.args(self.arguments).current_dir(self.root);
         command.stdin(Stdio::piped()).stdout(out.try_clone()?).stderr(Stdio::piped());
         #[cfg(unix)]

@@ -53,6 +53,8 @@ pub mod generate;
 pub mod invariant;
 pub mod minimize;
 pub mod observation;
+#[cfg(feature = "drivers")]
+mod program;
 pub mod report;
 #[cfg(feature = "command")]
 mod revision;
@@ -61,6 +63,8 @@ pub mod search;
 pub mod sequence;
 #[cfg(feature = "command")]
 pub mod store;
+#[cfg(feature = "command")]
+pub mod telemetry;
 pub mod watchdog;
 mod workbench;
 

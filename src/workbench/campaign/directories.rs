@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::worker::handed_over;
 use crate::corpus::CorpusError;
@@ -42,6 +43,7 @@ impl Directories {
         for directory in [&working_set, &all_artifacts] {
             fs::create_dir_all(directory).map_err(cannot_write(directory))?;
         }
+        remove_dead(&all_artifacts);
         let artifacts = tempfile::Builder::new()
             .prefix("run-")
             .tempdir_in(&all_artifacts)
@@ -63,11 +65,8 @@ impl Directories {
     #[must_use]
     pub fn left_behind(&self) -> Vec<PathBuf> {
         let mut left = Vec::new();
-        for run in entries(&self.all_artifacts) {
-            let is_run =
-                run.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"run-"));
-            let lives = File::open(run.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
-            if is_run && !lives && run != self.artifacts.path() {
+        for run in runs(&self.all_artifacts) {
+            if !lives(&run) && run != self.artifacts.path() {
                 left.extend(entries(&run).iter().flat_map(|worker| left_by(worker)));
             }
         }
@@ -82,6 +81,37 @@ impl Drop for Directories {
         let workers = entries(self.artifacts.path());
         if workers.iter().any(|worker| !left_by(worker).is_empty()) {
             self.artifacts.disable_cleanup(true);
+        }
+    }
+}
+
+/// The directories of runs.
+fn runs(all_artifacts: &Path) -> Vec<PathBuf> {
+    let is_run = |run: &PathBuf| {
+        run.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"run-"))
+    };
+    let mut runs = entries(all_artifacts);
+    runs.retain(is_run);
+    runs
+}
+
+/// Whether the run that has this directory goes on.
+fn lives(run: &Path) -> bool {
+    File::open(run.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err())
+}
+
+/// After how long a run that holds no lock is taken for one that was killed, and not for one that begins.
+const BEGINS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Removes the directories of runs that were killed and left nothing, or whose artifacts were looked at since then.
+fn remove_dead(all_artifacts: &Path) {
+    for run in runs(all_artifacts) {
+        let lock = fs::metadata(run.join(LOCK)).and_then(|lock| lock.modified());
+        let is_old = lock.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > BEGINS_WITHIN));
+        let has_left = entries(&run).iter().any(|worker| !left_by(worker).is_empty());
+        if is_old && !has_left && !lives(&run) {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_dir_all(&run);
         }
     }
 }
@@ -172,6 +202,31 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         assert_eq!(mine.left_behind(), both);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_and_left_nothing_is_cleared_away() {
+        let root = tempfile::tempdir().unwrap();
+        let all = root.path().join("fuzz/artifacts/t");
+        let hour = Duration::from_secs(3600);
+        for (name, age) in [("run-old", hour), ("run-left", hour), ("run-young", Duration::ZERO)] {
+            fs::create_dir_all(all.join(name).join("worker-0")).unwrap();
+            let lock = File::create(all.join(name).join(LOCK)).unwrap();
+            lock.set_modified(std::time::SystemTime::now() - age).unwrap();
+        }
+        fs::write(all.join("run-left/worker-0/crash-1"), b"x").unwrap();
+        let living = Directories::prepare(root.path(), "t", None).unwrap();
+        let lock = living.artifacts.path().join(LOCK);
+        File::options()
+            .write(true)
+            .open(lock)
+            .unwrap()
+            .set_modified(std::time::UNIX_EPOCH)
+            .unwrap();
+        let mine = Directories::prepare(root.path(), "t", None).unwrap();
+        let is_there = |name: &str| all.join(name).is_dir();
+        assert!(!is_there("run-old") && is_there("run-left") && is_there("run-young"));
+        assert!(living.artifacts.path().is_dir() && mine.artifacts.path().is_dir());
     }
 
     #[test]

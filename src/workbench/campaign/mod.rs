@@ -9,6 +9,7 @@
 //! The working set and the artifacts are on disk all the time, so that a campaign that is killed
 //! loses nothing: the next one goes on with the working set and triages what was left.
 
+mod budget;
 mod deaths;
 mod directories;
 pub mod engine;
@@ -38,6 +39,7 @@ use std::time::{Duration, Instant};
 
 use crate::executor::AnyDut;
 
+pub use budget::{Kept, keep_within};
 pub use directories::{Directories, workspace_root};
 pub use engine::{EngineError, Sanitizer};
 pub use findings::{Finding, RawFinding};

@@ -15,6 +15,7 @@ use crate::executor::AnyDut;
 use crate::invariant::NO_HANG;
 use crate::minimize::minimize_within;
 use crate::observation::{Layers, Stage};
+use crate::program::{as_started, this_program};
 use crate::sequence::{CallSequence, SequenceText};
 use crate::watchdog::{Hang, TIME_LIMIT, time_limit};
 
@@ -91,7 +92,7 @@ impl OwnProcess {
         fault: Option<&'static str>,
         stop: Option<Arc<StopSignal>>,
     ) -> io::Result<Self> {
-        Ok(Self::new(std::env::current_exe()?, fault, stop))
+        Ok(Self::new(this_program()?, fault, stop))
     }
 
     /// Where a sequence hangs, with everything looked into; `None` if it does not, or nobody can say.
@@ -203,7 +204,7 @@ impl OwnProcess {
     fn say(&self, sequence: &CallSequence, limit: Duration) -> io::Result<Option<Value>> {
         let mut out = tempfile::tempfile()?;
         let millis = format!("{}ms", limit.as_millis());
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(as_started(&self.program));
         command.args(["run", "-", "--format", "json", "--time-limit", &millis]);
         if let Some(fault) = self.fault {
             command.args(["--fault", fault]);

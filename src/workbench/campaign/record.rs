@@ -119,13 +119,13 @@ impl Recorder {
     pub fn see(&mut self, pulse: &Pulse) {
         if pulse.elapsed >= self.next {
             self.next = pulse.elapsed + self.every;
-            self.write(&Line::Sample(sample(pulse)));
+            self.write(&Line::Sample(Sample::of(pulse)));
         }
     }
 
     /// Ends the record; what could not be written of it.
     pub fn end(mut self, outcome: &Outcome, looked_into: String) -> Option<String> {
-        self.write(&Line::Sample(sample(&outcome.pulse)));
+        self.write(&Line::Sample(Sample::of(&outcome.pulse)));
         let found = outcome.findings.iter().map(|finding| finding.fingerprint.to_string());
         self.write(&Line::Ended(Done {
             interrupted: outcome.is_interrupted,
@@ -146,14 +146,18 @@ impl Recorder {
     }
 }
 
-fn sample(pulse: &Pulse) -> Sample {
-    Sample {
-        milliseconds: u64::try_from(pulse.elapsed.as_millis()).unwrap_or(u64::MAX),
-        executions: pulse.executions,
-        calls: pulse.calls,
-        edges: pulse.coverage,
-        working_set: pulse.corpus,
-        findings: pulse.finding_count,
+impl Sample {
+    /// The pulse, for records and metrics.
+    #[must_use]
+    pub fn of(pulse: &Pulse) -> Self {
+        Self {
+            milliseconds: u64::try_from(pulse.elapsed.as_millis()).unwrap_or(u64::MAX),
+            executions: pulse.executions,
+            calls: pulse.calls,
+            edges: pulse.coverage,
+            working_set: pulse.corpus,
+            findings: pulse.finding_count,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::line::{Counts, Line, Status, parse_line};
 use super::progress::Pulse;
 use super::turns::Turn;
 use super::{Lane, LaneOutcome, Plan};
+use crate::program::as_started;
 use crate::watchdog::TIME_LIMIT;
 
 /// Longest input that an engine makes, in bytes: some 170 calls.
@@ -198,7 +199,7 @@ impl<'a> Team<'a> {
         // What the other workers keep is looked at every few seconds. A worker alone would read again,
         // by the clock, what it has itself replaced, and no seed would make that the same.
         let reload = if self.plan.jobs == 1 { 0 } else { 5 };
-        let mut command = Command::new(&lane.binary);
+        let mut command = Command::new(as_started(&lane.binary));
         let mut prefix = std::ffi::OsString::from("-artifact_prefix=");
         prefix.push(artifacts);
         prefix.push("/");

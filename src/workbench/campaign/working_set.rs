@@ -88,6 +88,12 @@ impl Archive {
         bring_findings(&self.findings(), findings)
     }
 
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.directory
+    }
+
     fn findings(&self) -> PathBuf {
         self.directory.join("findings")
     }

@@ -52,7 +52,7 @@ pub(super) use drill::run;
 #[cfg(feature = "faults")]
 mod drill {
     use std::collections::BTreeSet;
-    use std::path::PathBuf;
+    use std::path::{Path, PathBuf};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Instant;
@@ -64,6 +64,8 @@ mod drill {
     use crate::Workbench;
     use crate::campaign::findings::Findings;
     use crate::campaign::{OwnProcess, workspace_root};
+    use crate::corpus::write_over;
+    use crate::dashboard::DRILLS;
     use crate::drill::{layers_for, runs_alone};
     use crate::executor::AnyDut;
     use crate::generate::{LimitsAt, PARTS, SearchOptions};
@@ -202,7 +204,7 @@ mod drill {
         let directory = directory.unwrap_or_else(|| relative(&root.join("fuzz/findings")));
         // What broke something is run again here, and a form of it may hang.
         end_when_it_hangs(&plan.honest, None, console.format);
-        let findings = findings_of_the_core(&results, &plan.honest, directory);
+        let findings = findings_of_the_core(&results, &plan.honest, directory.clone());
         for trouble in &findings.troubles {
             console.warning(trouble);
         }
@@ -213,10 +215,11 @@ mod drill {
                     console.say(&("\n".to_owned() + &stories(&findings.found)))?;
                 }
             }
-            Format::Json => {
-                let findings = findings.found.iter().map(told_finding).collect();
-                console.say_json(1, &Drills { drills: &results, findings })?;
-            }
+            Format::Json => console.say_json(1, &drills_of(&results, &findings))?,
+        }
+        // A part says nothing about the rest.
+        if options.faults.is_empty() && options.without.is_empty() {
+            keep(&drills_of(&results, &findings), &directory, console);
         }
         console.flush()?;
         let wrong = |is_wanted: fn(&Drilled) -> bool| {
@@ -236,6 +239,23 @@ mod drill {
             return Ok(Exit::WorkbenchFailed);
         }
         Ok(results.iter().fold(missing, |exit, result| exit.and(result.exit())))
+    }
+
+    fn drills_of<'a>(results: &'a [Drilled], findings: &'a Findings) -> Drills<'a> {
+        let findings = findings.found.iter().map(told_finding).collect();
+        Drills { drills: results, findings }
+    }
+
+    /// Keeps what came of all faults beside the findings, for the dashboard. Nothing depends on it.
+    fn keep(drills: &Drills<'_>, folder: &Path, console: &mut Console<'_>) {
+        let text = serde_json::to_vec(drills).expect("text and numbers are JSON");
+        let kept =
+            std::fs::create_dir_all(folder).map_err(|error| error.to_string()).and_then(|()| {
+                write_over(&folder.join(DRILLS), &text).map_err(|error| error.to_string())
+            });
+        if let Err(error) = kept {
+            console.warning(&format!("the drills are not kept for the dashboard: {error}"));
+        }
     }
 
     /// What the honest core broke, minimised with everything looked into, and stored.

@@ -1,17 +1,19 @@
 //! `rekeylab continuous`: a campaign to be repeated for ever, with a working set that outlives the machine.
 
 use core::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::Args;
 
-use crate::campaign::{Archive, trim};
+use crate::campaign::{Archive, StopSignal, keep_within, trim, workspace_root};
 
 use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::fuzz::{self, campaign, stop_on_signals};
+use super::fuzz::{self, Campaign, campaign, stop_on_signals};
 
 /// Fuzzes from an archived working set, saves what is learnt, and trims it
 ///
@@ -33,6 +35,12 @@ pub(super) struct Options {
     /// How long trimming may take before the set is left as it is
     #[arg(long, default_value = "10m", value_name = "TIME", value_parser = fuzz::parse_time)]
     trim_time: Duration,
+    /// How much the archive and fuzz/ may take on the disk: 500MB, 20GB
+    ///
+    /// At the end, the oldest records of campaigns go first, then inputs in quarantine, then inputs that broke
+    /// nothing when run again. Findings and the working set stay; if these alone are more, it ends with 8.
+    #[arg(long, value_name = "SIZE")]
+    disk: Option<ByteSize>,
     #[command(flatten)]
     fuzz: fuzz::Options,
 }
@@ -46,19 +54,33 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let archive = options.archive.as_ref().map(open).transpose()?;
     let stop = stop_on_signals()?;
     let campaign = campaign(&options.fuzz, archive.as_ref(), &stop, console)?;
-    if campaign.engines.is_empty() || stop.is_raised() {
-        return Ok(campaign.exit);
+    let mut exit = campaign.exit;
+    if !campaign.engines.is_empty() && !stop.is_raised() {
+        exit = exit.and(trim_set(options.trim_time, archive.as_ref(), &campaign, &stop, console));
     }
-    let trimmed = trim(&campaign.engines, &campaign.working_set, options.trim_time, &stop)
-        .and_then(|trimmed| {
-            // What is archived is only replaced by a set that reaches as much.
-            if let Some(archive) = &archive
-                && trimmed.as_ref().is_some_and(|trimmed| trimmed.is_taken)
-            {
-                archive.replace(&campaign.working_set)?;
-            }
-            Ok(trimmed)
-        });
+    if let Some(disk) = options.disk {
+        exit = exit.and(keep(disk, archive.as_ref(), &campaign.findings, console));
+    }
+    Ok(exit)
+}
+
+/// Trims the working set, and what is archived of it, and tells what came of that.
+fn trim_set(
+    time: Duration,
+    archive: Option<&Archive>,
+    campaign: &Campaign,
+    stop: &Arc<StopSignal>,
+    console: &mut Console<'_>,
+) -> Exit {
+    let trimmed = trim(&campaign.engines, &campaign.working_set, time, stop).and_then(|trimmed| {
+        // What is archived is only replaced by a set that reaches as much.
+        if let Some(archive) = archive
+            && trimmed.as_ref().is_some_and(|trimmed| trimmed.is_taken)
+        {
+            archive.replace(&campaign.working_set)?;
+        }
+        Ok(trimmed)
+    });
     match trimmed {
         Ok(None) => console.note("trimming was not done in time; the working set is as it was"),
         Ok(Some(trimmed)) => {
@@ -79,8 +101,45 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         }
         Err(error) => {
             console.warning(&format!("cannot trim the working set, which is as it was: {error}"));
-            return Ok(campaign.exit.and(Exit::NotWritten));
+            return Exit::NotWritten;
         }
     }
-    Ok(campaign.exit)
+    Exit::Held
+}
+
+/// Keeps within the budget, and tells what had to go for that.
+fn keep(
+    disk: ByteSize,
+    archive: Option<&Archive>,
+    findings: &Path,
+    console: &mut Console<'_>,
+) -> Exit {
+    let ours = workspace_root().map(|root| root.join("fuzz"));
+    let mut folders: Vec<PathBuf> = ours
+        .iter()
+        .flat_map(|ours| ["corpus", "artifacts"].map(|name| ours.join(name)))
+        .chain([findings.to_owned()])
+        .collect();
+    folders.extend(archive.map(|archive| archive.path().to_owned()));
+    let kept = match keep_within(disk.as_u64(), &folders) {
+        Ok(kept) => kept,
+        Err(error) => {
+            console.warning(&format!("cannot keep within {disk}: {error}"));
+            return Exit::NotWritten;
+        }
+    };
+    for (what, count) in &kept.removed {
+        console.note(&format!("to keep within {disk}: {count} {what} removed, the oldest"));
+    }
+    if kept.is_within {
+        return Exit::Held;
+    }
+    let size = ByteSize(kept.size);
+    console.warning(&format!(
+        "findings and working set take {size}, and may take {disk}; neither is ever removed"
+    ));
+    console.note(
+        "  try: a larger --disk, or `rekeylab findings forget` for what is of no use any more",
+    );
+    Exit::NotWritten
 }

@@ -10,6 +10,7 @@ use crate::campaign::{EngineError, workspace_root};
 use crate::corpus::write_over;
 use crate::dashboard::{Dashboard, PageError, ServeError, Sources, serve};
 use crate::foreign::Sheet;
+use crate::program::this_program;
 
 use super::console::Console;
 use super::coverage::KEPT;
@@ -51,7 +52,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let root = workspace_root().ok_or(EngineError::NoWorkspace)?;
-    let program = std::env::current_exe().map_err(|error| {
+    let program = this_program().map_err(|error| {
         Failure::workbench(format!("the system does not say where this program is: {error}"))
     })?;
     let sheet = options.sheet.as_deref().map(Sheet::read).transpose();

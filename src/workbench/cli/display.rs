@@ -1,18 +1,22 @@
 //! Progress on standard error, while engines are built and sequences run.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ratatui::backend::CrosstermBackend;
 
 use crate::campaign::engine::Step;
+use crate::campaign::{Pulse, pulse_line};
 
 use super::console::Console;
+use super::panel::Panel;
 
-/// One line that is redrawn, or a line now and then.
+/// One line that is redrawn, some while a campaign runs, or a line now and then.
 pub(super) struct Display {
     bar: Option<ProgressBar>,
     last_line: Option<Instant>,
+    panel: Option<Panel<CrosstermBackend<Stderr>>>,
 }
 
 impl Display {
@@ -25,7 +29,7 @@ impl Display {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { bar, last_line: None }
+        Self { bar, last_line: None, panel: None }
     }
 
     pub(super) fn step(&mut self, step: Step<'_>, console: &mut Console<'_>) {
@@ -48,14 +52,42 @@ impl Display {
         }
     }
 
-    pub(super) fn say(&self, line: &str, console: &mut Console<'_>) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| console.note(line)),
-            None => console.note(line),
+    /// From now on, a campaign is shown, where there is room for more than a line.
+    pub(super) fn begin_campaign(&mut self, title: String) {
+        if let Some(bar) = &self.bar {
+            bar.disable_steady_tick();
+            bar.finish_and_clear();
+            self.panel = Panel::open(title);
+            if self.panel.is_some() {
+                self.bar = None;
+            }
         }
     }
 
-    pub(super) fn end(&self) {
+    /// Shows how far the campaign is; it may be asked for all the time.
+    pub(super) fn pulse(&mut self, pulse: &Pulse, also: Option<&str>, console: &mut Console<'_>) {
+        if let Some(panel) = &mut self.panel {
+            panel.show(pulse, also);
+        } else {
+            let also = also.map(|also| format!("  {also}")).unwrap_or_default();
+            self.line(|| pulse_line(pulse) + &also, console);
+        }
+    }
+
+    pub(super) fn say(&mut self, line: &str, console: &mut Console<'_>) {
+        if let Some(panel) = &mut self.panel {
+            panel.say(line);
+        } else if let Some(bar) = &self.bar {
+            bar.suspend(|| console.note(line));
+        } else {
+            console.note(line);
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        if let Some(mut panel) = self.panel.take() {
+            panel.end();
+        }
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -15,6 +15,7 @@ use crate::executor::AnyDut;
 use crate::foreign::{Isolated, StartError, serve};
 use crate::foreign::{Randomness, Sheet, TableDut};
 use crate::observation::Choices;
+use crate::program::this_program;
 
 #[cfg(target_os = "linux")]
 use super::exit::Exit;
@@ -80,7 +81,7 @@ impl DriverOption {
 #[cfg(target_os = "linux")]
 pub(super) fn isolated(sheet: Sheet, threads: usize) -> Result<AnyDut, Failure> {
     let library = sheet.library.display().to_string();
-    let program = env::current_exe().map_err(|error| {
+    let program = this_program().map_err(|error| {
         Failure::workbench(format!("cannot find this program to run {library}: {error}"))
     })?;
     Isolated::start(program, sheet, threads).map_err(|error| match error {

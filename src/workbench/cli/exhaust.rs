@@ -106,6 +106,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
             &folder,
             noted::driver_name(name),
             noted::origin(options.machine.as_deref(), lane),
+            None,
         )
     });
     let mut findings = Findings::new(folder, &dut, name);

@@ -9,6 +9,7 @@ use crate::campaign::{EngineError, workspace_root};
 use crate::corpus::write_over;
 use crate::gate::{self, Base, Change, Event, Kind, Plan, Seconds};
 use crate::observation::Layer;
+use crate::program::this_program;
 use crate::report::{annotations, junit, markdown, sarif};
 use crate::watchdog::{TIME_LIMIT, time_limit};
 
@@ -77,7 +78,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let root = workspace_root().ok_or(EngineError::NoWorkspace)?;
-    let program = std::env::current_exe().map_err(|error| {
+    let program = this_program().map_err(|error| {
         Failure::workbench(format!("the system does not say where this program is: {error}"))
     })?;
     let base = options.base.as_deref().map(Base::named);

@@ -25,6 +25,7 @@ mod looked_into;
 mod minimize;
 mod named_bug;
 mod noted;
+mod panel;
 mod regression;
 mod replay;
 mod run;

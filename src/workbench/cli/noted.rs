@@ -8,7 +8,10 @@ use crate::executor::AnyDut;
 use crate::foreign::Sheet;
 use crate::report::Fingerprint;
 use crate::store::retry::{Retried, Retry};
-use crate::store::{Body, Build, Origin, Sighted, State, Store, StoreError, machine_name};
+use crate::store::{
+    Body, Bug, Build, Moment, Origin, Sighted, State, Store, StoreError, machine_name,
+};
+use crate::telemetry::{Counts, NOTICE_VERSION, Notice, Occasion, Webhook};
 
 use super::console::Console;
 use super::exit::Exit;
@@ -92,13 +95,29 @@ pub(super) struct Noted {
     origin: Origin,
     noted: BTreeSet<Fingerprint>,
     troubles: Vec<StoreError>,
+    /// Who hears of what is new or back.
+    webhook: Option<Webhook>,
+    /// What is in the store, until something is noted.
+    counts: Option<Counts>,
 }
 
 impl Noted {
     /// Opens the store of a folder for a search of the driver of this name.
-    pub(super) fn open(folder: &Path, driver: String, origin: Origin) -> Self {
-        let mut noted =
-            Self { store: None, driver, origin, noted: BTreeSet::new(), troubles: Vec::new() };
+    pub(super) fn open(
+        folder: &Path,
+        driver: String,
+        origin: Origin,
+        webhook: Option<Webhook>,
+    ) -> Self {
+        let mut noted = Self {
+            store: None,
+            driver,
+            origin,
+            noted: BTreeSet::new(),
+            troubles: Vec::new(),
+            webhook,
+            counts: None,
+        };
         match Store::open(folder) {
             Ok(store) => noted.store = Some(store),
             Err(error) => noted.troubles.push(error),
@@ -120,8 +139,13 @@ impl Noted {
         let retry = Retry { dut, driver: &self.driver, origin: &origin, hangs };
         let mut tell = |retried: &Retried| {
             change_line(retried).into_iter().for_each(|line| console.note(&line));
+            if let Some(webhook) = &self.webhook {
+                let notice = notice(&retried.bug, (retried.before, retried.after), &origin);
+                notice.into_iter().for_each(|notice| webhook.post(notice));
+            }
         };
         self.troubles.extend(retry.all(store, &mut tell).err());
+        self.counts = None;
     }
 
     /// Notes a finding, once.
@@ -137,6 +161,7 @@ impl Noted {
             text: &finding.text,
             path: finding.path.as_deref(),
         };
+        let before = state_of(store, &self.driver, finding.fingerprint);
         let mut noted = store.note_sighted(&self.driver, &sighted, &self.origin);
         for &part in &finding.parts {
             let of = finding.fingerprint;
@@ -146,6 +171,24 @@ impl Noted {
             Ok(_) => drop(self.noted.insert(finding.fingerprint)),
             Err(error) => self.troubles.push(error),
         }
+        self.counts = None;
+        if let (Some(webhook), Ok(before), Ok(Some((after, bug)))) =
+            (&self.webhook, before, state_of(store, &self.driver, finding.fingerprint))
+        {
+            let before = before.and_then(|(state, _)| state);
+            let notice = notice(&bug, (before, after), &self.origin);
+            notice.into_iter().for_each(|notice| webhook.post(notice));
+        }
+    }
+
+    /// What is in the store, by states.
+    pub(super) fn counts(&mut self) -> &Counts {
+        let (store, driver) = (&self.store, &self.driver);
+        self.counts.get_or_insert_with(|| {
+            // What keeps the store from being read was or will be told by whatever writes to it.
+            let bugs = store.as_ref().and_then(|store| store.bugs().ok()).unwrap_or_default();
+            Counts::of(&bugs, Some(driver), Moment::now())
+        })
     }
 
     /// Tells what went wrong; then the workbench has failed, whatever the search has found.
@@ -157,8 +200,47 @@ impl Noted {
                 .into_iter()
                 .for_each(|way_out| console.note(&format!("  try: {way_out}")));
         }
+        let unposted = self.webhook.map(Webhook::end).unwrap_or_default();
+        unposted.iter().for_each(|trouble| console.warning(trouble));
         if self.troubles.is_empty() { Exit::Held } else { Exit::WorkbenchFailed }
     }
+}
+
+/// What is told of a bug, and the bug; nothing of one that nobody has noted.
+fn state_of(
+    store: &Store,
+    driver: &str,
+    fingerprint: Fingerprint,
+) -> Result<Option<(Option<State>, Bug)>, StoreError> {
+    let events = store.events_of(driver, fingerprint)?;
+    Ok((!events.is_empty()).then(|| {
+        let bug = Bug::of(&events);
+        (bug.state(Moment::now()), bug)
+    }))
+}
+
+/// What somebody should hear of a bug whose state has changed, if anything.
+fn notice(
+    bug: &Bug,
+    (before, after): (Option<State>, Option<State>),
+    origin: &Origin,
+) -> Option<Notice> {
+    let event = Occasion::of(before, after)?;
+    let Bug { driver, fingerprint, invariant, happened, .. } = bug;
+    Some(Notice {
+        version: NOTICE_VERSION,
+        event,
+        text: format!("{} in {driver}: {fingerprint} {invariant}: {happened}", event.name()),
+        time: Moment::now(),
+        driver: driver.clone(),
+        fingerprint: *fingerprint,
+        invariant: invariant.clone(),
+        happened: happened.clone(),
+        build: origin.build.clone(),
+        machine: origin.machine.clone(),
+        lane: origin.lane.clone(),
+        sequence: bug.text.clone(),
+    })
 }
 
 impl From<StoreError> for Failure {
@@ -193,7 +275,7 @@ mod tests {
     fn what_a_finding_says_more_of_is_told_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let origin = Origin { build: Build::named("a"), machine: "m".into(), lane: "l".into() };
-        let mut noted = Noted::open(folder.path(), CORE.to_owned(), origin);
+        let mut noted = Noted::open(folder.path(), CORE.to_owned(), origin, None);
         let part = finding("0000-0001", &[]);
         let never_noted = "0000-0009".parse().unwrap();
         let whole = finding("0000-0002", &[part.fingerprint, never_noted]);

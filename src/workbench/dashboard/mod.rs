@@ -3,7 +3,7 @@
 //! ```text
 //! findings store ──────┐
 //! records of campaigns ┼─► Dashboard ─► a page for each path ─► files below a folder
-//! page of coverage ────┘       ▲                            └─► a server on this machine
+//! coverage, drills ────┘       ▲                            └─► a server on this machine
 //!                    a reproducer, run again
 //! ```
 //!
@@ -12,6 +12,7 @@
 //! quote what a driver has said.
 
 mod again;
+mod builds;
 mod chart;
 mod page;
 mod picture;
@@ -24,10 +25,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::campaign::{read_record, record_ids};
 use crate::report::Fingerprint;
 use crate::store::{Bug, Moment, State, Store, StoreError};
+use crate::telemetry::{Counts, exposition, latest};
 
 pub use serve::{ServeError, serve};
 
 use again::{Again, Shown};
+use builds::{COMPARED_WITH, Name, Seen, Vote, builds, votes};
+
+/// The media type of metrics.
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The file in a folder of findings that has the last drills of all faults, as JSON.
+pub const DRILLS: &str = "drills.json";
 
 /// How many findings or campaigns a page lists.
 const LISTED: usize = 100;
@@ -60,7 +69,9 @@ pub struct Dashboard {
 #[derive(Debug, Default)]
 struct Folded {
     place: i64,
-    by_name: BTreeMap<(String, Fingerprint), Bug>,
+    by_name: BTreeMap<Name, Bug>,
+    /// What builds say about them.
+    votes: BTreeMap<Name, Vec<Vote>>,
     in_order: Arc<Vec<Bug>>,
 }
 
@@ -139,10 +150,12 @@ impl Dashboard {
         match path {
             "" | "index.html" => Ok(html(page::index(self, now)?)),
             "style.css" => Ok(Page { kind: "text/css; charset=utf-8", body: page::STYLE.into() }),
+            "metrics" => Ok(Page { kind: METRICS, body: self.metrics()?.into_bytes() }),
             "icon.svg" => Ok(Page { kind: "image/svg+xml", body: page::ICON.into() }),
             "filter.js" => {
                 Ok(Page { kind: "text/javascript; charset=utf-8", body: page::FILTER.into() })
             }
+            "drills.html" => Ok(html(page::drills(self)?)),
             "coverage.html" => {
                 let body = std::fs::read(&self.sources.coverage);
                 Ok(Page {
@@ -158,6 +171,8 @@ impl Dashboard {
                 match folder {
                     "findings" => Ok(html(page::findings(self, name, now)?)),
                     "finding" => Ok(html(page::finding(self, name, now)?)),
+                    "builds" => Ok(html(page::builds(self, name)?)),
+                    "compare" => Ok(html(page::compare(self, name, now)?)),
                     "campaigns" => Ok(html(page::campaigns(self, name)?)),
                     "campaign" => Ok(html(page::campaign(self, name)?)),
                     _ => Err(PageError::NotThere),
@@ -179,6 +194,17 @@ impl Dashboard {
         if self.has_coverage() {
             paths.push("coverage.html".to_owned());
         }
+        if self.has_drills() {
+            paths.push("drills.html".to_owned());
+        }
+        let builds = self.builds()?;
+        let numbers = 1..=builds.len().div_ceil(LISTED).max(1);
+        paths.extend(numbers.map(|number| format!("builds/{number}.html")));
+        for (at, after) in builds.iter().enumerate() {
+            let before = builds.iter().skip(at + 1).take(COMPARED_WITH);
+            let path = |before: &Seen| format!("compare/{}...{}.html", before.name(), after.name());
+            paths.extend(before.map(path));
+        }
         for listed in Listed::every() {
             let count = bugs.iter().filter(|bug| listed.has(bug.state(now))).count();
             let numbers = 1..=count.div_ceil(LISTED).max(1);
@@ -197,6 +223,20 @@ impl Dashboard {
         self.sources.coverage.is_file()
     }
 
+    fn has_drills(&self) -> bool {
+        self.drills_path().is_file() || self.mutants_path().is_file()
+    }
+
+    /// What `rekeylab canary` has kept last.
+    fn drills_path(&self) -> PathBuf {
+        self.sources.findings.join(DRILLS)
+    }
+
+    /// What `ci/mutants.sh` has written.
+    fn mutants_path(&self) -> PathBuf {
+        self.sources.root.join("ci/MUTANTS.md")
+    }
+
     /// Every bug, what regressed first. Only those are folded anew that something has happened to.
     fn bugs(&self) -> Result<Arc<Vec<Bug>>, StoreError> {
         let store = lock(&self.store);
@@ -206,8 +246,9 @@ impl Dashboard {
             return Ok(Arc::clone(&folded.in_order));
         }
         for (driver, fingerprint) in changed {
-            let bug = Bug::of(&store.events_of(&driver, fingerprint)?);
-            folded.by_name.insert((driver, fingerprint), bug);
+            let events = store.events_of(&driver, fingerprint)?;
+            folded.votes.insert((driver.clone(), fingerprint), votes(&events));
+            folded.by_name.insert((driver, fingerprint), Bug::of(&events));
         }
         folded.place = place;
         let now = Moment::now();
@@ -218,6 +259,18 @@ impl Dashboard {
         });
         folded.in_order = Arc::new(bugs);
         Ok(Arc::clone(&folded.in_order))
+    }
+
+    /// Every build that was asked about a bug, the latest first.
+    fn builds(&self) -> Result<Vec<Seen>, StoreError> {
+        self.bugs()?;
+        Ok(builds(lock(&self.bugs).votes.iter()))
+    }
+
+    /// Findings and the last campaigns, for a collector.
+    fn metrics(&self) -> Result<String, StoreError> {
+        let counts = Counts::of(&self.bugs()?, None, Moment::now());
+        Ok(exposition(&counts, &latest(&self.sources.findings)))
     }
 
     /// What a finding tells when its reproducer is run.

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::again::Life;
+use super::builds::{COMPARED_WITH, Name, Seen, differences};
 use super::chart::chart;
 use super::picture::picture;
 use super::{Dashboard, LISTED, Listed, PageError};
@@ -28,11 +29,13 @@ struct Frame {
     /// The way from the page to the top.
     up: &'static str,
     has_coverage: bool,
+    has_drills: bool,
 }
 
 impl Frame {
     fn new(dashboard: &Dashboard, title: impl Into<String>, up: &'static str) -> Self {
-        Self { title: title.into(), up, has_coverage: dashboard.has_coverage() }
+        let (has_coverage, has_drills) = (dashboard.has_coverage(), dashboard.has_drills());
+        Self { title: title.into(), up, has_coverage, has_drills }
     }
 }
 
@@ -92,6 +95,62 @@ struct Campaign {
     troubles: Vec<String>,
     found: Vec<(String, String)>,
     charts: Vec<String>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "dashboard/builds.html")]
+struct Builds {
+    frame: Frame,
+    builds: Vec<BuildRow>,
+    leaf: Leaf,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "dashboard/compare.html")]
+struct Compare {
+    frame: Frame,
+    before: String,
+    after: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "dashboard/drills.html")]
+struct Drills {
+    frame: Frame,
+    drills: Vec<DrillRow>,
+    right: usize,
+    mutants: Vec<String>,
+}
+
+/// A build in a list.
+#[derive(Debug)]
+struct BuildRow {
+    name: String,
+    short: String,
+    first: String,
+    shows: usize,
+    holds: usize,
+    /// Builds that it is compared with, by what they are called in paths and by what people read.
+    before: Vec<(String, String)>,
+}
+
+/// Findings that something is said of.
+#[derive(Debug)]
+struct Part {
+    title: &'static str,
+    findings: Vec<FindingRow>,
+}
+
+/// A planted fault in the list of drills.
+#[derive(Debug)]
+struct DrillRow {
+    fault: String,
+    expected: String,
+    rang: String,
+    executions: String,
+    shortest: String,
+    is_right: bool,
 }
 
 /// Where a secret was left, and after which calls.
@@ -318,6 +377,91 @@ pub(super) fn campaign(dashboard: &Dashboard, id: &str) -> Result<String, PageEr
         found,
         charts: charts.into_iter().filter(|chart| !chart.is_empty()).collect(),
         row,
+    }))
+}
+
+pub(super) fn builds(dashboard: &Dashboard, name: &str) -> Result<String, PageError> {
+    let number: usize = name.parse().map_err(|_| PageError::NotThere)?;
+    let builds = dashboard.builds()?;
+    let (leaf, part) = Leaf::of("builds", number, &builds).ok_or(PageError::NotThere)?;
+    let from = (number - 1) * LISTED;
+    let row = |(at, seen): (usize, &Seen)| {
+        let before = builds.iter().skip(from + at + 1).take(COMPARED_WITH);
+        BuildRow {
+            name: seen.name(),
+            short: seen.build.short(),
+            first: seen.first.short(),
+            shows: seen.shows.len(),
+            holds: seen.holds.len(),
+            before: before.map(|before| (before.name(), before.build.short())).collect(),
+        }
+    };
+    Ok(render(&Builds {
+        frame: Frame::new(dashboard, "builds", "../"),
+        builds: part.iter().enumerate().map(row).collect(),
+        leaf,
+    }))
+}
+
+pub(super) fn compare(dashboard: &Dashboard, name: &str, now: Moment) -> Result<String, PageError> {
+    let (before, after) = name.split_once("...").ok_or(PageError::NotThere)?;
+    let builds = dashboard.builds()?;
+    let named =
+        |name: &str| builds.iter().find(|seen| seen.name() == name).ok_or(PageError::NotThere);
+    let (before, after) = (named(before)?, named(after)?);
+    let bugs = dashboard.bugs()?;
+    let row = |name: &&Name| {
+        let is_it = |bug: &&Bug| bug.driver == name.0 && bug.fingerprint == name.1;
+        bugs.iter().find(is_it).map(|bug| finding_row(bug, now))
+    };
+    let part = |(title, names): (&'static str, Vec<&Name>)| Part {
+        title,
+        findings: names.iter().filter_map(row).collect(),
+    };
+    let parts = differences(before, after).into_iter().map(part);
+    Ok(render(&Compare {
+        frame: Frame::new(
+            dashboard,
+            format!("{} and {}", before.build.short(), after.build.short()),
+            "../",
+        ),
+        before: before.build.to_string(),
+        after: after.build.to_string(),
+        parts: parts.filter(|part| !part.findings.is_empty()).collect(),
+    }))
+}
+
+pub(super) fn drills(dashboard: &Dashboard) -> Result<String, PageError> {
+    if !dashboard.has_drills() {
+        return Err(PageError::NotThere);
+    }
+    let kept = std::fs::read(dashboard.drills_path()).unwrap_or_default();
+    // One that a later program has written is read as far as it is understood.
+    let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap_or_default();
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let drills: Vec<DrillRow> = kept["drills"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|drill| DrillRow {
+            fault: drill["fault"].as_str().unwrap_or("(honest core)").to_owned(),
+            expected: drill["expected"].as_str().unwrap_or("nothing").to_owned(),
+            rang: drill["rang"].as_str().unwrap_or("nothing").to_owned(),
+            executions: text(&drill["executions"]),
+            shortest: text(&drill["shortest"]),
+            is_right: drill["is_right"].as_bool().unwrap_or_default(),
+        })
+        .collect();
+    let mutants = std::fs::read_to_string(dashboard.mutants_path()).unwrap_or_default();
+    Ok(render(&Drills {
+        frame: Frame::new(dashboard, "drills", ""),
+        right: drills.iter().filter(|drill| drill.is_right).count(),
+        drills,
+        mutants: mutants.lines().map(str::to_owned).collect(),
     }))
 }
 

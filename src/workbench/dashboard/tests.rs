@@ -120,3 +120,67 @@ fn a_path_that_is_no_page_is_none() {
         assert!(matches!(dashboard.page(path), Err(PageError::NotThere)), "{path}");
     }
 }
+
+#[test]
+fn two_builds_are_compared_by_what_each_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let dashboard =
+        dashboard(folder.path(), &[("core", "0000-0001", "old"), ("core", "0000-0002", "both")]);
+    let mut store = Store::open(folder.path()).unwrap();
+    let later = Origin {
+        build: Build::named("later"),
+        machine: "a machine".to_owned(),
+        lane: "known bugs again".to_owned(),
+    };
+    let tried = |shown| Body::Tried { shown, votes: 3, origin: later.clone() };
+    store.note("core", "0000-0001".parse().unwrap(), tried(0)).unwrap();
+    store.note("core", "0000-0002".parse().unwrap(), tried(2)).unwrap();
+    let sighted = Sighted {
+        fingerprint: "0000-0003".parse().unwrap(),
+        invariant: "double-finish",
+        happened: "fresh",
+        text: "",
+        path: None,
+    };
+    store.note_sighted("core", &sighted, &later).unwrap();
+    let list = text(&dashboard, "builds/1.html");
+    let link = list.split("href=\"../compare/").nth(1).unwrap().split('"').next().unwrap();
+    assert!(link.ends_with("...later.html"), "{link}");
+    let page = text(&dashboard, &format!("compare/{link}"));
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text:?} is not in {page}"));
+    let gone = place("The earlier one shows it, the later one does not: 1");
+    let both = place("Both show it: 1");
+    let fresh = place("The later one shows it, the earlier one was not asked: 1");
+    assert!(gone < place("0000-0001") && place("0000-0001") < both, "{page}");
+    assert!(both < place("0000-0002") && place("0000-0002") < fresh, "{page}");
+    assert!(fresh < place("0000-0003"), "{page}");
+    assert!(dashboard.page("compare/later...none.html").is_err());
+}
+
+#[test]
+fn the_last_drills_are_a_page_and_what_is_no_json_is_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let dashboard = dashboard(folder.path(), &[]);
+    assert!(dashboard.page("drills.html").is_err());
+    let drill = "{\"fault\":\"a-fault\",\"expected\":\"double-finish\",\"rang\":null,\"executions\":7,\
+                 \"shortest\":null,\"is_right\":false}";
+    fs::write(folder.path().join(DRILLS), format!("{{\"drills\":[{drill}]}}")).unwrap();
+    let page = text(&dashboard, "drills.html");
+    assert!(
+        page.contains("a-fault") && page.contains("0 of 1") && page.contains("wrong"),
+        "{page}"
+    );
+    assert!(text(&dashboard, "index.html").contains("drills.html"));
+    fs::write(folder.path().join(DRILLS), "{").unwrap();
+    assert!(!text(&dashboard, "drills.html").contains("a-fault"));
+}
+
+#[test]
+fn a_collector_gets_the_findings_by_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let dashboard = dashboard(folder.path(), &[("core", "0000-0001", "answered")]);
+    let page = dashboard.page("metrics").unwrap();
+    assert!(page.kind.starts_with("application/openmetrics-text"), "{}", page.kind);
+    let text = String::from_utf8(page.body).unwrap();
+    assert!(text.contains("rekeylab_findings{driver=\"core\",state=\"new\"} 1"), "{text}");
+}

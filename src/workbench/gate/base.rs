@@ -71,7 +71,7 @@ impl Base {
         if faults != Faults::Wanted || fit.is_err() {
             build(&[])?.map_err(|why| format!("the base cannot be built: {why}"))?;
         }
-        let program = target.join("release/rekeylab");
+        let program = target.join(PROFILE.folder).join("rekeylab");
         if program.is_file() {
             Ok(Built { program, faults: fit })
         } else {
@@ -79,6 +79,21 @@ impl Base {
         }
     }
 }
+
+/// A way to build.
+struct Profile {
+    /// As cargo calls it.
+    name: &'static str,
+    /// Where cargo puts what is built so.
+    folder: &'static str,
+}
+
+/// How this program was built, and with it the base: what a secret leaves behind depends on it.
+const PROFILE: Profile = if cfg!(debug_assertions) {
+    Profile { name: "dev", folder: "debug" }
+} else {
+    Profile { name: "release", folder: "release" }
+};
 
 /// What is asked of the planted faults of a base.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
@@ -113,7 +128,7 @@ fn cargo_build(
     stop: &StopSignal,
 ) -> Result<Result<(), String>, String> {
     let folder = target.display().to_string();
-    let words = ["build", "--quiet", "--release", "--target-dir", &folder];
+    let words = ["build", "--quiet", "--profile", PROFILE.name, "--target-dir", &folder];
     let arguments: Vec<String> =
         words.iter().chain(features).map(|&word| word.to_owned()).collect();
     let cargo = Path::new("cargo");

@@ -27,6 +27,12 @@ impl Moment {
         Timestamp::try_from(time).ok().map(Self)
     }
 
+    /// Seconds since the beginning of 1970; 0 before it.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        u64::try_from(self.0.as_second()).unwrap_or(0)
+    }
+
     /// The moment right behind this one.
     #[must_use]
     pub fn next(self) -> Self {

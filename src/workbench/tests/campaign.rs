@@ -2,7 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -381,8 +381,15 @@ mv \"$REKEYLAB_FOUND/part\" \"$REKEYLAB_FOUND/crash-a-1\"
     /// A machine that dies in the next minute takes nothing along.
     #[test]
     fn a_finding_is_archived_while_the_search_goes_on() {
-        let mut bench = planted(&format!("{}sleep 1", hand_over()));
-        let archive = bench.directory.path().join("archive");
+        let folder = tempfile::tempdir().unwrap();
+        let archive = folder.path().join("archive");
+        // The worker goes on until the finding is there, or for ten seconds.
+        let wait = format!(
+            "n=0; while [ $n -lt 100 ] && [ ! -d '{}/findings/double-finish' ]; do sleep 0.1; \
+             n=$((n+1)); done",
+            archive.display()
+        );
+        let mut bench = planted(&format!("{}{wait}", hand_over()));
         bench.plan.archive = Some(Archive::open(archive.clone()).unwrap());
         let stop = Arc::new(StopSignal::new());
         let mut is_archived = false;
@@ -441,6 +448,23 @@ mv \"$REKEYLAB_FOUND/part\" \"$REKEYLAB_FOUND/crash-a-1\"
         assert!(outcome.troubles[0].contains("file/findings"), "{:?}", outcome.troubles);
         let [finding] = &outcome.findings[..] else { panic!("{outcome:?}") };
         assert!(finding.path.is_none() && finding.text.contains("finish-refresh s0"));
+        // What broke it stays where the worker has left it, for the next campaign.
+        let artifacts = "fuzz/artifacts/call_sequence+finish-without-start";
+        let runs = std::fs::read_dir(bench.directory.path().join(artifacts)).unwrap();
+        let files = runs.flat_map(|run| walk(&run.unwrap().path()));
+        let has_it =
+            |path: &PathBuf| std::fs::read_to_string(path).unwrap().contains("finish-refresh");
+        assert!(files.collect::<Vec<_>>().iter().any(has_it));
+    }
+
+    /// Every file below a folder.
+    fn walk(path: &Path) -> Vec<PathBuf> {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(path).unwrap();
+            entries.flat_map(|entry| walk(&entry.unwrap().path())).collect()
+        } else {
+            vec![path.to_owned()]
+        }
     }
 
     #[test]

@@ -65,6 +65,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "workbench",
         ],
     ),
+    ("program", &[]),
     (
         "campaign",
         &[
@@ -79,14 +80,16 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "fuzzing",
             "workbench",
             "store",
+            "program",
         ],
     ),
-    ("foreign", &["sequence", "observation", "executor", "report", "watchdog"]),
+    ("foreign", &["sequence", "observation", "executor", "report", "watchdog", "program"]),
     ("conform", &["sequence", "observation", "executor", "invariant", "rules", "workbench"]),
     ("revision", &[]),
-    ("child", &["campaign"]),
+    ("child", &["campaign", "program"]),
     ("gate", &["report", "corpus", "campaign", "child", "exit", "revision"]),
-    ("dashboard", &["report", "campaign", "child", "store"]),
+    ("telemetry", &["report", "corpus", "campaign", "store"]),
+    ("dashboard", &["report", "campaign", "child", "store", "telemetry"]),
     ("coverage", &["campaign", "exit"]),
     ("bisect", &[]),
     (
@@ -116,6 +119,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "coverage",
             "dashboard",
             "revision",
+            "program",
+            "telemetry",
         ],
     ),
 ];

@@ -11,12 +11,13 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::campaign::{
-    Archive, Began, Directories, EngineError, Finding, Outcome, Plan, RECORD_VERSION, Recorder,
-    Said, Sanitizer, StopSignal, pulse_line, search, workspace_root,
+    Archive, Began, Directories, EngineError, Finding, Outcome, Plan, Pulse, RECORD_VERSION,
+    Recorder, Said, Sample, Sanitizer, StopSignal, search, workspace_root,
 };
 use crate::corpus::pack;
 use crate::observation::{Layer, Layers};
 use crate::store::{Moment, Origin};
+use crate::telemetry::{MetricsFile, Watched, Webhook};
 
 use super::console::Console;
 use super::display::Display;
@@ -85,6 +86,12 @@ pub(super) struct Options {
     /// What this machine is called in the findings store [default: its name]
     #[arg(long, value_name = "NAME")]
     machine: Option<String>,
+    /// Writes metrics of findings and search to this file every 10 seconds, for a collector such as Prometheus'
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Posts a notice of each new or regressed finding to this address, as JSON
+    #[arg(long, value_name = "URL", env = "REKEYLAB_WEBHOOK", hide_env_values = true)]
+    webhook: Option<String>,
 }
 
 /// A time as humantime reads it, or seconds alone.
@@ -115,6 +122,8 @@ pub(super) struct Campaign {
     pub(super) engines: Vec<PathBuf>,
     /// What it has learnt.
     pub(super) working_set: PathBuf,
+    /// Where findings are.
+    pub(super) findings: PathBuf,
 }
 
 /// Builds, searches and tells; with an archive, the working set and the findings are restored first and saved meanwhile.
@@ -128,6 +137,8 @@ pub(super) fn campaign(
     let mut display = Display::new();
 
     // First what fails fast, so that nobody waits for a build to hear of it.
+    let webhook = options.webhook.as_deref().map(Webhook::to).transpose();
+    let webhook = webhook.map_err(|error| Failure::usage(format!("--webhook: {error}")))?;
     let subject = Subject::of(options, &root, stop)?;
     let fault = subject.fault.map(|fault| fault.name());
     if let Some(guide) = &subject.guide {
@@ -182,18 +193,29 @@ pub(super) fn campaign(
         None => noted::origin(options.machine.as_deref(), lane),
         Some(sheet) => noted::origin_of_library(sheet, options.machine.as_deref(), lane),
     };
-    let mut noted = Noted::open(&plan.findings, subject.name.clone(), origin.clone());
+    let mut noted = Noted::open(&plan.findings, subject.name.clone(), origin.clone(), webhook);
     noted.try_again(&plan.dut, plan.own_process.as_ref(), console);
     // Of an input that kills its worker by other means, a form may hang here.
     end_when_it_hangs(&plan.dut, plan.fault, console.format);
     let mut looking = None;
-    let mut recorder = Recorder::begin(&plan.findings, began(&plan, subject.name.clone(), origin));
+    display.begin_campaign(title(&plan, &subject.name));
+    let began = began(&plan, subject.name.clone(), origin);
+    let mut metrics = options.metrics.clone().map(MetricsFile::at);
+    let mut watch = |noted: &mut Noted, pulse: &Pulse, is_running: bool| {
+        if let Some(metrics) = metrics.as_mut().filter(|file| file.is_due() || !is_running) {
+            let (began, sample) = (began.clone(), Sample::of(pulse));
+            metrics.write(noted.counts(), Watched { began, sample, is_running });
+        }
+        metrics.as_ref().and_then(|file| file.trouble()).map(ToString::to_string)
+    };
+    let mut recorder = Recorder::begin(&plan.findings, began.clone());
     let outcome = search(&plan, &directories, stop, &mut |pulse, said| {
         recorder.see(pulse);
+        watch(&mut noted, pulse, true);
         if let Said::Looking(done, all) = said {
-            looking = (done < all).then(|| format!("  first look: {done} of {all}"));
+            looking = (done < all).then(|| format!("first look: {done} of {all}"));
         }
-        display.line(|| pulse_line(pulse) + looking.as_deref().unwrap_or_default(), console);
+        display.pulse(pulse, looking.as_deref(), console);
         match said {
             Said::Nothing | Said::Looking(..) => {}
             Said::Finding(finding) => {
@@ -213,6 +235,10 @@ pub(super) fn campaign(
         console.warning(&format!("the record of the campaign is not whole: {trouble}"));
     }
     outcome.findings.iter().for_each(|finding| noted.note(finding));
+    if let Some(trouble) = watch(&mut noted, &outcome.pulse, false) {
+        is_unwritten = true;
+        console.warning(&format!("the metrics are not written: {trouble}"));
+    }
     tell(&outcome, &plan, console)?;
     let storing = noted.end(console);
     let is_missing = |layer: &Layer| outcome.not_looked_into.contains(layer.name());
@@ -227,7 +253,15 @@ pub(super) fn campaign(
             Vec::new()
         },
         working_set: directories.working_set.clone(),
+        findings: plan.findings,
     })
+}
+
+/// What a campaign is about, in one line.
+fn title(plan: &Plan, driver: &str) -> String {
+    let lanes: Vec<&str> = plan.lanes.iter().map(|lane| lane.target.lane).collect();
+    let workers = if plan.jobs == 1 { "worker" } else { "workers" };
+    format!("{driver}: {}, {} {workers}", lanes.join(" and "), plan.jobs)
 }
 
 /// What the record of a campaign begins with.

@@ -11,6 +11,7 @@ use crate::corpus::Forms;
 use crate::executor::AnyDut;
 use crate::foreign::Sheet;
 use crate::observation::Layers;
+use crate::program::this_program;
 use crate::watchdog::{TIME_LIMIT, time_limit};
 
 use super::super::console::Console;
@@ -125,7 +126,7 @@ impl Subject {
 
     /// This program as the engine for a driver in a library.
     fn search_lane(&self, sheet: &Path, threads: usize) -> Result<Lane, EngineError> {
-        let binary = std::env::current_exe()
+        let binary = this_program()
             .map_err(|source| EngineError::Start { program: "rekeylab".into(), source })?;
         let limit = time_limit().unwrap_or(TIME_LIMIT).as_millis();
         // Engines are started in the workspace.

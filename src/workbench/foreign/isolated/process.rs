@@ -16,6 +16,7 @@ use std::time::Duration;
 use rekeylab_abi::begin_at_fixed_addresses;
 
 use crate::observation::{Death, End, Layers, Stage, Trace};
+use crate::program::as_started;
 use crate::watchdog::{TIME_LIMIT, time_limit};
 
 use super::super::Sheet;
@@ -100,7 +101,7 @@ impl Process {
         // Whatever is cut off in front, the driver goes on at its end.
         let printed = tempfile::Builder::new().append(true).tempfile()?.into_file();
         let limit = time_limit().unwrap_or(TIME_LIMIT);
-        let mut command = Command::new(program);
+        let mut command = Command::new(as_started(program));
         command.arg("--time-limit").arg(format!("{}ms", limit.as_millis()));
         command.arg("drive").arg("--threads").arg(threads.to_string());
         command.arg(&sheet.path).envs(&sheet.environment);

@@ -51,7 +51,9 @@ fn a_revision_is_built_and_asked() {
     let ran = bench.run();
     let because = &ran.results.findings[0].judgement.because;
     assert_eq!((ran.verdicts(), ran.exit), (vec!["new"], Exit::InvariantBroken), "{because}");
-    assert!(bench.path().join("target/gate/base-main/target/release/rekeylab").is_file());
+    let folder = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let built = bench.path().join("target/gate/base-main/target").join(folder);
+    assert!(built.join("rekeylab").is_file());
     // The worktree is used again, and follows the branch.
     assert_eq!(bench.run().verdicts(), ["new"]);
 }

@@ -7,5 +7,6 @@ mod bench;
 mod executable;
 
 mod base;
+mod script;
 mod steps;
 mod verdicts;
