@@ -45,9 +45,20 @@ step "the foreign ciphers compile" cargo check --quiet --locked --all-targets \
     --target-dir "$shared" --manifest-path src/keysan/examples/foreign-ciphers/Cargo.toml
 ci/msrv.sh
 step "documents" cargo doc --quiet --workspace --no-deps
-step "tests, as README names them" cargo test --workspace --features faults
-step "tests of the core as it ships" cargo test --quiet -p rekeylab-driver -p rekeylab-cipher --release
 
+# The time that tests leave of the processors is enough for the tools that are needed behind them.
+(
+    renice -n 19 "$BASHPID"
+    install_tool cargo-deny "$CARGO_DENY_VERSION"
+    install_tool cargo-fuzz "$CARGO_FUZZ_VERSION"
+) >/dev/null 2>&1 &
+installing=$!
+trap 'kill "$installing" 2>/dev/null || true' EXIT
+# Driver core and cipher are compiled for tests as they are released: the profile `dev` in Cargo.toml says so.
+step "tests, as README names them" cargo test --workspace --features faults
+wait "$installing" || true
+
+# Whatever kept one from being installed is told here.
 install_tool cargo-deny "$CARGO_DENY_VERSION"
 step "licences, banned crates and sources" cargo deny --log-level error check licenses bans sources
 # The advisory database comes over the network; without one there is nothing to compare with.

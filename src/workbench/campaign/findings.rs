@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::Workbench;
 use crate::corpus::{CorpusError, Written, write_new, write_new_durably};
@@ -57,6 +58,16 @@ pub struct RawFinding {
     pub path: PathBuf,
 }
 
+/// How often what ran for too long has to be done in a moment, and how long that is, before the machine is blamed.
+const SOON_VOTES: u32 = 3;
+const SOON: Duration = Duration::from_secs(2);
+
+/// Whether a sequence breaks nothing and is done in a moment, with everything looked into.
+fn holds_soon(own_process: &OwnProcess, sequence: &CallSequence) -> bool {
+    let began = Instant::now();
+    own_process.breaks(sequence) == Some(false) && began.elapsed() < SOON
+}
+
 /// The findings of one campaign.
 #[derive(Debug)]
 pub struct Findings {
@@ -83,6 +94,9 @@ pub struct Findings {
     pub raw_alike_count: usize,
     /// Artifacts of another campaign that break nothing any more; they are kept as they are.
     pub mended_count: usize,
+    /// Inputs that ran for too long once, and each time they were run again were done in a moment: something else kept
+    /// the machine busy. They are kept as they are, too.
+    pub stalled_count: usize,
     /// What went wrong in storing.
     pub troubles: Vec<String>,
     /// Whether something could not be stored.
@@ -118,6 +132,7 @@ impl Findings {
             raw: Vec::new(),
             raw_alike_count: 0,
             mended_count: 0,
+            stalled_count: 0,
             hung: Vec::new(),
             hung_alike_count: 0,
             symptoms: BTreeSet::new(),
@@ -177,10 +192,7 @@ impl Findings {
             // The build that it broke something in may have been another, or had a sanitizer.
             Held::IsMended => {
                 self.mended_count += 1;
-                if let Err(error) = self.move_to_raw(artifact) {
-                    self.is_storing_broken = true;
-                    self.troubles.push(error.to_string());
-                }
+                self.put_to_raw(artifact);
             }
         }
         for form in &forms {
@@ -201,6 +213,11 @@ impl Findings {
             return;
         }
         let Some(hang) = own_process.hang(&sequence) else {
+            if (0..SOON_VOTES).all(|_| holds_soon(own_process, &sequence)) {
+                self.stalled_count += 1;
+                self.put_to_raw(artifact);
+                return;
+            }
             let limit = TIME_LIMIT.as_secs();
             let why = format!("it ran for more than {limit} seconds, and did not when run again");
             self.keep_raw(artifact, "timeout", why);
@@ -458,6 +475,14 @@ impl Findings {
         }
     }
 
+    /// Moves an artifact that is no finding to the raw ones.
+    fn put_to_raw(&mut self, artifact: &Path) {
+        if let Err(error) = self.move_to_raw(artifact) {
+            self.is_storing_broken = true;
+            self.troubles.push(error.to_string());
+        }
+    }
+
     /// Moves an artifact to the findings as it is; where it is then, unless a better one was there.
     fn move_to_raw(&self, artifact: &Path) -> Result<Option<PathBuf>, CorpusError> {
         let name = artifact.file_name().unwrap_or(artifact.as_os_str());
@@ -557,6 +582,28 @@ mod tests {
             Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
         findings.triage(&path, None, Held::IsFinding);
         assert_eq!(findings.raw[0].kind, "timeout");
+    }
+
+    /// One that ran for too long where nobody had time for it, and one that takes its time wherever it is run.
+    #[cfg(unix)]
+    #[test]
+    fn what_is_done_in_a_moment_when_run_again_was_held_up_and_is_no_finding() {
+        let triaged = |wait: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let path = artifact(directory.path(), "timeout-1", CLEAN);
+            let says = directory.path().join("says");
+            let report = "{\"files\":[{\"report\":{\"violations\":[]}}]}";
+            let script = format!("#!/bin/sh\ncat > /dev/null\n{wait}\necho '{report}'\n");
+            crate::executable::write_executable(&says, &script);
+            let mut findings =
+                Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
+            findings.own_process = Some(OwnProcess::new(says, None, None));
+            findings.triage(&path, None, Held::IsFinding);
+            assert!(directory.path().join("findings/raw/timeout-1").is_file());
+            (findings.stalled_count, findings.raw.len())
+        };
+        assert_eq!(triaged(""), (1, 0));
+        assert_eq!(triaged(&format!("sleep {}", SOON.as_secs())), (0, 1));
     }
 
     #[test]

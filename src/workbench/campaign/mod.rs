@@ -124,6 +124,8 @@ pub struct Outcome {
     pub left_behind_count: usize,
     /// Of these, how many break nothing any more.
     pub mended_count: usize,
+    /// Inputs that ran for too long once, and in a moment when they were run again.
+    pub stalled_count: usize,
     /// Inputs that are kept out of the working set because they kill the engine.
     pub quarantine_count: usize,
     /// Inputs that killed the engine of another build, and were given back to the working set.
@@ -487,6 +489,7 @@ impl Outcome {
         self.passed_over_count = triaged.passed_over_count;
         self.left_count = triaged.left_count;
         self.mended_count = triaged.mended_count;
+        self.stalled_count = triaged.stalled_count;
     }
 }
 

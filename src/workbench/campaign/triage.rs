@@ -86,6 +86,8 @@ pub(super) struct Triaged {
     pub(super) removed: BTreeSet<PathBuf>,
     /// Inputs that another campaign had left, and that break nothing any more.
     pub(super) mended_count: usize,
+    /// Inputs that ran for too long once, and never again.
+    pub(super) stalled_count: usize,
 }
 
 impl Triage {
@@ -252,6 +254,7 @@ impl Desk {
             left_count,
             removed: self.removed,
             mended_count: findings.mended_count,
+            stalled_count: findings.stalled_count,
         }
     }
 

@@ -93,6 +93,11 @@ pub(super) fn tell(
             outcome.mended_count,
             "of these break nothing in this build, and are kept beside the findings, in raw",
         ),
+        (
+            outcome.stalled_count,
+            "inputs ran for too long once and for a moment when run again, as when the machine is busy; they are \
+             kept beside the findings, in raw",
+        ),
         (outcome.tried_again_count, "inputs that killed another build were given back to this one"),
         (outcome.quarantine_count, "inputs kill the engine, and stay out of the working set"),
         (outcome.passed_over_count, "inputs looked like others of a bug, and were not looked at"),
