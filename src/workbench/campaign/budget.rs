@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::record;
+use super::{quarantine, record};
 
 /// What came of keeping within a budget.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -112,7 +112,9 @@ impl Found {
     fn take(&mut self, path: PathBuf, metadata: &Metadata, inside: Option<usize>) {
         let size = size_on_disk(metadata);
         self.size += size;
-        if let (Some(kind), Some(name)) = (inside, path.file_name()) {
+        // What a program notes for itself is no input.
+        let is_note = |name: &&std::ffi::OsStr| *name == quarantine::BUILD;
+        if let (Some(kind), Some(name)) = (inside, path.file_name().filter(|name| !is_note(name))) {
             let time = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             let copies = self
                 .may_go
@@ -166,12 +168,13 @@ mod tests {
             write(&folder.join("call_sequence/input"), 0);
         }
         write(&work.join("corpus/quarantine/call_sequence/a"), 5);
+        write(&work.join("corpus/quarantine/call_sequence/BUILD"), 0);
         let folders = [work.clone(), archive.clone()];
         let all = keep_within(u64::MAX, &folders).unwrap();
         assert!(all.is_within && all.removed.is_empty(), "{all:?}");
 
         // Two records are enough, and each is in two places.
-        let one = all.size / 65;
+        let one = all.size / 66;
         let some = keep_within(all.size - 3 * one, &folders).unwrap();
         assert_eq!(some.removed, BTreeMap::from([("records of campaigns", 4)]));
         assert!(some.is_within && some.size < all.size, "{some:?}");

@@ -284,6 +284,7 @@ pub fn search(
     triage.close();
     while !triage.is_over() {
         hall.listen(&triage, TICK, &outcome.pulse, show);
+        outcome.pulse.finding_count = hall.finding_count;
         show(&outcome.pulse, Said::Nothing);
     }
     hall.listen(&triage, Duration::ZERO, &outcome.pulse, show);

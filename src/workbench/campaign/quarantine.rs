@@ -19,7 +19,7 @@ pub(super) struct Quarantine {
 }
 
 /// The file that says on which build the inputs were put aside.
-const BUILD: &str = "BUILD";
+pub(super) const BUILD: &str = "BUILD";
 
 impl Quarantine {
     /// Opens the quarantine of a working set. If the programs are others than those that put inputs

@@ -121,22 +121,23 @@ fn keep(
         .chain([findings.to_owned()])
         .collect();
     folders.extend(archive.map(|archive| archive.path().to_owned()));
+    let limit = disk.display().si();
     let kept = match keep_within(disk.as_u64(), &folders) {
         Ok(kept) => kept,
         Err(error) => {
-            console.warning(&format!("cannot keep within {disk}: {error}"));
+            console.warning(&format!("cannot keep within {limit}: {error}"));
             return Exit::NotWritten;
         }
     };
     for (what, count) in &kept.removed {
-        console.note(&format!("to keep within {disk}: {count} {what} removed, the oldest"));
+        console.note(&format!("to keep within {limit}: {count} {what} removed, the oldest"));
     }
     if kept.is_within {
         return Exit::Held;
     }
-    let size = ByteSize(kept.size);
+    let size = ByteSize(kept.size).display().si();
     console.warning(&format!(
-        "findings and working set take {size}, and may take {disk}; neither is ever removed"
+        "findings and working set take {size}, and may take {limit}; neither is ever removed"
     ));
     console.note(
         "  try: a larger --disk, or `rekeylab findings forget` for what is of no use any more",

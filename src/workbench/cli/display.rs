@@ -14,6 +14,7 @@ use super::panel::Panel;
 
 /// One line that is redrawn, some while a campaign runs, or a line now and then.
 pub(super) struct Display {
+    has_terminal: bool,
     bar: Option<ProgressBar>,
     last_line: Option<Instant>,
     panel: Option<Panel<CrosstermBackend<Stderr>>>,
@@ -21,15 +22,22 @@ pub(super) struct Display {
 
 impl Display {
     pub(super) fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let has_terminal = std::io::stderr().is_terminal();
+        Self { has_terminal, bar: None, last_line: None, panel: None }
+    }
+
+    /// The line, from when there is something to be drawn: what is written past it would leave half of it behind.
+    fn bar(&mut self) -> Option<&ProgressBar> {
+        let has_terminal = self.has_terminal;
+        if self.bar.is_none() && has_terminal {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        Self { bar, last_line: None, panel: None }
+            self.bar = Some(bar);
+        }
+        self.bar.as_ref()
     }
 
     pub(super) fn step(&mut self, step: Step<'_>, console: &mut Console<'_>) {
@@ -41,7 +49,7 @@ impl Display {
 
     /// Shows how far the work is; it may be asked for all the time.
     pub(super) fn line(&mut self, line: impl FnOnce() -> String, console: &mut Console<'_>) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar() {
             bar.set_message(line());
         } else if self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
             // The first line would say nothing yet.
@@ -54,13 +62,12 @@ impl Display {
 
     /// From now on, a campaign is shown, where there is room for more than a line.
     pub(super) fn begin_campaign(&mut self, title: String) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.take() {
             bar.disable_steady_tick();
             bar.finish_and_clear();
+        }
+        if self.has_terminal {
             self.panel = Panel::open(title);
-            if self.panel.is_some() {
-                self.bar = None;
-            }
         }
     }
 

@@ -145,8 +145,16 @@ fn draw(frame: &mut Frame<'_>, title: &str, pulse: &Pulse, past: &Past, also: Op
     drawn_row(frame, speed, &format!("{} calls/s", grouped(last)), &past.calls_per_second, 0);
     // Edges only ever rise, and little: what stands at the left is the ground.
     let ground = past.edges.front().copied().unwrap_or(0).saturating_sub(1);
-    drawn_row(frame, edges, &format!("{} edges", grouped(pulse.coverage)), &past.edges, ground);
-    let also = also.unwrap_or("Ctrl-C ends the search and tells what was found");
+    let reached = match pulse.coverage {
+        0 => "no edges counted".to_owned(),
+        count => format!("{} edges", grouped(count)),
+    };
+    drawn_row(frame, edges, &reached, &past.edges, ground);
+    let also = also.unwrap_or(if pulse.elapsed < pulse.total {
+        "Ctrl-C ends the search and tells what was found"
+    } else {
+        "the search is over, and what was found is made short"
+    });
     frame.render_widget(Line::from(also).dim(), notes);
     // Where a cursor is, it is not hidden: so nothing has to be mended when this program is killed.
     frame.set_cursor_position((notes.x, notes.y));

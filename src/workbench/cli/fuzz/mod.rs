@@ -169,10 +169,9 @@ pub(super) fn campaign(
     }
     is_unwritten |= packed.unwritten.is_some();
     let lanes = subject.lanes(options, &root, stop, &mut display, console)?;
-    console.note(&format!(
-        "starting from {} seeds and reproducers ({} new)",
-        packed.count, packed.new_count
-    ));
+    let (count, new_count) = (packed.count, packed.new_count);
+    let line = format!("starting from {count} seeds and reproducers ({new_count} new)");
+    display.say(&line, console);
 
     let plan = Plan {
         time: options.time,
