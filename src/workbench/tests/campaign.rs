@@ -2,7 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -317,6 +317,8 @@ mod with_faults {
     use rekeylab::campaign::OwnProcess;
     use rekeylab::campaign::findings::Findings;
     use rekeylab::corpus::{Forms, pack};
+    use std::path::Path;
+
     use rekeylab::executor::core_with;
     use rekeylab::sequence::CallSequence;
     use rekeylab::sequence::SequenceText;
