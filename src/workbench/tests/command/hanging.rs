@@ -162,9 +162,11 @@ fn an_input_that_an_engine_gave_up_on_becomes_a_finding() {
     let [found] = &findings.found[..] else { panic!("{findings:?}") };
     assert_eq!((found.invariant, found.call_count), ("no-hang", fault.shortest().unwrap()));
     assert!(found.path.as_ref().unwrap().starts_with(directory.path().join("findings/no-hang")));
-    // What was slow, and does not hang when it is run again, is kept as it is.
+    // What was slow, and does not hang when it is run again, is kept as it is. Whether the machine is blamed for it
+    // depends on how busy that is now.
     let findings = triage(CLEAN);
-    assert_eq!((findings.found.len(), findings.raw[0].kind), (0, "timeout"));
+    assert_eq!((findings.found.len(), findings.stalled_count + findings.raw.len()), (0, 1));
+    assert!(directory.path().join("findings/raw/timeout-1").is_file());
 }
 
 #[cfg(unix)]
