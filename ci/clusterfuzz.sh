@@ -22,7 +22,7 @@ if [ "$("$python" -c 'from importlib.metadata import version; print(version("clu
     bounded 900 "$TOOLS/clusterfuzz/bin/pip" install --quiet --disable-pip-version-check \
         "clusterfuzz==$CLUSTERFUZZ_VERSION" 'protobuf==3.20.2' setuptools requests
 fi
-step "what ClusterFuzz makes of planted faults" "$python" ci/clusterfuzz.py "$out" \
+step "what ClusterFuzz makes of planted faults" "$python" ci/asks_clusterfuzz.py "$out" \
     finish-without-start double-finish generation-ignored use-after-destroy \
     finish-xors-half-the-key wrong-key-epoch count-overflow-panics no-panic
 
@@ -32,8 +32,15 @@ if [ -z "$oss_fuzz" ]; then
 fi
 base=$oss_fuzz/infra/base-images/base-runner
 for target in call_sequence call_sequence_keysan sequence_forms; do
-    step "the check of builds: $target" env OUT="$out" FUZZING_ENGINE=libfuzzer SANITIZER=address \
-        ARCHITECTURE=x86_64 FUZZING_LANGUAGE=rust PATH="$base:$PATH" bash "$base/bad_build_check" "$out/$target"
+    (
+        # The image of the runner sets these, with its limits of memory and time.
+        while read -r setting; do export "${setting?}"; done < <(
+            sed -n 's/^ENV \(FUZZER_ARGS\|[A-Z]*SAN_OPTIONS\)="\(.*\)"$/\1=\2/p' "$base/Dockerfile"
+        )
+        export OUT=$out FUZZING_ENGINE=libfuzzer SANITIZER=address ARCHITECTURE=x86_64 FUZZING_LANGUAGE=rust
+        export PATH=$base:$PATH
+        step "the check of builds: $target" bash "$base/bad_build_check" "$out/$target"
+    )
 done
 
 # run MODE FAULT STATUS: the runner of ClusterFuzzLite in this mode has to end so.
@@ -43,7 +50,8 @@ run() {
     mkdir -p "$workspace/build-out"
     cp "$out"/call_sequence* "$workspace/build-out/"
     printf '\n== the runner: %s, with %s planted\n' "$mode" "${fault:-nothing}"
-    bounded 900 env REKEYLAB_FAULT="$fault" CFL_PLATFORM=standalone FILESTORE=filesystem \
+    if [ -n "$fault" ]; then export REKEYLAB_FAULT=$fault; else unset REKEYLAB_FAULT; fi
+    bounded 900 env CFL_PLATFORM=standalone FILESTORE=filesystem \
         FILESTORE_ROOT_DIR="$workspace/store" WORKSPACE="$workspace" PROJECT_SRC_PATH="$PWD" REPOSITORY=rekeylab \
         SANITIZER=address LANGUAGE=rust MODE="$mode" FUZZ_SECONDS=60 OUTPUT_SARIF=true CIFUZZ_PIVOTED=1 \
         "$python" "$oss_fuzz/infra/cifuzz/run_fuzzers_entrypoint.py" >"$workspace/log" 2>&1 || status=$?

@@ -1,12 +1,12 @@
 """What ClusterFuzz makes of our fuzz targets: its own engine searches, its own parser names what was found.
 
-    clusterfuzz.py FOLDER FAULT INVARIANT [FAULT INVARIANT]...
+    asks_clusterfuzz.py FOLDER FAULT INVARIANT [FAULT INVARIANT]...
 
 FOLDER has the fuzz targets as .clusterfuzzlite/build.sh makes them, with the planted faults. Each FAULT is planted
 and searched for, and has to be found as a security bug of the type INVARIANT; what was found must reproduce, and no
 two faults may be taken for one bug. The honest core has to be silent. Ends with 1 if anything is otherwise.
 
-It needs the package `clusterfuzz`; ci/clusterfuzz.sh brings that.
+It needs the package `clusterfuzz`, whose name this file must not have; ci/clusterfuzz.sh brings it.
 """
 
 import os
@@ -37,7 +37,9 @@ def check(holds, text):
 
 def fuzz(target, fault, seconds):
     """Searches with the engine as ClusterFuzz starts it, with seeds, flags and words beside the target."""
-    os.environ["REKEYLAB_FAULT"] = fault
+    os.environ.pop("REKEYLAB_FAULT", None)
+    if fault:
+        os.environ["REKEYLAB_FAULT"] = fault
     with tempfile.TemporaryDirectory() as corpus, tempfile.TemporaryDirectory() as artifacts:
         with clusterfuzz.environment.Environment(ENGINE, "address", target) as environment:
             engine = clusterfuzz.fuzz.get_engine(ENGINE)
@@ -67,7 +69,7 @@ def main():
     names = clusterfuzz.fuzz.get_fuzz_targets(os.path.abspath(folder))
     check(target in names, f"{TARGET} is taken for a fuzz target, beside {len(names) - 1} others")
 
-    again, result = fuzz(target, "", 10)
+    again, result = fuzz(target, None, 10)
     runs = re.search(r"stat::number_of_executed_units:\s*(\d+)", result.logs)
     check(again is None and runs, f"the honest core is silent for {runs and runs[1]} inputs")
 
