@@ -106,6 +106,10 @@ pub struct Webhook {
 /// How many notices one campaign posts at most. After a change that breaks everything, nobody reads more.
 const POSTED_MAX: usize = 50;
 
+/// After how many notices in a row that could not be posted the rest is given up, so that nobody waits for an address
+/// that does not answer: a minute at most.
+const FAILED_MAX: usize = 3;
+
 /// How often a notice is tried, and how long each of these waits.
 const TRIES: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -161,26 +165,31 @@ fn post_all(address: &Uri, notices: &Receiver<Notice>) -> Vec<String> {
         .into();
     let host = address.host().unwrap_or_default();
     let mut troubles = Vec::new();
-    let (mut count, mut passed_over, mut tries) = (0, 0, TRIES);
+    let (mut count, mut passed_over, mut failed, mut tries) = (0, 0, 0, TRIES);
     for notice in notices {
-        if count == POSTED_MAX {
+        if count == POSTED_MAX || failed == FAILED_MAX {
             passed_over += 1;
             continue;
         }
         count += 1;
         if let Err(why) = post(&agent, address, &notice, tries) {
-            tries = 1;
+            (failed, tries) = (failed + 1, 1);
             let Notice { event, fingerprint, .. } = &notice;
             troubles.push(format!(
                 "the notice of {} {fingerprint} was not posted to {host}: {why}",
                 event.name()
             ));
+        } else {
+            failed = 0;
         }
     }
     if passed_over > 0 {
-        troubles.push(format!(
-            "{passed_over} notices were not posted to {host}: one run posts {POSTED_MAX} at most"
-        ));
+        let why = if failed == FAILED_MAX {
+            format!("{FAILED_MAX} in a row could not be")
+        } else {
+            format!("one run posts {POSTED_MAX} at most")
+        };
+        troubles.push(format!("{passed_over} more notices were not posted to {host}: {why}"));
     }
     troubles
 }
@@ -291,6 +300,16 @@ mod tests {
         assert_eq!(troubles.len(), 2, "{troubles:?}");
         assert!(troubles[1].contains("403") && troubles[1].contains("127.0.0.1"), "{troubles:?}");
         assert!(!troubles.concat().contains("secret-token"), "{troubles:?}");
+    }
+
+    #[test]
+    fn an_address_that_never_answers_is_given_up() {
+        // Nobody listens there.
+        let webhook = Webhook::to("http://127.0.0.1:1/").unwrap();
+        (0..5).for_each(|_| webhook.post(notice()));
+        let troubles = webhook.end();
+        assert_eq!(troubles.len(), FAILED_MAX + 1, "{troubles:?}");
+        assert!(troubles[FAILED_MAX].starts_with("2 more notices"), "{troubles:?}");
     }
 
     #[test]
