@@ -1,7 +1,10 @@
 //! Tells whether a secret is unlike anything that memory and text hold by themselves.
 
 /// Fewer distinct bytes than this in eight, and ordinary memory starts to match.
-const DISTINCT_MIN: u32 = 6;
+pub(crate) const DISTINCT_MIN: u32 = 6;
+
+/// For what has no such eight bytes, as ten digits may have none. Ordinary memory may match these, by letters say.
+pub(crate) const DISTINCT_FEW: u32 = 4;
 
 /// Words with many distinct bytes that programs nevertheless write all the time.
 ///
@@ -29,6 +32,27 @@ pub fn looks_like_nothing_else(secret: &[u8; 16]) -> bool {
         && !holds_a_counting_window(secret)
         && !holds_a_fill_pattern(secret)
 }
+
+/// Whether these eight bytes can be told from chance and from fill, by the same measure if `distinct_min` is
+/// [`DISTINCT_MIN`], and from the digits that programs hold in their order.
+pub(crate) fn window_looks_like_nothing_else(window: &[u8; 8], distinct_min: u32) -> bool {
+    let steps = window.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
+    let is_counting = { steps }.all(|step| step == window[1].wrapping_sub(window[0]));
+    let word = u64::from_le_bytes(*window);
+    let is_fill = FILL_PATTERNS.contains(&word) || FILL_PATTERNS.contains(&word.swap_bytes());
+    let are_digits = DIGITS.iter().any(|digits| digits.windows(8).any(|eight| eight == window));
+    distinct_count(window) >= distinct_min && !is_counting && !is_fill && !are_digits
+}
+
+/// Tables of digits: of hex and base32, base58 and base64.
+const DIGITS: [&[u8]; 6] = [
+    b"0123456789abcdef",
+    b"0123456789ABCDEF",
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+];
 
 /// The nine places where eight bytes fit into sixteen.
 fn windows_of_eight(secret: &[u8; 16]) -> impl Iterator<Item = &[u8; 8]> {
@@ -138,6 +162,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn eight_bytes_are_judged_as_they_are_within_sixteen() {
+        for n in 0..20_000 {
+            let words = [crate::secret_set::mix(2 * n), crate::secret_set::mix(2 * n + 1)];
+            let mut secret = [0; 16];
+            for (place, byte) in secret.iter_mut().enumerate() {
+                *byte = (words[place / 8].to_le_bytes()[place % 8] % 23) * 11;
+            }
+            let all_are = windows_of_eight(&secret)
+                .all(|it| window_looks_like_nothing_else(it, DISTINCT_MIN));
+            assert_eq!(all_are, looks_like_nothing_else(&secret), "{secret:02x?}");
+        }
+        for digits in [b"3456789a", b"6789ABCD", b"XYZabcde", b"WXYZ2345"] {
+            assert!(!window_looks_like_nothing_else(digits, DISTINCT_FEW));
+        }
+        assert!(window_looks_like_nothing_else(b"4f9a02c7", DISTINCT_MIN));
     }
 
     #[test]

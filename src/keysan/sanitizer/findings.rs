@@ -61,16 +61,21 @@ impl Findings {
             Verdict::NotAtHome => secrets.named(secret).len - 1,
             _ => first + 7,
         };
-        let known = self.copies.iter().zip(&mut self.listed).find(|((owner, known), finding)| {
+        let both = self.copies.iter_mut().zip(&mut self.listed);
+        let known = { both }.find(|((owner, known), finding)| {
             *owner == secret
                 && known.is_same_copy(*finding.bytes.start(), spot, first)
                 && finding.place.name().is_none_or(|name| Some(name) == look)
                 && (finding.why == Why::NotAtHome) == (verdict == Verdict::NotAtHome)
         });
-        if let Some((_, finding)) = known {
+        if let Some(((_, known), finding)) = known {
             let (start, end) = (*finding.bytes.start(), *finding.bytes.end());
-            // The place is that of the first byte, so a finding grows at its end only.
-            finding.bytes = start..=end.max(last);
+            if first < start {
+                // The place is that of the first byte.
+                *known = spot;
+                finding.place = names.place(spot, look);
+            }
+            finding.bytes = start.min(first)..=end.max(last);
             return;
         }
         if self.listed.len() == FINDINGS_MAX {

@@ -47,11 +47,29 @@ struct Notes<'a> {
 }
 
 impl Notes<'_> {
+    /// Whether it should not be there.
     #[cold]
-    fn sight(&mut self, tag: u32, window: u8, spot: Spot, ground: Ground) {
+    fn sight(&mut self, tag: u32, window: u8, spot: Spot, ground: Ground) -> bool {
         let (secret, first) = self.secrets.resolve(tag, window);
-        if let Some(verdict) = self.secrets.judge(secret, first, ground) {
-            self.note(secret, first, spot, verdict);
+        let Some(verdict) = self.secrets.judge(secret, first, ground) else { return false };
+        self.note(secret, first, spot, verdict);
+        true
+    }
+
+    /// Sees how far the copies go of which a scan of aligned words has met these.
+    #[cold]
+    fn sight_around(&mut self, met: &[(Block, u32, Ground)], arena: &Arena, set: &SecretSet) {
+        for &(block, offset, ground) in met {
+            arena.look_around(set, block.number, offset, &mut |seen| {
+                let near = u32::try_from(seen.position).unwrap_or(u32::MAX);
+                let ground = match ground {
+                    Ground::Live(_) => {
+                        Ground::Live(Location::Block { number: block.number, offset: near })
+                    }
+                    other => other,
+                };
+                self.sight(seen.tag, seen.window, Spot::Heap { block, offset: near }, ground);
+            });
         }
     }
 
@@ -90,7 +108,8 @@ impl Keysan {
     #[inline]
     pub(super) fn look_behind_the_call(&mut self) {
         let mut gate = self.gate.take();
-        let Look { set, mut notes, void, .. } = self.look(None);
+        let Look { arena, set, mut notes, void, .. } = self.look(None);
+        let mut met = Vec::new();
         let report = heap::take_report(|freed| {
             let offset = u32::try_from(freed.position).unwrap_or(u32::MAX);
             let spot = match freed.block {
@@ -102,8 +121,14 @@ impl Keysan {
                     len: u32::try_from(freed.block_len).unwrap_or(u32::MAX),
                 },
             };
-            notes.sight(freed.tag, freed.window, spot, Ground::Dead);
+            let is_finding = notes.sight(freed.tag, freed.window, spot, Ground::Dead);
+            met.extend(
+                freed.block.filter(|_| is_finding).map(|block| (block, offset, Ground::Dead)),
+            );
         });
+        if let Some(arena) = arena {
+            notes.sight_around(&met, arena, set);
+        }
         notes.findings.count_unlisted(report.dropped.into());
         if let Some(gate) = &mut gate {
             let inspected = gate.inspect(set, GateLayers::ALL, &mut |left| {
@@ -132,6 +157,7 @@ impl Keysan {
     pub(super) fn look_through_the_heap(&mut self, name: &str) {
         let mut look = self.look(Some(name));
         let Some(arena) = look.arena else { return };
+        let mut met = Vec::new();
         let looked = arena.scan(look.set, &mut |seen| {
             let place = arena.place_of(seen.position);
             let offset = place.offset;
@@ -142,8 +168,11 @@ impl Keysan {
                 _ => Ground::Dead,
             };
             let spot = Spot::Heap { block: place.block.unwrap_or(BEFORE_ALL), offset };
-            look.notes.sight(seen.tag, seen.window, spot, ground);
+            if look.notes.sight(seen.tag, seen.window, spot, ground) {
+                met.extend(place.block.map(|block| (block, offset, ground)));
+            }
         });
+        look.notes.sight_around(&met, arena, look.set);
         look.expect(Layer::Heap, looked.canaries > 0, WhyVoid::CanaryNotSeen);
         look.expect(Layer::Heap, arena.outside_count() == 0, WhyVoid::ArenaIsFull);
     }
@@ -166,7 +195,7 @@ impl Keysan {
         let (secrets, arena) = (&look.notes.secrets, look.arena);
         let empty: Vec<(u32, Spot)> = secrets
             .homes()
-            .filter(|(secret, home)| !home.is_whole(secrets.named(*secret).len))
+            .filter(|(secret, home)| !home.is_whole(&secrets.named(*secret).visibility))
             .filter_map(|(secret, home)| {
                 let spot = match home.located? {
                     Location::Block { offset, .. } => {

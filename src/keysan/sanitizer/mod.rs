@@ -6,6 +6,7 @@ mod findings;
 mod layer;
 mod look;
 mod secrets;
+mod visibility;
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -15,6 +16,7 @@ pub use differential::{Difference, Differences, DifferentialError, Run};
 pub use finding::{Finding, Moment, Place, Why};
 pub use layer::{BlindSpot, Layer, OpenError, Void, WhyBlind, WhyVoid};
 pub use secrets::{HomeRefused, RegisterError, SecretId};
+pub use visibility::Visibility;
 
 use crate::gate::Gate;
 use crate::heap::{self, Arena, NotAttached, NotProven};
@@ -76,8 +78,22 @@ impl Keysan {
     ///
     /// When this thread has a sanitizer already, or a proof failed.
     pub fn open() -> Result<Keysan, OpenError> {
+        Keysan::open_on(Gate::open().ok())
+    }
+
+    /// The same for calls that need more stack than the 8 MiB that they otherwise have: at least `stack_len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Keysan::open).
+    pub fn open_with_stack(stack_len: usize) -> Result<Keysan, OpenError> {
+        Keysan::open_on(Gate::open_with_stack(stack_len).ok())
+    }
+
+    fn open_on(mut gate: Option<Gate>) -> Result<Keysan, OpenError> {
+        gate.iter_mut().for_each(Gate::report_whole_copies);
         let mut keysan = Keysan {
-            gate: Gate::open().ok(),
+            gate,
             arena: None,
             statics: None,
             blind_spots: Vec::new(),
@@ -166,21 +182,38 @@ impl Keysan {
         self.blind_spots.iter().all(|spot| spot.layer != layer)
     }
 
-    /// Makes a secret known, of 16 bytes or more; any eight bytes of it will be found.
+    /// Makes a secret known, of 8 bytes or more. Of one that was drawn at random, any eight bytes will be found; of
+    /// others [`visibility`](Keysan::visibility) says what will not.
     ///
     /// The secret's bytes are kept masked, and the caller's copy stays the caller's concern: neither
     /// the stack outside calls nor the heap outside calls is looked at.
     ///
     /// # Errors
     ///
-    /// See [`RegisterError`]. A test draws its keys from a pseudo-random generator: a key of zeros
-    /// or of `0123456789abcdef` is refused, because it would be found everywhere.
+    /// See [`RegisterError`]. A key of zeros or of `0123456789abcdef` is refused, because it would be found
+    /// everywhere.
     pub fn register(
         &mut self,
         name: impl Into<Cow<'static, str>>,
         secret: &[u8],
     ) -> Result<SecretId, RegisterError> {
         self.secrets.register(&mut self.set, name.into(), secret)
+    }
+
+    /// How much of a secret is found where it stands.
+    ///
+    /// # Panics
+    ///
+    /// When the secret was registered before the last clear.
+    #[must_use]
+    pub fn visibility(&self, secret: SecretId) -> &Visibility {
+        &self.secrets.named_by(secret).visibility
+    }
+
+    /// The secrets of which not any eight bytes are found, and what is. A run that must see everything checks that
+    /// there are none.
+    pub fn weak_secrets(&self) -> impl Iterator<Item = (&str, &Visibility)> {
+        self.secrets.weak().map(|named| (named.name.as_ref(), &named.visibility))
     }
 
     /// Allows a secret to live at `home`, where scans expect it whole from now on.

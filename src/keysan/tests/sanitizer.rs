@@ -269,17 +269,155 @@ fn a_long_secret_is_found_by_any_of_its_words() {
 #[test]
 fn a_secret_that_cannot_be_told_apart_is_refused() {
     let (mut keysan, _) = open();
-    let mut poor = [KEY, OTHER_KEY].concat();
-    poor[20..].fill(0);
-    let refused = RegisterError::LooksLikeSomethingElse { offset: 8 };
-    assert_eq!(keysan.register("poor", &poor[4..]), Err(refused));
-    assert_eq!(keysan.register("short", &KEY[..15]), Err(RegisterError::TooShort));
+    let refused = Err(RegisterError::LooksLikeSomethingElse);
+    assert_eq!(keysan.register("poor", &[0; 32]), refused);
+    assert_eq!(keysan.register("poor", b"0123456789abcdef"), refused);
+    assert_eq!(keysan.register("short", &KEY[..7]), Err(RegisterError::TooShort));
     let same = RegisterError::SameAs { name: "K".into() };
     assert_eq!(keysan.register("again", &[OTHER_KEY, KEY].concat()), Err(same));
+    // The same for one that is known by some of its bytes alone.
+    let token = b"c0ffee00c0ffee00d15ea5ed4b1dc0de";
+    keysan.register("token", token).unwrap();
+    let same = RegisterError::SameAs { name: "token".into() };
+    assert_eq!(keysan.register("again", token), Err(same));
     // Nothing of what was refused is known.
     keysan.look_at_output("other", &OTHER_KEY);
     keysan.assert_clean();
     assert!(keysan.register("other", &OTHER_KEY).is_ok());
+}
+
+/// As code for big numbers and lattices does, and builds without optimisation.
+#[test]
+fn a_call_may_need_more_stack_than_most() {
+    #[inline(never)]
+    fn deep(levels: usize, key: &[u8]) -> usize {
+        let mut frame = [0_u8; 1024];
+        frame[..key.len()].copy_from_slice(key);
+        black_box(&mut frame);
+        let below = if levels > 1 { deep(levels - 1, key) } else { 0 };
+        frame.fill(0);
+        black_box(&mut frame);
+        below + 1
+    }
+    let (mut keysan, _) = open();
+    assert_eq!(keysan.call("deep", || deep(3000, &OTHER_KEY)), 3000);
+    drop(keysan);
+    let mut keysan = Keysan::open_with_stack(64 << 20).unwrap();
+    assert_eq!(keysan.call("deeper", || deep(30_000, &OTHER_KEY)), 30_000);
+    keysan.scan("afterwards");
+    keysan.assert_clean();
+}
+
+#[test]
+fn a_copy_that_begins_between_two_words_is_told_whole() {
+    let (mut keysan, _) = open();
+    let mut held = Some(keysan.call("start", || boxed(40, 3)));
+    keysan.call("stop", || held = None);
+    check(
+        &keysan,
+        &["K, bytes 0 to 15, at byte 3 of a heap block of 40 bytes, allocated in call 1 (start), \
+           freed in call 2 (stop); no secret may be left there; seen in call 2 (stop)"],
+    );
+    keysan.clear();
+    // In a living block, once it is dead there.
+    let key = keysan.register("K", &KEY).unwrap();
+    let held = keysan.call("start", || boxed(30, 13));
+    keysan.retire(key, "destroyed");
+    keysan.scan("later");
+    check(
+        &keysan,
+        &[
+            "K, bytes 0 to 15, at byte 13 of a heap block of 30 bytes, allocated in call 1 (start); \
+           retired after call 1 (start): destroyed; seen in the scan later",
+        ],
+    );
+    drop(held);
+}
+
+#[test]
+fn a_copy_between_two_words_of_the_stack_is_told_whole() {
+    let (mut keysan, _) = open();
+    keysan.call("leave", || {
+        let mut frame = [0_u8; 64];
+        fill(&mut frame[21..37], &KEY);
+        black_box(&mut frame);
+    });
+    let found = keysan.findings().unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].bytes, 0..=15);
+}
+
+/// Numbers that are the same in every run.
+fn byte_of(state: &mut u64) -> u8 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    state.to_be_bytes()[0]
+}
+
+#[test]
+fn what_nobody_has_drawn_for_it_is_registered_by_what_is_distinctive_of_it() {
+    let mut keysan = Keysan::open().unwrap();
+    let mut state = 1;
+    let mut digits = |digits: &[u8], len: usize| -> Vec<u8> {
+        (0..len).map(|_| digits[usize::from(byte_of(&mut state)) % digits.len()]).collect()
+    };
+    let every: Vec<u8> = (0..=255).collect();
+    for (alphabet, len, count) in [
+        (&b"0123456789abcdef"[..], 64, 2000),
+        (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 32, 2000),
+        (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 10, 2000),
+        (&every, 48, 20_000),
+        (&every, 4032, 100),
+    ] {
+        let mut weak_count = 0;
+        for _ in 0..count {
+            keysan.clear();
+            let secret = digits(alphabet, len);
+            let key = keysan.register("secret", &secret).unwrap();
+            keysan.look_at_output("given out", &secret);
+            let found = keysan.findings().unwrap();
+            assert!(!found.is_empty(), "{secret:?}");
+            let visibility = keysan.visibility(key);
+            assert_eq!(visibility.is_whole(), keysan.weak_secrets().next().is_none());
+            if visibility.is_whole() {
+                assert_eq!(found[0].bytes.end() + 1, u32::try_from(len).unwrap());
+            } else {
+                weak_count += 1;
+            }
+        }
+        assert!(weak_count > 0, "chance has brought none of {len} digits");
+    }
+}
+
+#[test]
+fn a_weak_secret_may_live_at_home_and_is_told_elsewhere() {
+    let mut keysan = Keysan::open().unwrap();
+    let token = b"c0ffee00c0ffee00d15ea5ed4b1dc0de";
+    let key = keysan.register("token", token).unwrap();
+    let weak: Vec<String> =
+        keysan.weak_secrets().map(|(name, it)| format!("{name}: {it}")).collect();
+    assert!(weak.len() == 1 && weak[0].starts_with("token: 1"), "{weak:?}");
+    for offset in 0..8 {
+        let mut held = keysan.call("start", || {
+            let mut block = vec![0; 48].into_boxed_slice();
+            fill(&mut block[offset..], token);
+            block
+        });
+        keysan.allow(key, held[offset..].as_ptr()).unwrap();
+        keysan.scan("at home");
+        keysan.assert_clean();
+        keysan.disallow(key, held[offset..].as_ptr());
+        // Wiped, so that nothing is left where it was.
+        keysan.call("stop", || held.fill(0));
+    }
+    keysan.retire(key, "ended");
+    let held = keysan.call("again", || {
+        let mut block = vec![0; 48].into_boxed_slice();
+        fill(&mut block, token);
+        block
+    });
+    keysan.scan("later");
+    assert_eq!(keysan.findings().unwrap()[0].secret, "token");
+    drop(held);
 }
 
 #[test]

@@ -19,14 +19,17 @@
 //! # Ok::<(), keysan::SetIsFull>(())
 //! ```
 //!
-//! Not read: numbers with a name before each (`b0=12 b1=255`), numbers with a type behind each
-//! (`12u8, 255u8`), binary and octal numbers, base32, and text that was encoded twice.
+//! Not read: numbers with a name before each (`b0=12 b1=255`) unless each has a line of its own, binary and octal
+//! numbers, base58 and numbers of more than 8192 bits, and text that was encoded twice, but for hex in base64.
 
+mod base32;
 mod base64;
 mod escapes;
+mod lines;
 mod numbers;
 mod stream;
 mod survey;
+mod wide;
 
 use std::fmt;
 
@@ -44,16 +47,22 @@ pub enum Encoding {
     Raw,
     /// Hex digits of bytes, in groups of any size.
     Hex,
-    /// Numbers of 16 to 128 bits in hex, in either byte order, leading zeros printed or not.
+    /// Numbers of 16 bits and more in hex, in either byte order, leading zeros printed or not.
     HexInteger,
     /// A list of bytes in decimal, signed or not.
     DecimalList,
-    /// Numbers of 16 to 128 bits in decimal, signed or not, in either byte order.
+    /// Numbers of 16 bits and more in decimal, in either byte order; signed or not up to 128 bits.
     DecimalInteger,
     /// Base64, standard or URL alphabet, beginning anywhere.
     Base64,
     /// Characters with escape sequences among them.
     Escaped,
+    /// Base32 in the alphabets of RFC 4648, Bech32 and Crockford, beginning anywhere.
+    Base32,
+    /// Base58 as Bitcoin has it, alone between other characters.
+    Base58,
+    /// Hex digits that were encoded in base64.
+    HexInBase64,
 }
 
 impl fmt::Display for Encoding {
@@ -66,6 +75,9 @@ impl fmt::Display for Encoding {
             Encoding::DecimalInteger => "decimal integer",
             Encoding::Base64 => "base64",
             Encoding::Escaped => "escaped",
+            Encoding::Base32 => "base32",
+            Encoding::Base58 => "base58",
+            Encoding::HexInBase64 => "hex in base64",
         })
     }
 }
@@ -117,5 +129,11 @@ pub fn scan_text(
     }
     if survey.may_hold_base64() {
         base64::scan(bytes, stream);
+        // Their digits are all digits of base64, too, and they need as many of them.
+        base32::scan(bytes, stream);
+        wide::scan_base58(bytes, stream);
+    }
+    if bytes.contains(&b'\n') {
+        lines::scan(bytes, stream);
     }
 }

@@ -1,9 +1,10 @@
-//! Reads digits as hex strings, as lists of bytes, and as wide integers in both byte orders.
+//! Reads digits as hex strings, as lists of bytes, and as integers of any width in both byte orders.
 
 use std::ops::Range;
 
 use super::Encoding;
 use super::stream::Stream;
+use super::wide;
 
 /// Fewer digits than this cannot say eight bytes, not even as single-digit numbers.
 pub(super) const DIGITS_MIN: usize = 8;
@@ -27,7 +28,8 @@ pub(super) fn scan(text: &[u8], radix: Radix, stream: &mut Stream<'_>) {
             if radix == Radix::Hex {
                 scan_digits(text, &run, stream);
             }
-            scan_integers(text, &run, radix, stream);
+            scan_integers(text, Groups::of(text, &run, radix), run.range.start, radix, stream);
+            scan_wide(text, &run, radix, stream);
         }
     }
 }
@@ -43,15 +45,37 @@ struct Run {
 fn next_run(text: &[u8], from: usize, radix: Radix) -> Option<Run> {
     let start = from + text.get(from..)?.iter().position(|byte| radix.is_digit(*byte))?;
     let mut run = Run { range: start..start, digit_count: 0 };
-    for (index, &byte) in text.iter().enumerate().skip(start) {
+    let mut index = start;
+    while let Some(&byte) = text.get(index) {
         if radix.is_digit(byte) {
             run.digit_count += 1;
             run.range.end = index + 1;
-        } else if !byte.is_ascii() || byte.is_ascii_alphabetic() && !radix.is_prefix(text, index) {
+        } else if !byte.is_ascii() {
             break;
+        } else if byte.is_ascii_alphabetic() && !radix.is_prefix(text, index) {
+            let Some(suffix_len) = radix.suffix_len(text, index) else { break };
+            index += suffix_len;
+            continue;
         }
+        index += 1;
     }
     Some(run)
+}
+
+/// The numbers of a run that have more than 128 bits, each by itself.
+fn scan_wide(text: &[u8], run: &Run, radix: Radix, stream: &mut Stream<'_>) {
+    for group in Groups::of(text, run, radix) {
+        if Integer::read(text, &group, radix).is_some() {
+            continue;
+        }
+        let (base, encoding) = match radix {
+            Radix::Decimal => (10, Encoding::DecimalInteger),
+            Radix::Hex => (16, Encoding::HexInteger),
+        };
+        let position = group.digits.start;
+        let digits = text[group.digits].iter().filter_map(|digit| radix.value(*digit));
+        wide::scan_number(digits, base, encoding, position, stream);
+    }
 }
 
 /// The digits of a run one after the other, whatever their grouping; at both phases, since a
@@ -78,9 +102,15 @@ fn scan_digits(text: &[u8], run: &Run, stream: &mut Stream<'_>) {
 ///
 /// A number too wide for a reading ends what came before it: it is something else, an address in
 /// front of a dump say.
-fn scan_integers(text: &[u8], run: &Run, radix: Radix, stream: &mut Stream<'_>) {
+pub(super) fn scan_integers(
+    text: &[u8],
+    groups: impl Iterator<Item = Group> + Clone,
+    position: usize,
+    radix: Radix,
+    stream: &mut Stream<'_>,
+) {
     let mut counts = [0_usize; WIDTHS.len()];
-    for group in Groups::of(text, run, radix) {
+    for group in groups.clone() {
         if let Some(class) = Integer::read(text, &group, radix).and_then(Integer::width_class) {
             counts[class] += 1;
         }
@@ -99,8 +129,8 @@ fn scan_integers(text: &[u8], run: &Run, radix: Radix, stream: &mut Stream<'_>) 
         };
         let orders = if width == 1 { 0..1 } else { 0..2 };
         for order in orders {
-            stream.stretch(encoding, run.range.start, |stream| {
-                for group in Groups::of(text, run, radix) {
+            stream.stretch(encoding, position, |stream| {
+                for group in groups.clone() {
                     match Integer::read(text, &group, radix).filter(|number| number.fits(width)) {
                         Some(number) => {
                             let mut bytes = number.value.to_le_bytes();
@@ -120,7 +150,7 @@ fn scan_integers(text: &[u8], run: &Run, radix: Radix, stream: &mut Stream<'_>) 
 
 impl Radix {
     #[inline]
-    fn is_digit(self, byte: u8) -> bool {
+    pub(super) fn is_digit(self, byte: u8) -> bool {
         match self {
             Radix::Decimal => byte.is_ascii_digit(),
             Radix::Hex => byte.is_ascii_hexdigit(),
@@ -128,7 +158,7 @@ impl Radix {
     }
 
     #[inline]
-    fn value(self, digit: u8) -> Option<u8> {
+    pub(super) fn value(self, digit: u8) -> Option<u8> {
         match digit {
             b'0'..=b'9' => Some(digit - b'0'),
             b'a'..=b'f' if self == Radix::Hex => Some(digit - b'a' + 10),
@@ -147,15 +177,38 @@ impl Radix {
             && text.get(index + 1).is_some_and(u8::is_ascii_hexdigit)
             && (is_free(before(1)) || before(1) == Some(b'0') && is_free(before(2)))
     }
+
+    /// The length of what says the type of the number whose last digit stands before `index`, as in `12u8` and
+    /// `0x0cUL`; `None` if it is something else.
+    pub(super) fn suffix_len(self, text: &[u8], index: usize) -> Option<usize> {
+        let is_behind_digit = index.checked_sub(1).is_some_and(|it| self.is_digit(text[it]));
+        let rest = text.get(index..).filter(|_| is_behind_digit)?;
+        let len = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        SUFFIXES.contains(&&rest[..len]).then_some(len)
+    }
 }
 
+/// What may stand behind a number to say its type.
+const SUFFIXES: [&[u8]; 15] = [
+    b"u8", b"u16", b"u32", b"u64", b"u128", b"i8", b"i16", b"i32", b"i64", b"i128", b"U", b"UL",
+    b"ULL", b"L", b"LL",
+];
+
 /// Digits that stand together.
-struct Group {
+pub(super) struct Group {
     digits: Range<usize>,
     is_negative: bool,
 }
 
+impl Group {
+    pub(super) fn at(text: &[u8], digits: Range<usize>, radix: Radix) -> Group {
+        let is_negative = radix == Radix::Decimal && has_sign(text, digits.start);
+        Group { digits, is_negative }
+    }
+}
+
 /// The groups of a run, without the zero of an `0x`.
+#[derive(Clone)]
 struct Groups<'t> {
     text: &'t [u8],
     radix: Radix,
@@ -184,8 +237,9 @@ impl Iterator for Groups<'_> {
                 && end < self.rest.end
                 && self.radix.is_prefix(self.text, end);
             if !is_zero_of_prefix {
-                let is_negative = self.radix == Radix::Decimal && has_sign(self.text, start);
-                return Some(Group { digits: start..end, is_negative });
+                self.rest.start += self.radix.suffix_len(self.text, end).unwrap_or(0);
+                self.rest.start = self.rest.start.min(self.rest.end);
+                return Some(Group::at(self.text, start..end, self.radix));
             }
         }
     }

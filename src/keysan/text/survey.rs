@@ -84,14 +84,17 @@ const fn step_of(byte: u8) -> Step {
         step.adds += BASE64_ONE;
         step.keeps |= BASE64;
     }
+    // Some letters say the type of a number behind it.
+    let is_of_suffix = matches!(byte, b'u' | b'i' | b'U' | b'L');
     // An `x` may stand before hex digits, and all that is no letter between them.
     if byte.is_ascii() && (!byte.is_ascii_alphabetic() || byte.is_ascii_hexdigit())
         || matches!(byte, b'x' | b'X')
+        || is_of_suffix
     {
         step.adds += if byte.is_ascii_hexdigit() { HEX_ONE } else { 0 };
         step.keeps |= HEX;
     }
-    if byte.is_ascii() && !byte.is_ascii_alphabetic() {
+    if byte.is_ascii() && !byte.is_ascii_alphabetic() || is_of_suffix {
         step.adds += if byte.is_ascii_digit() { DECIMAL_ONE } else { 0 };
         step.keeps |= DECIMAL;
     }

@@ -42,10 +42,11 @@ impl Gate {
             is_register_sighted |= matches!(leftover.place, LeftoverPlace::Register { .. });
             sink(leftover);
         };
+        let whole = self.whole_copies;
         // SAFETY: from a line of the stack to the end of the capture, all mapped, and the capture
         // begins where the canary of the stack ends. Nobody writes to it: no call is running, and
         // the sink cannot start one while the gate is borrowed.
-        let looked = unsafe { scan(set, line, stack_len + CAPTURE_LEN, &place, note) };
+        let looked = unsafe { scan(set, line, stack_len + CAPTURE_LEN, whole, &place, note) };
         let mut registers = Looked { bytes: CAPTURE_LEN, canaries: 0 };
         if parts != 0 {
             registers.bytes += self.scan_parts(parts, set, note);
@@ -91,7 +92,7 @@ impl Gate {
         let place = |position| Some(stack_place(depth.checked_sub(position)?));
         // SAFETY: from a line of the stack to its end, all mapped. Nobody writes to it: no call is
         // running, and the sink cannot start one while the gate is borrowed.
-        unsafe { scan(set, line, len, &place, sink) }
+        unsafe { scan(set, line, len, self.whole_copies, &place, sink) }
     }
 
     /// Also forgets which parts were filled, and what they held if anything was sighted there.
@@ -111,7 +112,7 @@ impl Gate {
         // SAFETY: as above, and nobody writes to it: the sink cannot, as the gate is borrowed.
         let mut looked = unsafe {
             let start = (&raw const (*above).general).cast();
-            scan(set, start, CAPTURE_LEN, &captured_place, note)
+            scan(set, start, CAPTURE_LEN, false, &captured_place, note)
         };
         if parts != 0 {
             looked.bytes += self.scan_parts(parts, set, note);
@@ -140,7 +141,7 @@ impl Gate {
             // SAFETY: as in `scan_registers`.
             let looked = unsafe {
                 let start = (&raw const (*above).wide[numbers.start]).cast();
-                scan(set, start, len, &place, sink)
+                scan(set, start, len, false, &place, sink)
             };
             bytes += looked.bytes;
         }
@@ -149,7 +150,7 @@ impl Gate {
             // SAFETY: as in `scan_registers`.
             let looked = unsafe {
                 let start = (&raw const (*above).masks).cast();
-                scan(set, start, size_of::<[u64; 8]>(), &place, sink)
+                scan(set, start, size_of::<[u64; 8]>(), false, &place, sink)
             };
             bytes += looked.bytes;
         }
@@ -171,7 +172,8 @@ impl Gate {
     }
 }
 
-/// Scans one region and names the places in it; what has no place goes unreported.
+/// Scans one region and names the places in it; what has no place goes unreported. With `whole_copies`, also what
+/// stands on the stack between two words, beside one that was sighted.
 ///
 /// # Safety
 ///
@@ -181,14 +183,23 @@ unsafe fn scan(
     set: &SecretSet,
     start: *const u8,
     len: usize,
+    whole_copies: bool,
     place: &dyn Fn(usize) -> Option<LeftoverPlace>,
     sink: &mut dyn FnMut(Leftover),
 ) -> Looked {
+    let mut note = |Sighting { tag, window, position }| {
+        let place = place(position);
+        if let Some(place) = place {
+            sink(Leftover { tag, window, place });
+        }
+        place
+    };
     // SAFETY: just as the caller promises.
     unsafe {
-        set.scan_memory(start, len, &mut |Sighting { tag, window, position }| {
-            if let Some(place) = place(position) {
-                sink(Leftover { tag, window, place });
+        set.scan_memory(start, len, &mut |sighting| {
+            let place = note(sighting);
+            if whole_copies && matches!(place, Some(LeftoverPlace::Stack { .. })) {
+                set.scan_around(start, len, sighting.position, &mut |near| _ = note(near));
             }
         })
     }

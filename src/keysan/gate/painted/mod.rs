@@ -1,7 +1,7 @@
 //! The gate itself: calls, inspects, copies.
 
+mod growing;
 mod looking;
-mod overflow;
 mod proof;
 mod signals;
 mod stack;
@@ -48,18 +48,24 @@ pub struct Gate {
     inspected_depth: Option<usize>,
     /// The lowest line that was dirty since the last deep search.
     lowest_line: *const u8,
+    /// Whether what stands between two words is told, too, beside one that was sighted.
+    whole_copies: bool,
     /// Dropped after the stack.
     _signal_stack: SignalStack,
 }
 
 impl Gate {
-    /// Maps and paints a stack of 256 KiB with a guard below it; see [`open_with_stack`](Gate::open_with_stack).
+    /// Maps a stack of 8 MiB with a guard below it, of which as much is painted as calls need; see
+    /// [`open_with_stack`](Gate::open_with_stack).
     pub fn open() -> Result<Gate, NotPorted> {
         Gate::open_with_stack(STACK_LEN)
     }
 
-    /// Maps and paints a stack of at least `len` bytes with a guard below it. A call that needs more ends the
+    /// Maps a stack that can become at least `len` bytes large, with a guard below it. A call that needs more ends the
     /// process, which says so before.
+    ///
+    /// Painted are 256 KiB, and more when a call needs it: the signal for a fault of memory, SIGSEGV, tells of
+    /// that. Whoever else handles it is called for every other fault, but has to have begun before.
     ///
     /// The stack of the first gate has the same address in every process, the second its own and
     /// so on. If the thread has no signal stack, it gets one until the gate is dropped.
@@ -76,7 +82,13 @@ impl Gate {
         unsafe { (*stack.above()).level = level };
         let lowest_line = stack.first_line();
         let _signal_stack = SignalStack::install_if_missing();
-        Gate { stack, inspected_depth: None, lowest_line, _signal_stack }
+        Gate { stack, inspected_depth: None, lowest_line, whole_copies: false, _signal_stack }
+    }
+
+    /// From now on inspections of the stack also report the windows between two aligned words, up to seven bytes
+    /// before and behind each that they meet: so the first and the last byte of a copy are known.
+    pub fn report_whole_copies(&mut self) {
+        self.whole_copies = true;
     }
 
     /// Runs `call` on the painted stack, all registers empty at its start, and captures all of

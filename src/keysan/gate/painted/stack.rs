@@ -10,21 +10,23 @@ use std::ptr;
 
 use crate::heap::ROW_END;
 
-use super::overflow::{self, Guard};
+use super::growing::{self, Place};
 use super::trampoline::{Above, VectorLevel};
 
 /// What an untouched word of the stack holds: shaped like an address that no program has, which
 /// the scanner passes over fastest, and not zero, because stack probes write zeros.
 pub(super) const PAINT: u64 = 0x0000_5AB5_5AB5_5AB5;
 
-/// The usable part of a stack that nobody chose otherwise, in bytes. Debug builds of portable ciphers have
-/// been seen to use 27 KiB.
-pub(super) const STACK_LEN: usize = 256 * 1024;
+/// How large a stack can become that nobody chose otherwise, in bytes: as large as that of a process.
+pub(super) const STACK_LEN: usize = 8 << 20;
+
+/// How much of it is painted from the start. Debug builds of portable ciphers have been seen to use 27 KiB.
+const PAINTED_LEN: usize = 256 * 1024;
 
 /// Below the stack: touching it ends the process.
-const GUARD_LEN: usize = PAGE_LEN;
+pub(super) const GUARD_LEN: usize = PAGE_LEN;
 
-const PAGE_LEN: usize = 4096;
+pub(super) const PAGE_LEN: usize = 4096;
 
 /// Above the stack, for what the gate itself keeps there.
 const ABOVE_LEN: usize = 4096;
@@ -36,7 +38,7 @@ const FIRST_PLACE: usize = 0x6b6a_0000_0000;
 const _: () = assert!(FIRST_PLACE as u64 >= ROW_END, "no arena lies where the stacks do");
 
 /// The distance between two such places, and how many there are: one for each gate that is open.
-const PLACE_DISTANCE: usize = 0x10_0000;
+const PLACE_DISTANCE: usize = 0x100_0000;
 const PLACES: usize = 256;
 
 /// The bytes in a line: the unit of the search.
@@ -45,12 +47,15 @@ const LINE: usize = 64;
 /// A painted stack with a guard below it.
 pub(super) struct PaintedStack {
     mapping: *mut c_void,
-    /// The usable part, in bytes: a multiple of pages.
+    /// How large it can become, in bytes: a multiple of pages.
     len: usize,
+    /// How far down it reaches now; `None` if all of it is there.
+    place: Option<&'static Place>,
 }
 
 impl PaintedStack {
-    /// Maps and paints a stack with at least `len` usable bytes. Panics when the system has no memory for it.
+    /// Maps a stack that can become at least `len` bytes large, and paints the upper part of it. Panics when the
+    /// system has no memory for it.
     pub(super) fn map(len: usize) -> PaintedStack {
         let len = len.next_multiple_of(PAGE_LEN);
         let mapping_len = GUARD_LEN + len + ABOVE_LEN;
@@ -58,11 +63,16 @@ impl PaintedStack {
             .find_map(|place| map_at(FIRST_PLACE + place * PLACE_DISTANCE, mapping_len))
             .or_else(|| map(ptr::null_mut(), mapping_len, 0))
             .unwrap_or_else(|| panic!("no memory for a stack of {len} bytes"));
-        // SAFETY: the guard is the lowest page of the mapping, and nothing refers to it yet.
-        let is_guarded = unsafe { libc::mprotect(mapping, GUARD_LEN, libc::PROT_NONE) } == 0;
-        assert!(is_guarded, "a page of one's own mapping can be protected");
-        let stack = PaintedStack { mapping, len };
-        overflow::watch_for(stack.guard());
+        let (start, hidden_len) = (mapping.cast::<u8>(), len - len.min(PAINTED_LEN));
+        let (bottom, end) = (start.addr() + GUARD_LEN + hidden_len, start.addr() + GUARD_LEN + len);
+        // SAFETY: the mapping is new, is as long as that, and is there until the stack is dropped, which forgets the
+        // place before. Nothing below `bottom` may be touched once the protection below is there.
+        let place = unsafe { growing::watch(start, bottom, end) };
+        let guard_len = if place.is_some() { GUARD_LEN + hidden_len } else { GUARD_LEN };
+        // SAFETY: the guard is the lowest part of the mapping, and nothing refers to it yet.
+        let is_guarded = unsafe { libc::mprotect(mapping, guard_len, libc::PROT_NONE) } == 0;
+        assert!(is_guarded, "pages of one's own mapping can be protected");
+        let stack = PaintedStack { mapping, len, place };
         stack.repaint(stack.bottom());
         stack
     }
@@ -88,13 +98,14 @@ impl PaintedStack {
         self.end().wrapping_sub(LINE)
     }
 
-    /// The page that ends the process, and how long the stack above it is.
-    fn guard(&self) -> Guard {
-        Guard { start: self.mapping.addr(), len: GUARD_LEN, stack_len: self.len }
-    }
-
+    /// The lowest byte that a call may use without the stack growing.
+    #[inline]
     fn bottom(&self) -> *const u8 {
-        self.mapping.cast::<u8>().wrapping_add(GUARD_LEN)
+        let start = self.mapping.cast_const().cast::<u8>();
+        match self.place {
+            Some(place) => start.wrapping_add(place.bottom() - start.addr()),
+            None => start.wrapping_add(GUARD_LEN),
+        }
     }
 
     /// The lowest line that is not all paint, going down from `dirty` until `gap` bytes of paint.
@@ -307,7 +318,9 @@ impl PaintedStack {
 
 impl Drop for PaintedStack {
     fn drop(&mut self) {
-        overflow::forget(&self.guard());
+        if let Some(place) = self.place {
+            place.forget();
+        }
         // SAFETY: the mapping is ours, whole, and no call is running on it.
         let is_unmapped =
             unsafe { libc::munmap(self.mapping, GUARD_LEN + self.len + ABOVE_LEN) } == 0;

@@ -240,6 +240,31 @@ impl Arena {
         })
     }
 
+    /// Looks at the places up to seven bytes before and behind `offset` in this block, allocated or freed: a scan
+    /// looks at aligned words only, and a copy may begin and end between two.
+    ///
+    /// The positions of the sightings are offsets in the block.
+    #[cold]
+    pub fn look_around(
+        &self,
+        set: &SecretSet,
+        block: u32,
+        offset: u32,
+        sink: &mut dyn FnMut(BlockSighting),
+    ) {
+        looking(|space| {
+            let Some(entry) = space.entry(block as usize) else { return };
+            let (start, len) = (space.address_of(&entry), entry.len as usize);
+            // SAFETY: a block of the used part, which is mapped; for its owner holds what `scan` says of it.
+            unsafe {
+                set.scan_around(start, len, offset as usize, &mut |seen| {
+                    let Sighting { tag, window, position } = seen;
+                    sink(BlockSighting { tag, window, position });
+                });
+            }
+        });
+    }
+
     /// Hands out each freed block that was written to since its watch closed, and each gap written
     /// to. While a watch is open, only the gaps are checked.
     pub fn check_gaps_and_freed(&self, sink: &mut dyn FnMut(StrayWrite)) {

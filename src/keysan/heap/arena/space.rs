@@ -325,6 +325,11 @@ impl Space {
             .filter_map(move |index| Some((index - first, self.table.entry(index)?)))
     }
 
+    /// The block of this number, if it is from after the last reset.
+    pub(super) fn entry(&self, number: usize) -> Option<Entry> {
+        self.table.entry(self.table.first().checked_add(number)?)
+    }
+
     /// Where a block begins.
     pub(super) fn address_of(&self, entry: &Entry) -> *const u8 {
         self.at(entry.start as usize)

@@ -1,0 +1,151 @@
+//! How much of a secret can be sighted: all of it, unless it was not drawn for that.
+
+use std::fmt;
+
+/// How much of a secret is found where it stands.
+///
+/// Sighted are eight bytes in a row that are unlike everything else. Of a key that was drawn at random these are any
+/// eight of its bytes. A token in hex, a password or a very long key has some that memory holds anyway, or that
+/// chance brings: these are passed over, and what consists of them alone goes unseen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visibility {
+    /// The bytes of the secret.
+    len: usize,
+    /// How many of its runs of eight bytes are sighted.
+    window_count: usize,
+    /// Of these, how many begin at each offset modulo 8.
+    by_alignment: [usize; 8],
+    /// The most that follow one another.
+    unseen_max: usize,
+    /// Where the next one begins.
+    next: usize,
+    /// Whether they have few different bytes.
+    is_common: bool,
+}
+
+/// A secret with fewer bytes may well be a word that something else has, too.
+const SHORT: usize = 16;
+
+impl Visibility {
+    /// Of a secret of which any eight bytes are sighted.
+    pub(super) fn whole(len: usize) -> Visibility {
+        let window_count = len - 7;
+        let by_alignment = std::array::from_fn(|lead| (len - lead) / 8);
+        Visibility {
+            len,
+            window_count,
+            by_alignment,
+            unseen_max: 0,
+            next: window_count,
+            is_common: false,
+        }
+    }
+
+    /// Of one of which none are yet; if `is_common`, those that are added have few different bytes.
+    pub(super) fn none(len: usize, is_common: bool) -> Visibility {
+        Visibility { len, window_count: 0, by_alignment: [0; 8], unseen_max: 0, next: 0, is_common }
+    }
+
+    /// The eight bytes from `offset` on are sighted. Called in order of the offsets.
+    pub(super) fn add(&mut self, offset: usize) {
+        self.by_alignment[offset % 8] += 1;
+        self.add_repeated(offset);
+    }
+
+    /// The same for bytes that are sighted as others of the secret, which a home is not asked for.
+    pub(super) fn add_repeated(&mut self, offset: usize) {
+        self.window_count += 1;
+        self.unseen_max = self.unseen_max.max(offset - self.next);
+        self.next = offset + 1;
+    }
+
+    pub(super) fn is_none(&self) -> bool {
+        self.window_count == 0
+    }
+
+    /// How many words are sighted of a copy whose first aligned one begins at this byte of the secret.
+    pub(super) fn aligned_count(&self, lead: usize) -> usize {
+        self.by_alignment[lead % 8]
+    }
+
+    /// Whether any eight bytes of it are found.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.unseen_len() == 7 && self.len >= SHORT && !self.is_common
+    }
+
+    /// The longest part of it, in bytes, that goes unseen wherever it stands: 7 if any eight bytes are found.
+    #[must_use]
+    pub fn unseen_len(&self) -> usize {
+        self.unseen_max.max(self.len - 7 - self.next) + 7
+    }
+
+    /// At how many of the eight alignments a whole copy is found in the heap and on the stack, where only aligned
+    /// words are looked at. In statics, outputs and texts it is found at each.
+    #[must_use]
+    pub fn alignment_count(&self) -> usize {
+        self.by_alignment.iter().filter(|count| **count > 0).count()
+    }
+}
+
+impl fmt::Display for Visibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_whole() {
+            return f.write_str("any eight bytes of it are found");
+        }
+        let (found, all) = (self.window_count, self.len - 7);
+        write!(f, "{found} of its {all} runs of eight bytes are found")?;
+        if self.unseen_len() > 7 {
+            write!(f, ", and a part of up to {} bytes is not", self.unseen_len())?;
+        }
+        if self.alignment_count() < 8 {
+            let count = self.alignment_count();
+            write!(
+                f,
+                "; in the heap and on the stack, a copy is found at {count} of 8 alignments"
+            )?;
+        }
+        if self.len < SHORT || self.is_common {
+            let why = if self.is_common { "has few different bytes" } else { "is short" };
+            write!(f, "; it {why}, and something else may look like it")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_found_is_told() {
+        assert_eq!(Visibility::whole(32).to_string(), "any eight bytes of it are found");
+        let mut some = Visibility::none(32, false);
+        for offset in [0, 1, 2, 3, 4, 5, 6, 7, 20] {
+            some.add(offset);
+        }
+        assert_eq!((some.unseen_len(), some.alignment_count()), (19, 8));
+        assert_eq!(
+            some.to_string(),
+            "9 of its 25 runs of eight bytes are found, and a part of up to 19 bytes is not"
+        );
+        let mut short = Visibility::none(9, false);
+        short.add(0);
+        short.add(1);
+        assert!(!short.is_whole());
+        assert_eq!(
+            short.to_string(),
+            "2 of its 2 runs of eight bytes are found; in the heap and on the stack, a copy is found at 2 of 8 \
+             alignments; it is short, and something else may look like it"
+        );
+    }
+
+    #[test]
+    fn a_whole_one_counts_as_if_each_run_had_been_added() {
+        for len in 16..80 {
+            let mut added = Visibility::none(len, false);
+            (0..=len - 8).for_each(|offset| added.add(offset));
+            assert_eq!(added, Visibility::whole(len));
+        }
+    }
+}
