@@ -36,7 +36,8 @@ step "format" cargo fmt --all --check
 step "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 step "lints, with planted faults" \
     cargo clippy --quiet --workspace --all-targets --features faults -- -D warnings
-step "the fuzz targets compile without the command" cargo check --quiet -p rekeylab-fuzz
+step "the fuzz targets compile without the command, with the mutator for AFL++" \
+    cargo check --quiet -p rekeylab-fuzz --features afl --bins --examples
 # Both have lock files of their own, and share what was compiled for the workspace where it is the same.
 shared=${CARGO_TARGET_DIR:-target}
 step "the comparison with peers compiles" cargo check --quiet --locked --all-targets \

@@ -1,9 +1,15 @@
-//! Links the driver of a data sheet into the target `driver`, if it is an archive.
+//! Links what Cargo does not know of: the driver of a data sheet into the target `driver`, if it is an archive, and
+//! the runtime of AFL++ into targets for it.
 #![allow(clippy::print_stdout, reason = "how a build script speaks to Cargo")]
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=REKEYLAB_DRIVER");
+    println!("cargo::rerun-if-env-changed=REKEYLAB_AFL_RUNTIME");
+    #[cfg(feature = "afl")]
+    if let Some(runtime) = std::env::var_os("REKEYLAB_AFL_RUNTIME") {
+        println!("cargo::rustc-link-arg-bins={}", std::path::Path::new(&runtime).display());
+    }
     #[cfg(feature = "driver")]
     link();
 }

@@ -83,6 +83,8 @@ class Session {
 public:
     explicit Session(unsigned serial) : serial(serial) {}
     ~Session();
+    static void *operator new(std::size_t size);
+    static void operator delete(void *memory);
     Session(const Session &) = delete;
     Session &operator=(const Session &) = delete;
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::engine::Engine;
 use super::target::Target;
 
 /// A built target that workers are started of.
@@ -11,6 +12,8 @@ use super::target::Target;
 pub struct Lane {
     /// The target.
     pub target: Target,
+    /// What searches.
+    pub engine: Engine,
     /// Its program.
     pub binary: PathBuf,
     /// What stands before the options of an engine.
@@ -22,6 +25,8 @@ pub struct Lane {
 pub struct LaneOutcome {
     /// The target.
     pub target: Target,
+    /// What searched.
+    pub engine: Engine,
     /// Inputs run by all its workers.
     pub input_count: u64,
     /// Calls made by them.
@@ -40,9 +45,10 @@ pub struct LaneOutcome {
 
 impl LaneOutcome {
     /// Nothing yet.
-    pub(super) fn of(target: Target) -> Self {
+    pub(super) fn of(lane: &Lane) -> Self {
         Self {
-            target,
+            target: lane.target,
+            engine: lane.engine,
             input_count: 0,
             call_count: 0,
             debug_count: 0,

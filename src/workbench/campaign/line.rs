@@ -58,6 +58,19 @@ pub struct Counts {
     pub differential: u64,
 }
 
+impl core::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            executions: self.executions.saturating_add(other.executions),
+            calls: self.calls.saturating_add(other.calls),
+            debug: self.debug.saturating_add(other.debug),
+            differential: self.differential.saturating_add(other.differential),
+        }
+    }
+}
+
 /// Understands one line.
 #[must_use]
 pub fn parse_line(line: &str) -> Line {

@@ -41,7 +41,7 @@ use crate::executor::AnyDut;
 
 pub use budget::{Kept, keep_within};
 pub use directories::{Directories, workspace_root};
-pub use engine::{EngineError, Sanitizer};
+pub use engine::{Engine, EngineError, Sanitizer};
 pub use findings::{Finding, RawFinding};
 pub use first_look::FirstLook;
 pub use lane::{Lane, LaneOutcome};

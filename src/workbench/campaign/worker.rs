@@ -124,7 +124,9 @@ struct Worker {
     child: Child,
     artifacts: PathBuf,
     status: Status,
+    /// Of the process that runs the target now, and before that of those that ended: an engine may start it anew.
     counts: Counts,
+    counts_before: Counts,
     lines: VecDeque<String>,
     cause: Cause,
     was_killed_by_us: bool,
@@ -142,7 +144,7 @@ impl<'a> Team<'a> {
             receiver,
             running: BTreeMap::new(),
             started_count: 0,
-            lanes: plan.lanes.iter().map(|lane| LaneOutcome::of(lane.target)).collect(),
+            lanes: plan.lanes.iter().map(LaneOutcome::of).collect(),
             corpus: 0,
             not_looked_into: BTreeSet::new(),
             not_written: BTreeSet::new(),
@@ -187,6 +189,7 @@ impl<'a> Team<'a> {
             artifacts,
             status: Status::default(),
             counts: Counts::default(),
+            counts_before: Counts::default(),
             lines: VecDeque::new(),
             cause: Cause::default(),
             was_killed_by_us: false,
@@ -282,7 +285,7 @@ impl<'a> Team<'a> {
                 }
                 self.corpus = self.corpus.max(status.corpus.unwrap_or(0));
             }
-            Line::Counts(counts) => worker.counts = counts,
+            Line::Counts(counts) => worker.count(counts),
             Line::NotLookedInto(layers) => self.not_looked_into.extend(layers),
             Line::NotWritten(what) => drop(self.not_written.insert(what)),
             Line::FinalExecutions(executions) => {
@@ -375,16 +378,26 @@ impl<'a> Team<'a> {
 impl LaneOutcome {
     fn add(&mut self, worker: &Worker) {
         self.input_count += worker.executions();
-        self.call_count += worker.counts.calls;
-        self.debug_count += worker.counts.debug;
-        self.differential_count += worker.counts.differential;
+        let counts = worker.counts_before + worker.counts;
+        self.call_count += counts.calls;
+        self.debug_count += counts.debug;
+        self.differential_count += counts.differential;
         self.time += worker.searching_since.map_or(Duration::ZERO, |since| since.elapsed());
     }
 }
 
 impl Worker {
     fn executions(&self) -> u64 {
-        self.status.executions.max(self.counts.executions)
+        let counts = self.counts_before + self.counts;
+        self.status.executions.max(counts.executions)
+    }
+
+    /// Notes what the process that runs the target has counted so far.
+    fn count(&mut self, counts: Counts) {
+        if counts.executions < self.counts.executions {
+            self.counts_before = self.counts_before + self.counts;
+        }
+        self.counts = counts;
     }
 }
 

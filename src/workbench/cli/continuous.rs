@@ -57,6 +57,8 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let mut exit = campaign.exit;
     if !campaign.engines.is_empty() && !stop.is_raised() {
         exit = exit.and(trim_set(options.trim_time, archive.as_ref(), &campaign, &stop, console));
+    } else if !stop.is_raised() {
+        console.note("the working set is not trimmed: of the engines, only libFuzzer can do that");
     }
     if let Some(disk) = options.disk {
         exit = exit.and(keep(disk, archive.as_ref(), &campaign.findings, console));

@@ -19,6 +19,8 @@ pub(super) struct ToldLook {
 #[derive(Debug, Serialize)]
 pub(super) struct ToldLane {
     target: &'static str,
+    /// What searched: `libfuzzer`, `afl`, or `rekeylab` where this program itself is the engine.
+    engine: &'static str,
     /// Its part of the workers' time beside the parts of the other lanes.
     share: u32,
     /// The time of all its workers.
@@ -42,6 +44,7 @@ pub(super) fn told_look(look: &FirstLook) -> ToldLook {
 pub(super) fn told_lane(lane: &LaneOutcome) -> ToldLane {
     ToldLane {
         target: lane.target.name,
+        engine: lane.engine.word(),
         share: lane.target.share,
         worker_seconds: lane.time.as_secs_f64(),
         inputs: lane.input_count,
@@ -94,8 +97,9 @@ pub(super) fn looked_into_line(outcome: &Outcome) -> String {
 fn lane_text(lane: &LaneOutcome, total: Duration) -> String {
     let percent = lane.time.as_millis() * 100 / total.as_millis().max(1);
     let mut text = format!(
-        "{}, {percent} % of the time: {} inputs, {} calls",
+        "{}{}, {percent} % of the time: {} inputs, {} calls",
         lane.target.lane,
+        lane.engine.by(),
         grouped(lane.input_count),
         grouped(lane.call_count)
     );
@@ -127,11 +131,12 @@ fn layers(layers: Layers) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::campaign::Target;
+    use crate::campaign::{Engine, Target};
 
     fn lane(name: &str, input_count: u64, debug_count: u64) -> LaneOutcome {
         LaneOutcome {
             target: Target::named(name).unwrap(),
+            engine: Engine::LibFuzzer,
             input_count,
             call_count: 20 * input_count,
             debug_count,

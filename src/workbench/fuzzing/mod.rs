@@ -7,6 +7,8 @@
 //! files in there and goes on, `REKEYLAB_FAULT=name` plants a fault in builds that have them, and
 //! [`REKEYLAB_WITHOUT_LAYERS`](crate::executor::layers_left_out) leaves layers out.
 
+#[cfg(all(feature = "command", unix))]
+mod afl_engine;
 mod forms;
 mod handed_over;
 mod sample;
@@ -28,6 +30,8 @@ use crate::report::{Colour, Subject, abort_with, sanitizer_line, story};
 use crate::sequence::CallSequence;
 use crate::sequence::wire::{RECORD_LEN, encode_into};
 
+#[cfg(all(feature = "command", unix))]
+pub use afl_engine::{AflTarget, afl_engine};
 pub use forms::sequence_forms;
 use handed_over::HandedOver;
 pub use sample::{Sample, look_of};

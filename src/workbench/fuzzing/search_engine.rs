@@ -22,9 +22,10 @@ use crate::observation::Layers;
 use crate::search::Search;
 use crate::sequence::CallSequence;
 use crate::sequence::wire::encode_into;
+use crate::watchdog::TIME_LIMIT;
 
 /// What an engine is asked to do.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EngineOrder {
     /// What it starts from, and where it keeps what is new.
     pub working_set: PathBuf,
@@ -36,6 +37,28 @@ pub struct EngineOrder {
     pub seed: u64,
     /// How often it reads what others have put into the working set; without it, never.
     pub reload: Option<Duration>,
+    /// The folder for inputs that end the target.
+    pub artifacts: PathBuf,
+    /// How long an input may run.
+    pub run_time: Duration,
+    /// Longest input that it makes, in bytes.
+    pub len_max: u64,
+}
+
+impl Default for EngineOrder {
+    /// What libFuzzer does unless it is told otherwise, with a seed.
+    fn default() -> Self {
+        Self {
+            working_set: PathBuf::new(),
+            time: None,
+            input_count: None,
+            seed: 1,
+            reload: None,
+            artifacts: PathBuf::new(),
+            run_time: TIME_LIMIT,
+            len_max: 4096,
+        }
+    }
 }
 
 impl EngineOrder {
@@ -45,7 +68,7 @@ impl EngineOrder {
     ///
     /// An option whose number cannot be read.
     pub fn of_flags(flags: &[String]) -> Result<Self, String> {
-        let mut order = Self { seed: 1, ..Self::default() };
+        let mut order = Self::default();
         for flag in flags {
             let Some((name, value)) = flag.strip_prefix('-').and_then(|flag| flag.split_once('='))
             else {
@@ -63,7 +86,11 @@ impl EngineOrder {
                 "reload" => {
                     order.reload = Some(number()?).filter(|&it| it > 0).map(Duration::from_secs)
                 }
-                // What else there is means nothing here: lengths, memory, other processes.
+                // A campaign gives each of its workers a folder.
+                "artifact_prefix" => order.artifacts = value.into(),
+                "timeout" => order.run_time = Duration::from_secs(number()?),
+                "max_len" => order.len_max = number()?,
+                // What else there is means nothing here.
                 _ => {}
             }
         }
@@ -202,9 +229,7 @@ impl Engine<'_> {
 
     /// Adds the input that was run last to the working set.
     fn keep(&mut self) {
-        let mut hasher = DefaultHasher::new();
-        self.bytes.hash(&mut hasher);
-        let name = OsString::from(format!("{:016x}", hasher.finish()));
+        let name = name_of(&self.bytes);
         if let Err(error) = store(&self.order.working_set, &name, &self.bytes) {
             let path = self.order.working_set.display();
             let line = format!("rekeylab: cannot-write={path}: {error}\n");
@@ -265,8 +290,15 @@ impl Covered {
     }
 }
 
+/// What an input is called in the working set.
+pub(super) fn name_of(bytes: &[u8]) -> OsString {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    OsString::from(format!("{:016x}", hasher.finish()))
+}
+
 /// Writes a file that is there as a whole or not at all.
-fn store(directory: &Path, name: &OsString, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn store(directory: &Path, name: &OsString, bytes: &[u8]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
     file.write_all(bytes)?;
     file.persist(directory.join(name)).map(drop).map_err(|error| error.error)
@@ -279,12 +311,20 @@ mod tests {
 
     #[test]
     fn it_is_asked_as_libfuzzer_is() {
-        let flags =
-            ["-artifact_prefix=a/", "-max_total_time=7", "-runs=9", "-seed=3", "-reload=0", "set"];
+        let flags = [
+            "-artifact_prefix=a/",
+            "-max_total_time=7",
+            "-runs=9",
+            "-seed=3",
+            "-reload=0",
+            "-timeout=2",
+            "set",
+        ];
         let order = EngineOrder::of_flags(&flags.map(str::to_owned)).unwrap();
         assert_eq!(order.time, Some(Duration::from_secs(7)));
         assert_eq!((order.input_count, order.seed, order.reload), (Some(9), 3, None));
         assert_eq!(order.working_set, Path::new("set"));
+        assert_eq!((order.artifacts.as_path(), order.run_time.as_secs()), (Path::new("a/"), 2));
         assert!(
             EngineOrder::of_flags(&["-runs=many".to_owned()]).unwrap_err().contains("-runs=many")
         );

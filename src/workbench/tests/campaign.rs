@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use keysan::heap::ScanningAllocator;
-use rekeylab::campaign::{Directories, Lane, Outcome, Plan, Sanitizer, StopSignal, Target, search};
+use rekeylab::campaign::{
+    Directories, Engine, Lane, Outcome, Plan, Sanitizer, StopSignal, Target, search,
+};
 use rekeylab::executor::AnyDut;
 
 use executable::write_executable;
@@ -39,7 +41,7 @@ struct Bench {
 /// A lane of this engine that ten edges are enough for.
 fn lane(name: &str, engine: PathBuf) -> Lane {
     let target = Target { edges_min: 10, ..Target::named(name).unwrap() };
-    Lane { target, binary: engine, arguments: Vec::new() }
+    Lane { target, engine: Engine::LibFuzzer, binary: engine, arguments: Vec::new() }
 }
 
 impl Bench {

@@ -46,6 +46,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "generate",
             "search",
             "observation",
+            "watchdog",
             "executor",
             "invariant",
             "report",

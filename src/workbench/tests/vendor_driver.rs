@@ -218,9 +218,6 @@ fn example() -> PathBuf {
     top().join("examples/vendor-driver")
 }
 
-/// Bugs that show when an address comes again. That is the allocator's to decide: it does in most runs, and not in all.
-const BY_ADDRESS: [&str; 1] = ["ivs-known-by-address"];
-
 #[test]
 fn the_driver_is_silent_as_it_is_and_its_bugs_are_told_and_shown_again_in_cpp() {
     let built = built();
@@ -238,12 +235,7 @@ fn the_driver_is_silent_as_it_is_and_its_bugs_are_told_and_shown_again_in_cpp() 
         if *bug == "random-repeats" {
             return None;
         }
-        let mut shown = built.in_cpp(bug, file);
-        let mut tries = if BY_ADDRESS.contains(bug) { 10 } else { 1 };
-        while shown != Ok((Some(3), Some(0))) && tries > 1 {
-            tries -= 1;
-            shown = built.in_cpp(bug, file);
-        }
+        let shown = built.in_cpp(bug, file);
         (shown != Ok((Some(3), Some(0)))).then(|| format!("{bug}: {shown:?}"))
     };
     let halves = SHOWN.split_at(SHOWN.len() / 2);

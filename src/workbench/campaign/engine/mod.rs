@@ -1,4 +1,6 @@
-//! Finds or installs the pinned cargo-fuzz, and builds a fuzz target with it.
+//! Finds or installs the pinned cargo-fuzz, and builds a fuzz target with it, or one for AFL++.
+
+mod afl;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -10,9 +12,45 @@ use std::time::{Duration, SystemTime};
 use super::StopSignal;
 pub(crate) use super::directories::target_directory;
 use super::target::Target;
+pub use afl::{AflBuilt, build_for_afl};
 
 /// The version of cargo-fuzz that everything here was tried with; `ci/versions.env` says the same.
 pub const CARGO_FUZZ_VERSION: &str = "0.13.2";
+
+/// What makes inputs for a target, and keeps those that reach something new.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub enum Engine {
+    /// libFuzzer, which is part of each target
+    #[default]
+    #[value(name = "libfuzzer")]
+    LibFuzzer,
+    /// AFL++, if it is installed (apt install afl++)
+    Afl,
+    /// The search of this program, for drivers that no engine is linked with
+    #[value(skip)]
+    Own,
+}
+
+impl Engine {
+    /// What programs call it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::LibFuzzer => "libfuzzer",
+            Self::Afl => "afl",
+            Self::Own => "rekeylab",
+        }
+    }
+
+    /// What is said behind the name of a lane, where it is not the usual one.
+    #[must_use]
+    pub fn by(self) -> &'static str {
+        match self {
+            Self::LibFuzzer | Self::Own => "",
+            Self::Afl => " by AFL++",
+        }
+    }
+}
 
 /// The sanitizer that a target is built with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -46,6 +84,11 @@ pub enum EngineError {
     /// libFuzzer is C++.
     #[error("no C++ compiler (c++, g++ or clang++) on PATH: the engine is built from C++ sources")]
     NoCompiler,
+    /// No AFL++, or not all of it.
+    #[error(
+        "there is no afl-fuzz on PATH with libAFLDriver.a and afl-compiler-rt.o in its lib/afl"
+    )]
+    NoAfl,
     /// A program that does not start.
     #[error("cannot start {}: {source}", program.display())]
     Start {
@@ -95,6 +138,7 @@ impl EngineError {
                 "apt install g++, dnf install gcc-c++, apk add g++, or xcode-select --install; \
                  or set CXX",
             ),
+            Self::NoAfl => Some("apt install afl++, or set AFL_PATH to the folder of these two"),
             Self::NoBinary { .. } => Some("remove that directory, and try again"),
             Self::NoTarget { .. } => Some("--target with one of them"),
             Self::NoRow { .. } => {
@@ -191,18 +235,25 @@ pub fn build(build: &Build<'_>, tell: Tell<'_>) -> Result<PathBuf, EngineError> 
         .ok_or_else(|| EngineError::NoBinary { target: name.to_owned(), directory })
 }
 
-/// Looks for what a build needs and this program cannot bring; the targets of these names.
+/// Looks for what a build for these engines needs and this program cannot bring; the targets of these names.
 ///
 /// # Errors
 ///
-/// When a target, its row or the C++ compiler is missing.
-pub fn check(root: &Path, targets: &[&str]) -> Result<Vec<Target>, EngineError> {
+/// When a target, its row, the C++ compiler or an engine is missing.
+pub fn check(
+    root: &Path,
+    targets: &[&str],
+    engines: &[Engine],
+) -> Result<Vec<Target>, EngineError> {
     let row = |name: &&str| {
         check_target(root, name)?;
         Target::named(name).ok_or_else(|| EngineError::NoRow { target: (*name).to_owned() })
     };
     let rows = targets.iter().map(row).collect::<Result<_, _>>()?;
     check_compiler()?;
+    if engines.contains(&Engine::Afl) {
+        afl::Installed::find()?;
+    }
     Ok(rows)
 }
 
@@ -380,7 +431,7 @@ mod tests {
         assert!(check_target(root.path(), "b").is_ok());
         let error = check_target(root.path(), "../b").unwrap_err();
         assert_eq!(error.to_string(), "there is no fuzz target \"../b\"; there are: a, b");
-        let error = check(root.path(), &["b"]).unwrap_err();
+        let error = check(root.path(), &["b"], &[]).unwrap_err();
         assert!(error.to_string().contains("\"b\" has no row in src/workbench"), "{error}");
     }
 

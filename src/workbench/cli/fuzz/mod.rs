@@ -11,8 +11,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::campaign::{
-    Archive, Began, Directories, EngineError, Finding, Outcome, Plan, Pulse, RECORD_VERSION,
-    Recorder, Said, Sample, Sanitizer, StopSignal, search, workspace_root,
+    Archive, Began, Directories, Engine, EngineError, Finding, Lane, Outcome, Plan, Pulse,
+    RECORD_VERSION, Recorder, Said, Sample, Sanitizer, StopSignal, search, workspace_root,
 };
 use crate::corpus::pack;
 use crate::observation::{Layer, Layers};
@@ -52,6 +52,7 @@ Examples:
   rekeylab fuzz --time 8h --sanitizer address --jobs 4
   rekeylab fuzz --fault finish-keeps-random      watch it find a planted bug
   rekeylab fuzz --target sequence_forms          the parsers of sequences
+  rekeylab fuzz --engine libfuzzer,afl           two engines, which learn from each other
   rekeylab fuzz --driver driver.toml             a driver of your own; see docs/your-driver.md
 
 Ctrl-C ends the search and still tells what was found. Findings are in fuzz/findings, the working
@@ -66,6 +67,16 @@ pub(super) struct Options {
     /// Runs this fuzz target alone, without the first look [default: both lanes]
     #[arg(long, value_name = "NAME", conflicts_with = "driver")]
     target: Option<String>,
+    /// What searches: each of these in every lane, on one working set [default: libfuzzer]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        hide_default_value = true,
+        default_value = "libfuzzer",
+        conflicts_with = "driver"
+    )]
+    engine: Vec<Engine>,
     /// The sanitizer to build with
     #[arg(long, value_enum, default_value_t = Sanitizer::None, conflicts_with = "driver")]
     sanitizer: Sanitizer,
@@ -118,7 +129,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
 pub(super) struct Campaign {
     /// What it came to.
     pub(super) exit: Exit,
-    /// Its engines, in the order of the lanes, as far as they were built.
+    /// Its engines that can trim a working set, in the order of the lanes: those of libFuzzer.
     pub(super) engines: Vec<PathBuf>,
     /// What it has learnt.
     pub(super) working_set: PathBuf,
@@ -139,6 +150,10 @@ pub(super) fn campaign(
     // First what fails fast, so that nobody waits for a build to hear of it.
     let webhook = options.webhook.as_deref().map(Webhook::to).transpose();
     let webhook = webhook.map_err(|error| Failure::usage(format!("--webhook: {error}")))?;
+    if options.sanitizer != Sanitizer::None && options.engine.contains(&Engine::Afl) {
+        return Err(Failure::usage("--engine afl runs without a sanitizer")
+            .way_out("--engine libfuzzer for that, in a campaign of its own"));
+    }
     let subject = Subject::of(options, &root, stop)?;
     let fault = subject.fault.map(|fault| fault.name());
     if let Some(guide) = &subject.guide {
@@ -246,11 +261,12 @@ pub(super) fn campaign(
     let missing = console.exit_without(missing, Layers::NONE);
     Ok(Campaign {
         exit: missing.and(storing).and(exit_of(&outcome, is_unwritten)),
-        engines: if subject.is_built() {
-            plan.lanes.into_iter().map(|lane| lane.binary).collect()
-        } else {
-            Vec::new()
-        },
+        engines: plan
+            .lanes
+            .into_iter()
+            .filter(|lane| lane.engine == Engine::LibFuzzer)
+            .map(|lane| lane.binary)
+            .collect(),
         working_set: directories.working_set.clone(),
         findings: plan.findings,
     })
@@ -258,7 +274,8 @@ pub(super) fn campaign(
 
 /// What a campaign is about, in one line.
 fn title(plan: &Plan, driver: &str) -> String {
-    let lanes: Vec<&str> = plan.lanes.iter().map(|lane| lane.target.lane).collect();
+    let name = |lane: &Lane| format!("{}{}", lane.target.lane, lane.engine.by());
+    let lanes: Vec<String> = plan.lanes.iter().map(name).collect();
     let workers = if plan.jobs == 1 { "worker" } else { "workers" };
     format!("{driver}: {}, {} {workers}", lanes.join(" and "), plan.jobs)
 }

@@ -5,8 +5,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::campaign::engine::{Build, build, check};
-use crate::campaign::{EngineError, LIBRARY, Lane, MAIN_JOB, OwnProcess, StopSignal, Target};
+use crate::campaign::engine::{AflBuilt, Build, Step, build, build_for_afl, check};
+use crate::campaign::{
+    Engine, EngineError, LIBRARY, Lane, MAIN_JOB, OwnProcess, StopSignal, Target,
+};
 use crate::corpus::Forms;
 use crate::executor::AnyDut;
 use crate::foreign::Sheet;
@@ -78,7 +80,7 @@ impl Subject {
             });
         }
         let names = options.target.as_deref().map_or_else(|| MAIN_JOB.to_vec(), |name| vec![name]);
-        let targets = check(root, &names)?;
+        let targets = check(root, &names, &options.engine)?;
         // Lanes of one job eat the same.
         let Some(first) = targets.first() else { return Err(Failure::usage("no target is named")) };
         let working_set = first.working_set.to_owned();
@@ -110,7 +112,7 @@ impl Subject {
         if let Some(sheet) = &self.sheet {
             return self.search_lane(sheet, options.driver.threads()).map(|lane| vec![lane]);
         }
-        let mut lane = |target: &Target| {
+        let mut lane = |engine: Engine, target: &Target| {
             let build_of = Build {
                 root,
                 target,
@@ -118,16 +120,30 @@ impl Subject {
                 faults: self.fault.is_some(),
                 stop,
             };
-            let binary = build(&build_of, &mut |step| display.step(step, console))?;
-            Ok(Lane { target: *target, binary, arguments: Vec::new() })
+            let mut tell = |step: Step<'_>| display.step(step, console);
+            if engine == Engine::Afl {
+                let built = build_for_afl(&build_of, &mut tell)?;
+                return Self::afl_lane(*target, built);
+            }
+            let binary = build(&build_of, &mut tell)?;
+            Ok(Lane { target: *target, engine, binary, arguments: Vec::new() })
         };
-        self.targets.iter().map(&mut lane).collect()
+        let each = options.engine.iter();
+        let lanes = each.flat_map(|engine| self.targets.iter().map(|target| (*engine, target)));
+        lanes.map(|(engine, target)| lane(engine, target)).collect()
+    }
+
+    /// This program, which starts AFL++ and says in the words of libFuzzer what it does.
+    fn afl_lane(target: Target, built: AflBuilt) -> Result<Lane, EngineError> {
+        let mut arguments: Vec<OsString> = vec!["engine".into()];
+        arguments.extend(["--afl".into(), built.program.into()]);
+        arguments.extend(["--mutator".into(), built.mutator.into(), "--".into()]);
+        Ok(Lane { target, engine: Engine::Afl, binary: own_binary()?, arguments })
     }
 
     /// This program as the engine for a driver in a library.
     fn search_lane(&self, sheet: &Path, threads: usize) -> Result<Lane, EngineError> {
-        let binary = this_program()
-            .map_err(|source| EngineError::Start { program: "rekeylab".into(), source })?;
+        let binary = own_binary()?;
         let limit = time_limit().unwrap_or(TIME_LIMIT).as_millis();
         // Engines are started in the workspace.
         let sheet = std::path::absolute(sheet).unwrap_or_else(|_| sheet.to_owned());
@@ -136,7 +152,7 @@ impl Subject {
         arguments.extend(["--driver".into(), sheet.into()]);
         arguments.extend(["--threads".into(), threads.to_string().into(), "--".into()]);
         let target = self.targets.first().copied().unwrap_or(LIBRARY);
-        Ok(Lane { target, binary, arguments })
+        Ok(Lane { target, engine: Engine::Own, binary, arguments })
     }
 
     /// What nobody can look into, however it is searched.
@@ -153,6 +169,10 @@ impl Subject {
     pub(super) fn is_built(&self) -> bool {
         self.sheet.is_none()
     }
+}
+
+fn own_binary() -> Result<PathBuf, EngineError> {
+    this_program().map_err(|source| EngineError::Start { program: "rekeylab".into(), source })
 }
 
 /// What guides the search of a driver: counters beside the edges of its code, if it has any.

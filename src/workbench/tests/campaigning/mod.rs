@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rekeylab::campaign::{Directories, Lane, Outcome, Plan, Sanitizer, StopSignal, Target, search};
+use rekeylab::campaign::{
+    Directories, Engine, Lane, Outcome, Plan, Sanitizer, StopSignal, Target, search,
+};
 use rekeylab::executor::core_with;
 use rekeylab::sequence::{CallSequence, SequenceText};
 use rekeylab_faults::Fault;
@@ -38,6 +40,7 @@ impl Bench {
             jobs: 1,
             lanes: vec![Lane {
                 target: Target { edges_min: 0, ..Target::named("call_sequence_keysan").unwrap() },
+                engine: Engine::LibFuzzer,
                 binary: at("engine"),
                 arguments: Vec::new(),
             }],

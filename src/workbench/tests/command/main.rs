@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod afl;
 mod audit;
 mod bad_input;
 mod bisect;
