@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::finding::{Finding, Moment, Place, Verdict, Why};
+use super::layer::Layer;
 use super::secrets::Secrets;
 use crate::gate::{LeftoverPlace, Register};
 use crate::heap::Block;
@@ -19,6 +20,8 @@ pub(super) struct Findings {
     /// The secret and the place of each of those, to know them again by.
     copies: Vec<(u32, Spot)>,
     unlisted: u64,
+    /// Layers of which nothing is listed.
+    left_out: Vec<Layer>,
 }
 
 /// A sighting that should not be: whose bytes, from which on, where, and why not.
@@ -57,6 +60,9 @@ impl Findings {
     #[cold]
     pub(super) fn note(&mut self, sighted: Sighted<'_>, secrets: &Secrets, names: Names<'_>) {
         let Sighted { secret, first, spot, verdict, look } = sighted;
+        if self.left_out.contains(&spot.layer()) {
+            return;
+        }
         let last = match verdict {
             Verdict::NotAtHome => secrets.named(secret).len - 1,
             _ => first + 7,
@@ -103,6 +109,13 @@ impl Findings {
         self.copies.push((secret, spot));
     }
 
+    /// From now on nothing of this layer is listed.
+    pub(super) fn leave_out(&mut self, layer: Layer) {
+        if !self.left_out.contains(&layer) {
+            self.left_out.push(layer);
+        }
+    }
+
     pub(super) fn listed(&self) -> &[Finding] {
         &self.listed
     }
@@ -123,6 +136,18 @@ impl Findings {
 }
 
 impl Spot {
+    fn layer(self) -> Layer {
+        match self {
+            Spot::Heap { .. } => Layer::Heap,
+            Spot::FreedBlock { .. } => Layer::FreedBlocks,
+            Spot::Stack { .. } => Layer::Stack,
+            Spot::Register { .. } => Layer::Registers,
+            Spot::Static { .. } => Layer::Statics,
+            Spot::Output { .. } => Layer::Outputs,
+            Spot::Text { .. } => Layer::Texts,
+        }
+    }
+
     /// Whether two sightings are of one copy: in the same object, byte for byte behind one another.
     fn is_same_copy(self, first: u32, other: Spot, other_first: u32) -> bool {
         // Where byte 0 of the copy is, or would be.

@@ -62,6 +62,8 @@ pub enum WhyBlind {
     NotAsked,
     /// It was called, and said of no static's name that it is meant.
     NoneNamed,
+    /// [`Keysan::leave_out`](super::Keysan::leave_out) was called.
+    LeftOut,
     /// Memory from before the last [`clear`](super::Keysan::clear) is still in use, by a cache of the
     /// process perhaps, and lies where no scan looks. All other memory is looked into as usual.
     HeldOver,
@@ -128,6 +130,7 @@ impl fmt::Display for WhyBlind {
             WhyBlind::Stripped => "the program was stripped of its symbols",
             WhyBlind::NotAsked => "no statics were asked for",
             WhyBlind::NoneNamed => "no static has a name that was asked for",
+            WhyBlind::LeftOut => "left out by the caller",
             WhyBlind::HeldOver => "memory of an earlier sequence is still in use",
         })
     }

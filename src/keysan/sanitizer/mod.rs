@@ -1,5 +1,7 @@
 //! The sanitizer as a whole: secrets by name, calls, scans, and findings in words.
 
+mod baseline;
+mod cause;
 mod differential;
 mod finding;
 mod findings;
@@ -12,6 +14,8 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::{fmt, thread};
 
+pub use baseline::{Baseline, BaselineError, Unaccepted};
+pub use cause::{Cause, causes};
 pub use differential::{Difference, Differences, DifferentialError, Run};
 pub use finding::{Finding, Moment, Place, Why};
 pub use layer::{BlindSpot, Layer, OpenError, Void, WhyBlind, WhyVoid};
@@ -162,6 +166,13 @@ impl Keysan {
         };
         self.is_blind(Layer::Statics, why);
         Ok(0)
+    }
+
+    /// From now on what is seen in this layer is no finding: for code that one cannot change, and a question that is
+    /// about other places. The layer is a [blind spot](WhyBlind::LeftOut) from then on.
+    pub fn leave_out(&mut self, layer: Layer) {
+        self.findings.leave_out(layer);
+        self.is_blind(layer, WhyBlind::LeftOut);
     }
 
     /// The layers that are not looked into, and why. A run that must not have any checks that this
@@ -344,7 +355,8 @@ impl Keysan {
         self.findings.unlisted()
     }
 
-    /// For tests and fuzz targets: panics if anything was found, and says what.
+    /// For tests and fuzz targets: panics if anything was found, and says what, a line a [cause](Cause). In code
+    /// that one cannot change, a [`Baseline`] accepts some.
     ///
     /// # Panics
     ///
@@ -354,7 +366,8 @@ impl Keysan {
         match self.findings() {
             Ok([]) => {}
             Ok(findings) => {
-                let lines: String = findings.iter().map(|it| format!("\n  {it}")).collect();
+                let causes = causes(findings);
+                let lines: String = causes.iter().map(|it| format!("\n  {it}")).collect();
                 panic!("secrets where they must not be:{lines}");
             }
             Err(void) => panic!("{void}"),

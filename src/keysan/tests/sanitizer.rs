@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use keysan::heap::ScanningAllocator;
 use keysan::sanitizer::{
-    Finding, HomeRefused, OpenError, Place, RegisterError, Why, WhyBlind, WhyVoid,
+    Baseline, Finding, HomeRefused, OpenError, Place, RegisterError, Why, WhyBlind, WhyVoid, causes,
 };
 use keysan::{Keysan, Layer, SecretId};
 
@@ -284,6 +284,67 @@ fn a_secret_that_cannot_be_told_apart_is_refused() {
     keysan.look_at_output("other", &OTHER_KEY);
     keysan.assert_clean();
     assert!(keysan.register("other", &OTHER_KEY).is_ok());
+}
+
+#[test]
+fn what_is_accepted_is_silent_until_it_is_met_no_more_and_all_else_is_told() {
+    let accepted = "# A toy.\n\nheap: K, left, allocated by start, freed by stop\tcannot be changed\n\
+                    outputs: K, given out in reply\tthat is its protocol\n";
+    let baseline = Baseline::parse(accepted).unwrap();
+    let (mut keysan, _) = open();
+    let leave = |keysan: &mut Keysan| {
+        let mut held: Vec<_> = (0..3).map(|_| keysan.call("start", || boxed(40, 8))).collect();
+        keysan.call("stop", || held.clear());
+        drop(held);
+    };
+    leave(&mut keysan);
+    assert_eq!(causes(keysan.findings().unwrap()).len(), 1, "three copies have one cause");
+    assert_eq!(baseline.check(&keysan), Ok(()));
+    let stale = [("outputs: K, given out in reply", "that is its protocol")];
+    assert_eq!(baseline.stale().collect::<Vec<_>>(), stale);
+    assert!(catch_unwind(AssertUnwindSafe(|| baseline.assert_not_stale())).is_err());
+    keysan.look_at_output("reply", &KEY);
+    keysan.look_at_output("log", &KEY);
+    let told = baseline.check(&keysan).unwrap_err().to_string();
+    assert!(told.ends_with("\noutputs: K, given out in log\tWHY"), "{told}");
+    assert!(!told.contains("reply") && !told.contains("heap"), "{told}");
+    baseline.assert_not_stale();
+    // A text that is ready to be taken over.
+    let (_, more) = told.split_once("WHY:\n").unwrap();
+    let baseline = Baseline::parse(&format!("{accepted}{more}")).unwrap();
+    assert_eq!(baseline.check(&keysan), Ok(()));
+    // What nobody accepts is told cause by cause.
+    keysan.clear();
+    keysan.register("K", &KEY).unwrap();
+    leave(&mut keysan);
+    let payload = catch_unwind(AssertUnwindSafe(|| keysan.assert_clean())).unwrap_err();
+    let told = payload.downcast::<String>().unwrap();
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(told.ends_with("; and in 2 more places"), "{told}");
+}
+
+#[test]
+fn a_baseline_that_says_nothing_or_says_it_twice_is_refused_with_its_line() {
+    let told = |text: &str| Baseline::parse(text).unwrap_err().to_string();
+    assert!(told("# why\nheap: K\n").starts_with("the baseline:2: "));
+    assert!(told("heap: K\t \n").starts_with("the baseline:1: "));
+    assert!(told("heap: K\ta\nheap: K\tb\n").starts_with("the baseline:2: accepted by"));
+    let error = Baseline::read("/not/there").unwrap_err().to_string();
+    assert!(error.starts_with("cannot read /not/there: "), "{error}");
+}
+
+#[test]
+fn a_layer_that_is_left_out_is_a_blind_spot_and_finds_nothing() {
+    let (mut keysan, _) = open();
+    keysan.leave_out(Layer::Outputs);
+    keysan.look_at_output("reply", &KEY);
+    keysan.assert_clean();
+    assert!(!keysan.looks_into(Layer::Outputs));
+    keysan.clear();
+    keysan.register("K", &KEY).unwrap();
+    keysan.look_at_output("reply", &KEY);
+    keysan.look_at_text("log", &format!("{KEY:?}"));
+    assert_eq!(keysan.findings().unwrap().len(), 1, "also behind a clear, and the others go on");
 }
 
 /// As code for big numbers and lattices does, and builds without optimisation.

@@ -1,0 +1,85 @@
+//! Findings that have one cause: the same secret, left in the same kind of place by the same call.
+
+use std::fmt;
+
+use super::finding::{Finding, Moment, Place, Why};
+
+/// What is behind some findings, and these.
+///
+/// Code that leaves a key on its stack mostly leaves several copies, and parts of it in registers as well. Displayed,
+/// a cause is one line with the first finding and how many there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause<'f> {
+    /// What they have in common: layer, secret, and the call or thing by name. It has no offsets, no numbers of calls
+    /// and no names of registers, so it is the same from build to build, and is what a
+    /// [`Baseline`](super::Baseline) accepts.
+    pub shape: String,
+    /// The findings, in the order in which they were seen.
+    pub findings: Vec<&'f Finding>,
+}
+
+/// Puts together what has one cause, in the order in which each was first seen.
+#[must_use]
+pub fn causes(findings: &[Finding]) -> Vec<Cause<'_>> {
+    let mut causes: Vec<Cause<'_>> = Vec::new();
+    for finding in findings {
+        let shape = shape(finding);
+        match causes.iter_mut().find(|cause| cause.shape == shape) {
+            Some(cause) => cause.findings.push(finding),
+            None => causes.push(Cause { shape, findings: vec![finding] }),
+        }
+    }
+    causes
+}
+
+/// What a finding has in common with others of its cause.
+fn shape(finding: &Finding) -> String {
+    let Finding { secret, place, why, seen, .. } = finding;
+    let layer = place.layer();
+    let what = match why {
+        Why::Retired { .. } => "after its end",
+        Why::LeftBehind => "left",
+        Why::OutsideItsHomes => "outside its homes",
+        Why::GivenOut => "given out",
+        Why::NotAtHome => "not at home",
+    };
+    let seen = named(seen);
+    match place {
+        Place::Heap { allocated, freed: Some(freed), .. } => {
+            let (allocated, freed) = (named(allocated), named(freed));
+            format!("{layer}: {secret}, {what}, allocated by {allocated}, freed by {freed}")
+        }
+        Place::Heap { allocated, freed: None, .. } => {
+            format!("{layer}: {secret}, {what}, allocated by {}", named(allocated))
+        }
+        Place::Static { name, .. } | Place::Output { name, .. } | Place::Text { name, .. } => {
+            format!("{layer}: {secret}, {what} in {name}")
+        }
+        Place::FreedBlock { .. } | Place::Stack { .. } | Place::Register { .. } => {
+            format!("{layer}: {secret}, {what} by {seen}")
+        }
+    }
+}
+
+/// A moment without its number.
+fn named(moment: &Moment) -> String {
+    match moment {
+        Moment::Start => "the start".to_owned(),
+        Moment::Call { name, .. } => name.to_string(),
+        Moment::Scan { name } => format!("the scan {name}"),
+    }
+}
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shape)?;
+        match &self.findings[..] {
+            [] => Ok(()),
+            [only] => write!(f, ": {only}"),
+            [first, rest @ ..] => {
+                let (count, s) = (rest.len(), if rest.len() == 1 { "" } else { "s" });
+                write!(f, ": {first}; and in {count} more place{s}")
+            }
+        }
+    }
+}
