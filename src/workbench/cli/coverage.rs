@@ -1,5 +1,6 @@
 //! `rekeylab coverage`: which lines of the driver core and its cipher are run, and which never.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,8 @@ use crate::campaign::engine::target_directory;
 use crate::campaign::{EngineError, workspace_root};
 use crate::corpus::{write_new, write_over};
 use crate::coverage::{
-    Coverage, Difference, FileCoverage, LLVM_MIN, MeasureError, Measuring, compare, measure, page,
+    Coverage, Difference, FileCoverage, LLVM_MIN, MeasureError, Measuring, REASONS, Reasons,
+    compare, measure, page,
 };
 use crate::revision::{check_out, commit};
 
@@ -25,7 +27,7 @@ use super::fuzz::stop_on_signals;
 /// Says which lines of driver core and cipher stored sequences run, and which none does
 ///
 /// Builds the command with counters in these two packages alone, by the stable compiler, and replays
-/// everything in it. With --base the same files are replayed by the core of a revision as well, and the lines
+/// everything in it. Why a line is never run is read from ci/never-run.txt. With --base the same files are replayed by the core of a revision as well, and the lines
 /// are told that only one of both runs. Needs llvm-cov and llvm-profdata: `rustup component add
 /// llvm-tools`, or those of the distribution.
 #[derive(Debug, Args)]
@@ -70,6 +72,8 @@ struct ToldFile<'a> {
     line_count: usize,
     reached_count: usize,
     unreached: Vec<u32>,
+    /// Why some of these are never run, by line.
+    reasons: BTreeMap<u32, &'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,6 +87,7 @@ struct ToldDifference<'a> {
 pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let root = workspace_root().ok_or(EngineError::NoWorkspace)?;
     let inputs = inputs(&options.paths, &root)?;
+    let reasons = Reasons::of(&root).map_err(|error| Failure::usage(error.to_string()))?;
     let stop = stop_on_signals()?;
     let folder = target_directory(&root).join("coverage");
     let wrapper = root.join("fuzz/instrument-only.sh");
@@ -104,11 +109,21 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     };
     display.end();
     let differences = differences.as_deref();
-    write(options, &coverage, differences)?;
-    keep(options, &root, &coverage, differences, console);
+    let base = options.base.as_deref().zip(differences);
+    let page = page("driver core and cipher", &coverage, &reasons, base);
+    write(options, &coverage, &page)?;
+    keep(options, &root, &page, console);
+    // What others than the usual inputs run says nothing about a reason.
+    if options.paths.is_empty() {
+        for (file, code) in reasons.stale(&coverage) {
+            console.warning(&format!(
+                "{REASONS} has a reason for a line that is run or gone: {file}: {code}"
+            ));
+        }
+    }
     match console.format {
-        Format::Json => console.say_json(1, &told(&coverage, differences))?,
-        Format::Human => console.say(&text(options, &coverage, differences))?,
+        Format::Json => console.say_json(1, &told(&coverage, &reasons, differences))?,
+        Format::Human => console.say(&text(options, &coverage, &reasons, differences))?,
     }
     Ok(Exit::Held)
 }
@@ -126,35 +141,22 @@ fn inputs(paths: &[PathBuf], root: &Path) -> Result<Vec<PathBuf>, Failure> {
     paths.iter().map(whole).collect()
 }
 
-fn write(
-    options: &Options,
-    coverage: &Coverage,
-    differences: Option<&[Difference]>,
-) -> Result<(), Failure> {
+fn write(options: &Options, coverage: &Coverage, page: &str) -> Result<(), Failure> {
     let write = if options.force { write_over } else { write_new };
     if let Some(path) = &options.lcov {
         write(path, coverage.to_lcov().as_bytes())?;
     }
     if let Some(path) = &options.page {
-        let base = options.base.as_deref().zip(differences);
-        write(path, page("driver core and cipher", coverage, base).as_bytes())?;
+        write(path, page.as_bytes())?;
     }
     Ok(())
 }
 
 /// Keeps the page of all that is stored for the dashboard.
-fn keep(
-    options: &Options,
-    root: &Path,
-    coverage: &Coverage,
-    differences: Option<&[Difference]>,
-    console: &mut Console<'_>,
-) {
+fn keep(options: &Options, root: &Path, page: &str, console: &mut Console<'_>) {
     if !options.paths.is_empty() {
         return;
     }
-    let base = options.base.as_deref().zip(differences);
-    let page = page("driver core and cipher", coverage, base);
     let path = root.join(KEPT);
     let _ = path.parent().map(fs::create_dir_all);
     if let Err(error) = write_over(&path, page.as_bytes()) {
@@ -162,12 +164,20 @@ fn keep(
     }
 }
 
-fn told<'a>(coverage: &'a Coverage, differences: Option<&'a [Difference]>) -> Told<'a> {
+fn told<'a>(
+    coverage: &'a Coverage,
+    reasons: &'a Reasons,
+    differences: Option<&'a [Difference]>,
+) -> Told<'a> {
     let file = |(path, file): (&'a String, &'a FileCoverage)| ToldFile {
         path,
         line_count: file.counts.len(),
         reached_count: file.reached_count(),
         unreached: file.unreached().map(|(line, _)| line).collect(),
+        reasons: file
+            .unreached()
+            .filter_map(|(line, text)| Some((line, reasons.reason(path, text)?)))
+            .collect(),
     };
     let difference = |it: &'a Difference| ToldDifference {
         path: &it.file,
@@ -181,7 +191,12 @@ fn told<'a>(coverage: &'a Coverage, differences: Option<&'a [Difference]>) -> To
     }
 }
 
-fn text(options: &Options, coverage: &Coverage, differences: Option<&[Difference]>) -> String {
+fn text(
+    options: &Options,
+    coverage: &Coverage,
+    reasons: &Reasons,
+    differences: Option<&[Difference]>,
+) -> String {
     let row = |(path, file): (&String, &FileCoverage)| {
         vec![path.clone(), format!("{} of {} lines run", file.reached_count(), file.counts.len())]
     };
@@ -191,8 +206,10 @@ fn text(options: &Options, coverage: &Coverage, differences: Option<&[Difference
         .files
         .iter()
         .flat_map(|(path, file)| {
-            file.unreached()
-                .map(move |(line, text)| vec![format!("{path}:{line}"), text.trim().to_owned()])
+            file.unreached().map(move |(line, text)| {
+                let why = reasons.reason(path, text).unwrap_or_default();
+                vec![format!("{path}:{line}"), text.trim().to_owned(), why.to_owned()]
+            })
         })
         .collect();
     if !never.is_empty() {

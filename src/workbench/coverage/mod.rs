@@ -9,9 +9,11 @@ mod lines;
 mod llvm;
 mod measure;
 mod page;
+mod reasons;
 
 pub use difference::{Change, Difference, compare};
 pub use lines::{Coverage, FileCoverage, LcovError};
 pub use llvm::{LLVM_MIN, Tools, ToolsError};
 pub use measure::{MEASURED, MeasureError, Measuring, measure, read_counters};
-pub use page::page;
+pub use page::{Base, page};
+pub use reasons::{REASONS, Reasons, ReasonsError};

@@ -6,14 +6,19 @@ use askama::Template;
 
 use super::difference::{Change, Difference};
 use super::lines::{Coverage, FileCoverage};
+use super::reasons::Reasons;
 
-/// The page: every file with every line, and what is not as in the base, if there is one.
+/// What is compared with: how it is called, and what differs.
+pub type Base<'a> = (&'a str, &'a [Difference]);
+
+/// The page: every file with every line, why some are never run, and what is not as in the base, if there is one.
 #[must_use]
-pub fn page(of: &str, coverage: &Coverage, base: Option<(&str, &[Difference])>) -> String {
+pub fn page(of: &str, coverage: &Coverage, reasons: &Reasons, base: Option<Base<'_>>) -> String {
     let (base, differences) = base.map_or(("", &[][..]), |(name, differences)| (name, differences));
     let changes: BTreeMap<(&str, u32), Change> =
         differences.iter().map(|it| ((it.file.as_str(), it.line), it.change)).collect();
-    let files = coverage.files.iter().map(|(path, file)| shown(path, file, &changes)).collect();
+    let files: Vec<Shown<'_>> =
+        coverage.files.iter().map(|(path, file)| shown(path, file, reasons, &changes)).collect();
     let page = Page { of, base, differences, files };
     // It writes into memory, and puts nothing in but text and numbers.
     page.render().unwrap_or_default()
@@ -45,11 +50,14 @@ struct Line<'a> {
     count: String,
     class: &'static str,
     text: &'a str,
+    /// Why it is never run, if somebody said so.
+    reason: &'a str,
 }
 
 fn shown<'a>(
     path: &'a str,
     file: &'a FileCoverage,
+    reasons: &'a Reasons,
     changes: &BTreeMap<(&str, u32), Change>,
 ) -> Shown<'a> {
     let last = file.counts.keys().next_back().copied().unwrap_or(0) as usize;
@@ -63,8 +71,9 @@ fn shown<'a>(
             (Some(_), _) => "run",
             (None, _) => "",
         };
+        let why = reasons.reason(path, text).filter(|_| count == Some(&0));
         let count = count.map(u64::to_string).unwrap_or_default();
-        Line { number, count, class, text }
+        Line { number, count, class, text, reason: why.unwrap_or_default() }
     });
     Shown {
         path,
@@ -91,8 +100,11 @@ mod tests {
             text: "<b>".to_owned(),
             change: Change::Lost,
         };
-        let page = page("this tree", &coverage, Some(("main", &[lost])));
+        let code = "let a = \"<script>alert(1)</script>\";";
+        let reasons = Reasons::parse(&format!("src/a.rs: {code}\t<i>why</i>\n")).unwrap();
+        let page = page("this tree", &coverage, &reasons, Some(("main", &[lost])));
         assert!(!page.contains("<script>") && !page.contains("<b>"), "{page}");
+        assert!(!page.contains("<i>why") && page.contains("why"), "{page}");
         assert!(page.contains("class=\"never lost\"") && page.contains("1 of 2"), "{page}");
     }
 }

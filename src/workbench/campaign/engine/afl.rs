@@ -60,7 +60,10 @@ pub fn build_for_afl(build: &Build<'_>, tell: Tell<'_>) -> Result<AflBuilt, Engi
     let mut command = Command::new("cargo");
     command.args(["build", "--release", "--package", "rekeylab-fuzz", "--features"]);
     command.arg(if faults { "afl,faults" } else { "afl" });
-    command.args(["--bin", target.name, "--example", MUTATOR, "--target-dir"]).arg(&directory);
+    // With a target named, what runs while it is built is built without these flags.
+    let host = host()?;
+    command.args(["--bin", target.name, "--example", MUTATOR, "--target", &host]);
+    command.arg("--target-dir").arg(&directory);
     command.current_dir(root).env_remove("CARGO_TARGET_DIR").env("RUSTFLAGS", COVERAGE);
     command.env("RUSTC_WRAPPER", root.join("fuzz/instrument-only.sh"));
     command.env("REKEYLAB_INSTRUMENTED", crates.join(" "));
@@ -70,14 +73,29 @@ pub fn build_for_afl(build: &Build<'_>, tell: Tell<'_>) -> Result<AflBuilt, Engi
     let name = target.name;
     tell(Step::Begins(&format!("building {name} for AFL++ with the stable toolchain")));
     run_quietly(&mut command, &format!("building {name} for AFL++"), &directory, stop, tell)?;
+    let release = directory.join(host).join("release");
     let built = AflBuilt {
-        program: directory.join("release").join(name),
-        mutator: directory.join("release/examples").join(format!("lib{MUTATOR}.so")),
+        program: release.join(name),
+        mutator: release.join("examples").join(format!("lib{MUTATOR}.so")),
     };
     if built.program.is_file() && built.mutator.is_file() {
         return Ok(built);
     }
     Err(EngineError::NoBinary { target: name.to_owned(), directory })
+}
+
+/// The compiler's name for this machine.
+fn host() -> Result<String, EngineError> {
+    let program = PathBuf::from("rustc");
+    let output = Command::new(&program).arg("-vV").output();
+    let output = output.map_err(|source| EngineError::Start { program, source })?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(|host| host.trim().to_owned()).ok_or_else(|| EngineError::Failed {
+        what: "rustc -vV".to_owned(),
+        status: output.status.to_string(),
+        output: said.into_owned(),
+    })
 }
 
 /// The example of the fuzz crate that is the mutator.
