@@ -527,6 +527,25 @@ fn a_second_sanitizer_on_a_thread_is_refused() {
 }
 
 #[test]
+fn a_hundred_threads_have_a_sanitizer_each() {
+    let all_are_open = std::sync::Barrier::new(100);
+    std::thread::scope(|scope| {
+        for number in 0..100 {
+            let all_are_open = &all_are_open;
+            scope.spawn(move || {
+                let keysan = Keysan::open();
+                all_are_open.wait();
+                let mut keysan = keysan.unwrap_or_else(|error| panic!("{number}: {error}"));
+                keysan.register("K", &KEY).unwrap();
+                let held = keysan.call("start", || boxed(40, 8));
+                keysan.call("stop", || drop(held));
+                assert_eq!(keysan.findings().unwrap().len(), 1);
+            });
+        }
+    });
+}
+
+#[test]
 fn statics_are_a_blind_spot_until_some_are_named() {
     let mut keysan = Keysan::open().unwrap();
     let why =

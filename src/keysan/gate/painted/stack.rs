@@ -33,7 +33,7 @@ const ABOVE_LEN: usize = 4096;
 
 /// Where stacks are mapped: far from where Linux puts anything by itself, and behind the arenas. A
 /// program that makes the same calls finds the same words on the stack in every run.
-const FIRST_PLACE: usize = 0x6b6a_0000_0000;
+const FIRST_PLACE: usize = 0x6b80_0000_0000;
 
 const _: () = assert!(FIRST_PLACE as u64 >= ROW_END, "no arena lies where the stacks do");
 

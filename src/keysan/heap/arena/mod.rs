@@ -7,7 +7,7 @@
 //!
 //! # Addresses
 //!
-//! Arenas lie at a fixed address where the kernel allows it. They are slots of a row: 64, or fewer under
+//! Arenas lie at a fixed address where the kernel allows it. They are slots of a row: 256, or fewer under
 //! a limit on address space, of which the row takes about half at most. Each thread's arena takes the
 //! first free slot, and blocks follow one another, so the same sequence gets the
 //! same addresses after each reset and in each run. In a sequence no address is given out twice.

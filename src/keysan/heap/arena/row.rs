@@ -18,8 +18,8 @@ const ENTRIES_LEN: usize = MEMORY_LEN / STRIDE * size_of::<Entry>();
 const INDICES_LEN: usize = MEMORY_LEN / STRIDE * size_of::<u32>();
 const SLOT_LEN: usize = MEMORY_LEN + ENTRIES_LEN + INDICES_LEN;
 
-/// The most arenas: as many as bits in [`CLAIMED`]. A limit on address space makes them fewer.
-const SLOTS: usize = 64;
+/// The most arenas, one for each thread with a sanitizer. A limit on address space makes them fewer.
+const SLOTS: usize = 256;
 
 const ROW_LEN: u64 = SLOT_LEN as u64 * SLOTS as u64;
 
@@ -41,7 +41,7 @@ const NOWHERE: usize = usize::MAX / 2 + 1;
 static LEN: AtomicU64 = AtomicU64::new(0);
 
 /// One bit for each slot in use, or left behind with blocks still allocated.
-static CLAIMED: AtomicU64 = AtomicU64::new(0);
+static CLAIMED: [AtomicU64; SLOTS / 64] = [const { AtomicU64::new(0) }; SLOTS / 64];
 
 static FOREIGN_FREES: [ForeignFrees; SLOTS] = [const { ForeignFrees::new() }; SLOTS];
 
@@ -126,19 +126,13 @@ impl Slot {
         if row.addr() == NOWHERE {
             return None;
         }
-        // Acquire and, in `release`, Release: the former owner is done with the slot.
-        let slots = LEN.load(Ordering::Relaxed) / SLOT_LEN as u64;
-        let claimed = CLAIMED
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, |bits| {
-                (u64::from(bits.trailing_ones()) < slots).then(|| bits | (bits + 1))
-            })
-            .ok()?;
-        let index = claimed.trailing_ones() as usize;
+        let slots = usize::try_from(LEN.load(Ordering::Relaxed)).ok()? / SLOT_LEN;
+        let index = claim_index(slots)?;
         // SAFETY: the slot lies in the row, which was reserved as a whole.
         let memory = unsafe { row.add(index * SLOT_LEN) };
         // SAFETY: as above; the claimed slot is this caller's alone.
         if !unsafe { pages::open(memory, SLOT_LEN) } {
-            CLAIMED.fetch_and(!(1 << index), Ordering::Release);
+            give_back(index);
             return None;
         }
         // SAFETY: the second part of the slot.
@@ -167,8 +161,24 @@ impl Slot {
     pub(super) unsafe fn release(self) {
         // SAFETY: nobody uses the slot, as the caller promises.
         unsafe { pages::close(self.memory.as_ptr(), SLOT_LEN) };
-        CLAIMED.fetch_and(!(1 << self.index), Ordering::Release);
+        give_back(self.index);
     }
+}
+
+/// The first of so many slots that nobody has, which is the caller's from now on.
+fn claim_index(slots: usize) -> Option<usize> {
+    CLAIMED.iter().zip((0..slots).step_by(64)).find_map(|(claimed, first)| {
+        let count = (slots - first).min(64);
+        // Acquire and, in `give_back`, Release: the former owner is done with the slot.
+        let bits = claimed.fetch_update(Ordering::Acquire, Ordering::Relaxed, |bits| {
+            ((bits.trailing_ones() as usize) < count).then(|| bits | (bits + 1))
+        });
+        bits.ok().map(|bits| first + bits.trailing_ones() as usize)
+    })
+}
+
+fn give_back(index: usize) {
+    CLAIMED[index / 64].fetch_and(!(1 << (index % 64)), Ordering::Release);
 }
 
 /// Blocks of one arena that other threads freed, until its own thread collects them.
