@@ -12,8 +12,8 @@ use crate::campaign::engine::target_directory;
 use crate::campaign::{EngineError, workspace_root};
 use crate::corpus::{write_new, write_over};
 use crate::coverage::{
-    Coverage, Difference, FileCoverage, LLVM_MIN, MeasureError, Measuring, REASONS, Reasons,
-    compare, measure, page,
+    Coverage, Difference, FileCoverage, LLVM_MIN, MeasureError, Measuring, Of, REASONS, Reason,
+    Reasons, compare, measure, page,
 };
 use crate::revision::{check_out, commit};
 
@@ -115,10 +115,13 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     keep(options, &root, &page, console);
     // What others than the usual inputs run says nothing about a reason.
     if options.paths.is_empty() {
-        for (file, code) in reasons.stale(&coverage) {
-            console.warning(&format!(
-                "{REASONS} has a reason for a line that is run or gone: {file}: {code}"
-            ));
+        for Reason { file, of, .. } in reasons.stale(&coverage) {
+            let of = match of {
+                Of::File => String::new(),
+                Of::Function(name) => format!(": fn {name}"),
+                Of::Line(code) => format!(": {code}"),
+            };
+            console.warning(&format!("all is run that {REASONS} has a reason for: {file}{of}"));
         }
     }
     match console.format {
@@ -176,7 +179,7 @@ fn told<'a>(
         unreached: file.unreached().map(|(line, _)| line).collect(),
         reasons: file
             .unreached()
-            .filter_map(|(line, text)| Some((line, reasons.reason(path, text)?)))
+            .filter_map(|(line, _)| Some((line, reasons.reason(path, file, line)?.why.as_str())))
             .collect(),
     };
     let difference = |it: &'a Difference| ToldDifference {
@@ -202,16 +205,26 @@ fn text(
     };
     let rows: Vec<_> = coverage.files.iter().map(row).collect();
     let mut text = table(&rows);
-    let never: Vec<Vec<String>> = coverage
-        .files
-        .iter()
-        .flat_map(|(path, file)| {
-            file.unreached().map(move |(line, text)| {
-                let why = reasons.reason(path, text).unwrap_or_default();
-                vec![format!("{path}:{line}"), text.trim().to_owned(), why.to_owned()]
-            })
-        })
-        .collect();
+    let mut never = Vec::new();
+    // How many lines each reason is about, in the order of the files.
+    let mut known: Vec<(&Reason, usize)> = Vec::new();
+    for (path, file) in &coverage.files {
+        for (line, text) in file.unreached() {
+            match (reasons.reason(path, file, line), known.last_mut()) {
+                (Some(reason), Some((last, count))) if *last == reason => *count += 1,
+                (Some(reason), _) => known.push((reason, 1)),
+                (None, _) => never.push(vec![format!("{path}:{line}"), text.trim().to_owned()]),
+            }
+        }
+    }
+    if !known.is_empty() {
+        let row = |(Reason { file, why, .. }, count): &(&Reason, usize)| {
+            let s = if *count == 1 { "" } else { "s" };
+            vec![file.clone(), format!("{count} line{s}"), why.clone()]
+        };
+        let rows: Vec<_> = known.iter().map(row).collect();
+        let _ = write!(text, "\nnever run, for a reason:\n{}", table(&rows));
+    }
     if !never.is_empty() {
         let _ = write!(text, "\nnever run:\n{}", table(&never));
     }

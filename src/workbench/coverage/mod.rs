@@ -16,4 +16,4 @@ pub use lines::{Coverage, FileCoverage, LcovError};
 pub use llvm::{LLVM_MIN, Tools, ToolsError};
 pub use measure::{MEASURED, MeasureError, Measuring, measure, read_counters};
 pub use page::{Base, page};
-pub use reasons::{REASONS, Reasons, ReasonsError};
+pub use reasons::{Of, REASONS, Reason, Reasons, ReasonsError};

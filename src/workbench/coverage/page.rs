@@ -61,6 +61,7 @@ fn shown<'a>(
     changes: &BTreeMap<(&str, u32), Change>,
 ) -> Shown<'a> {
     let last = file.counts.keys().next_back().copied().unwrap_or(0) as usize;
+    let mut before = None;
     // Behind the last line that has code come the tests.
     let lines = file.text.lines().take(last + 1).zip(1..).map(|(text, number)| {
         let count = file.counts.get(&number);
@@ -71,9 +72,13 @@ fn shown<'a>(
             (Some(_), _) => "run",
             (None, _) => "",
         };
-        let why = reasons.reason(path, text).filter(|_| count == Some(&0));
+        let reason = reasons.reason(path, file, number).filter(|_| count == Some(&0));
+        // Said once for lines that follow one another.
+        let is_new = reason != before;
+        before = reason;
+        let reason = reason.filter(|_| is_new).map_or("", |reason| &reason.why);
         let count = count.map(u64::to_string).unwrap_or_default();
-        Line { number, count, class, text, reason: why.unwrap_or_default() }
+        Line { number, count, class, text, reason }
     });
     Shown {
         path,
