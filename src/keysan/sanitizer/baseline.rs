@@ -63,6 +63,8 @@ pub enum Unaccepted {
     Causes(Vec<(String, String)>),
     /// A look was none.
     Void(Void),
+    /// So many sightings had no room in the list of findings, and nobody knows what they were.
+    Unlisted(u64),
 }
 
 impl Baseline {
@@ -89,16 +91,19 @@ impl Baseline {
 
     fn of(path: Option<PathBuf>, text: &str) -> Result<Baseline, BaselineError> {
         let mut baseline = Baseline { path, accepted: Vec::new() };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (number, line) in (1..).zip(text.lines()) {
-            if line.trim().is_empty() || line.starts_with('#') {
+            if line.trim().is_empty() || line.trim_start().starts_with('#') {
                 continue;
             }
             let wrong = |of: fn(Option<PathBuf>, usize, String) -> BaselineError| {
                 Err(of(baseline.path.clone(), number, line.to_owned()))
             };
             let parts = line.split_once('\t').map(|(shape, why)| (shape.trim(), why.trim()));
-            let Some((shape, reason)) = parts.filter(|(a, b)| !a.is_empty() && !b.is_empty())
-            else {
+            // The word that stands for a reason is none.
+            let is_whole =
+                |(shape, why): &(&str, &str)| !shape.is_empty() && !["", "WHY"].contains(why);
+            let Some((shape, reason)) = parts.filter(is_whole) else {
                 return wrong(BaselineError::Line);
             };
             if baseline.accepted.iter().any(|it| it.shape == shape) {
@@ -115,9 +120,13 @@ impl Baseline {
     ///
     /// # Errors
     ///
-    /// With the causes that are not accepted; or when a look was none, so that silence would mean nothing.
+    /// With the causes that are not accepted; or when a look was none or the list of findings was full, so that
+    /// silence would mean nothing.
     pub fn check(&self, keysan: &Keysan) -> Result<(), Unaccepted> {
         let findings = keysan.findings().map_err(Unaccepted::Void)?;
+        if keysan.unlisted_count() > 0 {
+            return Err(Unaccepted::Unlisted(keysan.unlisted_count()));
+        }
         let is_accepted = |cause: &Cause<'_>| {
             let accepted = self.accepted.iter().find(|accepted| accepted.shape == cause.shape);
             accepted.inspect(|accepted| accepted.is_met.set(true)).is_some()
@@ -174,6 +183,10 @@ impl fmt::Display for Unaccepted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unaccepted::Void(void) => void.fmt(f),
+            Unaccepted::Unlisted(count) => write!(
+                f,
+                "{count} sightings had no room in the list of findings; clear keysan more often"
+            ),
             Unaccepted::Causes(causes) => {
                 f.write_str("secrets where they must not be:")?;
                 causes.iter().try_for_each(|(_, told)| write!(f, "\n  {told}"))?;

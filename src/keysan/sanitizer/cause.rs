@@ -23,7 +23,8 @@ pub struct Cause<'f> {
 pub fn causes(findings: &[Finding]) -> Vec<Cause<'_>> {
     let mut causes: Vec<Cause<'_>> = Vec::new();
     for finding in findings {
-        let shape = shape(finding);
+        // In one line, whatever names are made of.
+        let shape = shape(finding).split_whitespace().collect::<Vec<_>>().join(" ");
         match causes.iter_mut().find(|cause| cause.shape == shape) {
             Some(cause) => cause.findings.push(finding),
             None => causes.push(Cause { shape, findings: vec![finding] }),

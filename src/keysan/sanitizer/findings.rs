@@ -67,12 +67,14 @@ impl Findings {
             Verdict::NotAtHome => secrets.named(secret).len - 1,
             _ => first + 7,
         };
+        let now = names.call(names.last_call());
         let both = self.copies.iter_mut().zip(&mut self.listed);
         let known = { both }.find(|((owner, known), finding)| {
             *owner == secret
                 && known.is_same_copy(*finding.bytes.start(), spot, first)
                 && finding.place.name().is_none_or(|name| Some(name) == look)
                 && (finding.why == Why::NotAtHome) == (verdict == Verdict::NotAtHome)
+                && (!spot.is_painted_over() || finding.is_as_of(&now, verdict))
         });
         if let Some(((_, known), finding)) = known {
             let (start, end) = (*finding.bytes.start(), *finding.bytes.end());
@@ -135,7 +137,25 @@ impl Findings {
     }
 }
 
+impl Finding {
+    /// Whether it was seen behind a call of that name, and for the same reason.
+    fn is_as_of(&self, now: &Moment, verdict: Verdict) -> bool {
+        let name = |moment: &Moment| match moment {
+            Moment::Call { name, .. } => Some(name.clone()),
+            Moment::Start | Moment::Scan { .. } => None,
+        };
+        let is_retired = matches!(self.why, Why::Retired { .. });
+        let is_other_call = name(&self.seen).is_some_and(|seen| name(now) != Some(seen));
+        !is_other_call && is_retired == (verdict == Verdict::Retired)
+    }
+}
+
 impl Spot {
+    /// Whether nothing stays there once it was looked at: what is seen again was left again.
+    fn is_painted_over(self) -> bool {
+        matches!(self, Spot::Stack { .. } | Spot::Register { .. })
+    }
+
     fn layer(self) -> Layer {
         match self {
             Spot::Heap { .. } => Layer::Heap,

@@ -221,10 +221,12 @@ impl Keysan {
 
     pub(super) fn look_at_lines(&mut self, name: &str, text: &str) {
         let Look { set, scratch, mut notes, .. } = self.look(Some(name));
+        let mut ends: Option<Vec<usize>> = None;
         text::scan_text(set, text, scratch, &mut |seen| {
-            let before = &text.as_bytes()[..seen.position];
-            let line_ends = before.iter().filter(|byte| **byte == b'\n').count();
-            let line = u32::try_from(line_ends + 1).unwrap_or(u32::MAX);
+            let ends =
+                ends.get_or_insert_with(|| text.match_indices('\n').map(|it| it.0).collect());
+            let before = ends.partition_point(|end| *end < seen.position);
+            let line = u32::try_from(before + 1).unwrap_or(u32::MAX);
             let spot = Spot::Text { line, encoding: seen.encoding };
             notes.sight(seen.tag, seen.window, spot, Ground::GivenOut);
         });

@@ -156,7 +156,8 @@ impl Keysan {
         self.statics = None;
         let why = match Statics::of_symbols(belongs) {
             Ok(statics) if statics.regions().len() > 0 => {
-                self.blind_spots.retain(|spot| spot.layer != Layer::Statics);
+                self.blind_spots
+                    .retain(|spot| spot.layer != Layer::Statics || spot.why == WhyBlind::LeftOut);
                 return Ok(self.statics.insert(statics).regions().len());
             }
             Ok(_) => WhyBlind::NoneNamed,
@@ -405,6 +406,10 @@ impl Keysan {
     }
 
     fn is_blind(&mut self, layer: Layer, why: WhyBlind) {
+        let left_out = BlindSpot { layer, why: WhyBlind::LeftOut };
+        if self.blind_spots.contains(&left_out) {
+            return;
+        }
         self.blind_spots.retain(|spot| spot.layer != layer);
         self.blind_spots.push(BlindSpot { layer, why });
     }

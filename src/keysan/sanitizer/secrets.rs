@@ -37,7 +37,7 @@ pub enum RegisterError {
     /// Sightings of them would prove nothing; see
     /// [`looks_like_nothing_else`](crate::looks_like_nothing_else).
     LooksLikeSomethingElse,
-    /// The secret of this name has the same 16 bytes, and a sighting would be of either.
+    /// The secret of this name has the same bytes, or the same 16 of them, and a sighting would be of either.
     SameAs {
         /// The name of the other one; its own, if the bytes repeat within the secret.
         name: Cow<'static, str>,
@@ -71,6 +71,8 @@ pub(super) struct Named {
     pub(super) name: Cow<'static, str>,
     pub(super) len: u32,
     pub(super) visibility: Visibility,
+    /// Where eight bytes of it stand again: the offset at which they are sighted, and another of theirs.
+    repeats: Vec<(u32, u32)>,
     pub(super) retired: Option<Retired>,
     pub(super) homes: Vec<Home>,
     /// Whether a home was ever declared, so that it may be nowhere else.
@@ -152,10 +154,12 @@ impl Secrets {
                 }
             }
         })?;
+        let repeats = self.repeats(set, secret, number);
         self.named.push(Named {
             name,
             len: small(secret.len()),
             visibility,
+            repeats,
             retired: None,
             homes: Vec::new(),
             is_confined: false,
@@ -187,35 +191,31 @@ impl Secrets {
         distinct_min: u32,
     ) -> Result<Visibility, Refused> {
         let mut visibility = Visibility::none(secret.len(), distinct_min < DISTINCT_MIN);
-        // The other secret that has all of these, too.
-        let mut same = None;
+        // The other secrets that have all of these, too.
+        let mut same: Option<Vec<u32>> = None;
         for (offset, window) in secret.windows(WINDOW_LEN).enumerate() {
             let window = window.first_chunk().expect("a window is so long");
             if !window_looks_like_nothing_else(window, distinct_min) {
                 continue;
             }
-            let owners = self.owners(set, window);
-            same = match same {
-                None => owners.into_iter().find(|owner| *owner != number),
-                Some(other) if owners.contains(&other) => Some(other),
-                // Another than all before, which is nobody's.
-                Some(_) => Some(number),
-            };
+            let mut owners = self.owners(set, window);
+            owners.retain(|owner| {
+                *owner != number && same.as_ref().is_none_or(|it| it.contains(owner))
+            });
+            same = Some(owners);
             let is_own =
                 |tag: u32| self.pieces.get(tag as usize).is_some_and(|it| it.secret == number);
             let is_new = set.register_window(window, small(self.pieces.len()), is_own);
+            // Bytes that repeat are sighted as those that were first.
             if is_new.map_err(|_| Refused::Full)? {
                 self.pieces.push(Piece { secret: number, offset: small(offset) });
-                visibility.add(offset);
-            } else {
-                // Bytes that repeat are sighted as those that were first.
-                visibility.add_repeated(offset);
             }
+            visibility.add(offset);
         }
-        match same {
+        match same.unwrap_or_default().first() {
             _ if visibility.is_none() => Err(Refused::Common),
-            Some(other) if other != number => Err(Refused::Same(other)),
-            _ => Ok(visibility),
+            Some(&other) => Err(Refused::Same(other)),
+            None => Ok(visibility),
         }
     }
 
@@ -228,10 +228,21 @@ impl Secrets {
         owners
     }
 
+    /// See [`Named::repeats`].
+    fn repeats(&self, set: &SecretSet, secret: &[u8], number: u32) -> Vec<(u32, u32)> {
+        let mut repeats = Vec::new();
+        set.scan_bytes(secret, &mut |sighting| {
+            let Some(piece) = self.pieces.get(sighting.tag as usize) else { return };
+            let (first, at) = (piece.offset + u32::from(sighting.window), small(sighting.position));
+            if piece.secret == number && first != at {
+                repeats.push((first, at));
+            }
+        });
+        repeats
+    }
+
     fn forget_pieces(&mut self, set: &mut SecretSet, set_len: usize, piece_count: usize) {
-        while set.len() > set_len {
-            set.forget_last();
-        }
+        set.forget_down_to(set_len);
         self.pieces.truncate(piece_count);
     }
 
@@ -295,10 +306,14 @@ impl Secrets {
             Ground::GivenOut => return Some(Verdict::GivenOut),
             Ground::Live(at) => at,
         };
-        let is_there = |home: &&mut Home| home.located.is_some_and(|home| home.plus(first) == at);
-        if let Some(home) = named.homes.iter_mut().find(is_there) {
-            home.note(first);
-            return None;
+        let repeated = named.repeats.iter().filter(|(sighted, _)| *sighted == first);
+        for first in std::iter::once(first).chain(repeated.map(|(_, again)| *again)) {
+            let is_there =
+                |home: &&mut Home| home.located.is_some_and(|home| home.plus(first) == at);
+            if let Some(home) = named.homes.iter_mut().find(is_there) {
+                home.note(first);
+                return None;
+            }
         }
         named.is_confined.then_some(Verdict::OutsideItsHomes)
     }
@@ -394,7 +409,7 @@ impl fmt::Display for RegisterError {
                 "any eight bytes of it look like what memory holds anyway, such as zeros or counting; \
                  take another one for the test",
             ),
-            RegisterError::SameAs { name } => write!(f, "{name} has the same 16 bytes"),
+            RegisterError::SameAs { name } => write!(f, "{name} has the same bytes"),
             RegisterError::SetIsFull => f.write_str("no room for another secret"),
         }
     }

@@ -49,11 +49,6 @@ impl Visibility {
     /// The eight bytes from `offset` on are sighted. Called in order of the offsets.
     pub(super) fn add(&mut self, offset: usize) {
         self.by_alignment[offset % 8] += 1;
-        self.add_repeated(offset);
-    }
-
-    /// The same for bytes that are sighted as others of the secret, which a home is not asked for.
-    pub(super) fn add_repeated(&mut self, offset: usize) {
         self.window_count += 1;
         self.unseen_max = self.unseen_max.max(offset - self.next);
         self.next = offset + 1;

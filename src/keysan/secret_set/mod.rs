@@ -235,13 +235,20 @@ impl SecretSet {
 
     /// Takes out the secret registered last, leaving the set as it was before.
     pub(crate) fn forget_last(&mut self) {
-        while let Some(needle) = self.needles.pop() {
-            self.filter.forget([needle.masked].into_iter());
-            if needle.window == 0 {
-                break;
+        self.forget_down_to(self.len.saturating_sub(1));
+    }
+
+    /// Takes out the secrets registered last, leaving the set as it was when it had so many.
+    pub(crate) fn forget_down_to(&mut self, len: usize) {
+        while self.len > len {
+            while let Some(needle) = self.needles.pop() {
+                self.filter.forget([needle.masked].into_iter());
+                if needle.window == 0 {
+                    break;
+                }
             }
+            self.len -= 1;
         }
-        self.len = self.len.saturating_sub(1);
         // Others may have set bits of the words that were emptied.
         self.shares_canary = false;
         for &Needle { masked, .. } in self.needles.list() {

@@ -291,11 +291,41 @@ fn a_longer_key_is_found_in_one_number_and_in_what_others_print() {
         "scalar = 0x36fda940de01b45be2158f2a53cc98676ba0f41d835ce906bf48d2770e91c53a",
         "0000: 3a c5 91 0e\n0004: 77 d2 48 bf\n0008: 06 e9 5c 83\n000c: 1d f4 a0 6b\n0010: 67 98 cc 53",
         "00000000  3a c5 91 0e  |:...|\n00000004  77 d2 48 bf  |w.H.|\n",
+        "[DEBUG] 0000: 3a c5 91 0e\n[DEBUG] 0004: 77 d2 48 bf\n",
+        "0x7fffffffe000:\t0x3a\t0xc5\t0x91\t0x0e\n0x7fffffffe004:\t0x77\t0xd2\t0x48\t0xbf\n",
+        "0x3au, 0xc5u, 0x91u, 0xeu, 0x77u, 0xd2u, 0x48u, 0xbfu",
+        "58_u8, 197_u8, 145_u8, 14_u8, 119_u8, 210_u8, 72_u8, 191_u8",
         "58u8, 197u8, 145u8, 14u8, 119u8, 210u8, 72u8, 191u8, 6u8, 233u8, 92u8, 131u8, 29u8,",
         "M2FjNTkxMGU3N2QyNDhiZjA2ZTk1YzgzMWRmNGEwNmI2Nzk4Y2M1MzJhOGYxNWUyNWJiNDAxZGU0MGE5ZmQzNg==",
     ] {
         let mut count = 0;
         scan_text(&set, text, &mut Scratch::new(), &mut |_| count += 1);
         assert!(count > 0, "{text}");
+    }
+}
+
+/// The column of characters of such a dump looks like bytes itself.
+#[test]
+fn a_token_of_hex_digits_is_found_in_a_dump_of_its_characters() {
+    let token = *b"4f9a02c7d1b8e536";
+    let mut set = SecretSet::new();
+    set.register(&token, 1).unwrap();
+    for width in [2, 4, 6] {
+        let lines = token.chunks(width).zip((0..).step_by(width)).map(|(part, at)| {
+            format!("{at:08x}: {}  {}\n", grouped(part, 2), String::from_utf8_lossy(part))
+        });
+        let (text, mut count) = (lines.collect::<String>(), 0);
+        scan_text(&set, &text, &mut Scratch::new(), &mut |_| count += 1);
+        assert!(count > 0, "{text}");
+    }
+}
+
+#[test]
+fn a_long_row_of_digits_takes_time_with_its_length_alone() {
+    let mut set = SecretSet::new();
+    set.register(&key(0), 1).unwrap();
+    // With a square of it, each would take minutes.
+    for text in ["4f9a02c7d1b8e5".repeat(40_000), "0x".repeat(300_000), "1a".repeat(300_000)] {
+        scan_text(&set, &text, &mut Scratch::new(), &mut |_| panic!("there is no key in {text}"));
     }
 }

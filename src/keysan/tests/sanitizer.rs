@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use keysan::heap::ScanningAllocator;
 use keysan::sanitizer::{
-    Baseline, Finding, HomeRefused, OpenError, Place, RegisterError, Why, WhyBlind, WhyVoid, causes,
+    Baseline, Finding, HomeRefused, OpenError, Place, RegisterError, Unaccepted, Why, WhyBlind,
+    WhyVoid, causes,
 };
 use keysan::{Keysan, Layer, SecretId};
 
@@ -311,7 +312,7 @@ fn what_is_accepted_is_silent_until_it_is_met_no_more_and_all_else_is_told() {
     baseline.assert_not_stale();
     // A text that is ready to be taken over.
     let (_, more) = told.split_once("WHY:\n").unwrap();
-    let baseline = Baseline::parse(&format!("{accepted}{more}")).unwrap();
+    let baseline = Baseline::parse(&format!("{accepted}{}", more.replace("WHY", "noisy"))).unwrap();
     assert_eq!(baseline.check(&keysan), Ok(()));
     // What nobody accepts is told cause by cause.
     keysan.clear();
@@ -324,10 +325,77 @@ fn what_is_accepted_is_silent_until_it_is_met_no_more_and_all_else_is_told() {
 }
 
 #[test]
+fn what_another_call_leaves_where_an_accepted_one_does_is_not_accepted() {
+    let (mut keysan, key) = open();
+    #[inline(never)]
+    fn leave() {
+        let mut frame = [0_u8; 16];
+        fill(&mut frame, &KEY);
+        black_box(&mut frame);
+    }
+    keysan.call("seal", leave);
+    let accepted: String = causes(keysan.findings().unwrap())
+        .iter()
+        .map(|it| format!("{}\tknown\n", it.shape))
+        .collect();
+    let baseline = Baseline::parse(&accepted).unwrap();
+    keysan.call("seal", leave);
+    assert_eq!(baseline.check(&keysan), Ok(()), "the same call again leaves the same");
+    keysan.call("open", leave);
+    let told = baseline.check(&keysan).unwrap_err().to_string();
+    assert!(told.contains("left by open") && !told.contains("left by seal"), "{told}");
+    keysan.retire(key, "closed");
+    keysan.call("open", leave);
+    let told = baseline.check(&keysan).unwrap_err().to_string();
+    assert!(told.contains("after its end by open"), "{told}");
+    // What has no room in the list may be anything.
+    for _ in 0..300 {
+        let mut held = Some(keysan.call("start", || boxed(40, 8)));
+        keysan.call("stop", || held = None);
+    }
+    assert!(matches!(baseline.check(&keysan), Err(Unaccepted::Unlisted(_))));
+}
+
+#[test]
+fn a_secret_whose_bytes_repeat_may_live_at_home() {
+    let mut keysan = Keysan::open().unwrap();
+    for secret in
+        [&b"00000000hunter2-Zq800000000hunter2-Zq8000000"[..], b"4f9a02c7d1b84f9a02c7d1b8"]
+    {
+        keysan.clear();
+        let key = keysan.register("K", secret).unwrap();
+        let held = keysan.call("start", || {
+            let mut block = vec![0; secret.len()].into_boxed_slice();
+            fill(&mut block, secret);
+            block
+        });
+        keysan.allow(key, held.as_ptr()).unwrap();
+        keysan.scan("at home");
+        keysan.assert_clean();
+        keysan.call("stop", || drop(held));
+        assert!(!keysan.findings().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_secret_is_the_same_as_another_only_if_that_one_has_all_of_it() {
+    let (mut keysan, _) = open();
+    let mut register = |name: &'static str, secret: &[u8]| keysan.register(name, secret).map(drop);
+    let same = |name: &'static str| Err(RegisterError::SameAs { name: name.into() });
+    assert_eq!(register("y", b"hunter2-Zq81mX"), Ok(()));
+    assert_eq!(register("longer", b"Ahunter2-Zq81mX"), Ok(()));
+    assert_eq!(register("part", b"unter2-Zq81mX"), same("y"));
+    assert_eq!(register("a", b"PassWord!x12"), Ok(()));
+    assert_eq!(register("b", b"PassWord!y34"), Ok(()));
+    assert_eq!(register("b again", b"PassWord!y34"), same("b"));
+}
+
+#[test]
 fn a_baseline_that_says_nothing_or_says_it_twice_is_refused_with_its_line() {
     let told = |text: &str| Baseline::parse(text).unwrap_err().to_string();
     assert!(told("# why\nheap: K\n").starts_with("the baseline:2: "));
     assert!(told("heap: K\t \n").starts_with("the baseline:1: "));
+    assert!(told("\u{feff}  # why\nheap: K\tWHY\n").starts_with("the baseline:2: "));
     assert!(told("heap: K\ta\nheap: K\tb\n").starts_with("the baseline:2: accepted by"));
     let error = Baseline::read("/not/there").unwrap_err().to_string();
     assert!(error.starts_with("cannot read /not/there: "), "{error}");
@@ -345,6 +413,15 @@ fn a_layer_that_is_left_out_is_a_blind_spot_and_finds_nothing() {
     keysan.look_at_output("reply", &KEY);
     keysan.look_at_text("log", &format!("{KEY:?}"));
     assert_eq!(keysan.findings().unwrap().len(), 1, "also behind a clear, and the others go on");
+    // Nothing else makes it one that is looked into.
+    keysan.leave_out(Layer::Statics);
+    assert!(keysan.watch_statics(|name| name.contains("ALLOCATOR")).is_ok());
+    keysan.leave_out(Layer::Heap);
+    let held = keysan.call("start", || boxed(40, 8));
+    keysan.clear();
+    drop(held);
+    keysan.clear();
+    assert!(!keysan.looks_into(Layer::Statics) && !keysan.looks_into(Layer::Heap));
 }
 
 /// As code for big numbers and lattices does, and builds without optimisation.

@@ -7,17 +7,27 @@ use super::numbers::{Group, Radix, scan_integers};
 use super::stream::Stream;
 
 pub(super) fn scan(text: &[u8], stream: &mut Stream<'_>) {
-    stream.stretch(Encoding::Hex, 0, |stream| {
-        for line in lines(text) {
-            if !push_dumped(&text[line], stream) {
-                stream.cut();
+    // What stands behind a gap are more bytes, or the same as characters, which may be hex digits.
+    for gap in [Gap::WithinBytes, Gap::BehindBytes] {
+        stream.stretch(Encoding::Hex, 0, |stream| {
+            for line in lines(text) {
+                if !push_dumped(&text[line], gap, stream) {
+                    stream.cut();
+                }
             }
-        }
-    });
+        });
+    }
     for radix in [Radix::Hex, Radix::Decimal] {
         let groups = lines(text).filter_map(|line| last_number(text, line, radix));
         scan_integers(text, groups, 0, radix, stream);
     }
+}
+
+/// What two spaces or a tab stand for in a line of a dump.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    WithinBytes,
+    BehindBytes,
 }
 
 /// The lines, without their ends.
@@ -31,7 +41,9 @@ fn lines(text: &[u8]) -> impl Iterator<Item = Range<usize>> + Clone {
 }
 
 /// The bytes of a line of a dump, if it is one: an address, and groups of hex digits up to whatever stands behind.
-fn push_dumped(line: &[u8], stream: &mut Stream<'_>) -> bool {
+fn push_dumped(line: &[u8], gap: Gap, stream: &mut Stream<'_>) -> bool {
+    // A log has its own words before.
+    let line = line.iter().rposition(|byte| *byte == b']').map_or(line, |at| &line[at + 1..]);
     let line = line.trim_ascii_start();
     let line = line.strip_prefix(b"0x").unwrap_or(line);
     let digit_count = |text: &[u8]| text.iter().take_while(|it| it.is_ascii_hexdigit()).count();
@@ -47,7 +59,11 @@ fn push_dumped(line: &[u8], stream: &mut Stream<'_>) -> bool {
     loop {
         // Two spaces and more stand before the bytes and between halves of a line, and `-` does.
         let skipped = rest.iter().take_while(|it| matches!(it, b':' | b' ' | b'\t' | b'-')).count();
+        if gap == Gap::BehindBytes && has_bytes && skipped > 1 {
+            return true;
+        }
         rest = &rest[skipped..];
+        rest = rest.strip_prefix(b"0x").unwrap_or(rest);
         let len = digit_count(rest);
         let is_alone = rest.get(len).is_none_or(|byte| byte.is_ascii_whitespace());
         if len == 0 || len > 16 || len % 2 != 0 || !is_alone {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use zeroize::Zeroize as _;
+
 use super::Encoding;
 use super::stream::Stream;
 use super::wide;
@@ -132,13 +134,15 @@ pub(super) fn scan_integers(
             stream.stretch(encoding, position, |stream| {
                 for group in groups.clone() {
                     match Integer::read(text, &group, radix).filter(|number| number.fits(width)) {
-                        Some(number) => {
-                            let mut bytes = number.value.to_le_bytes();
-                            let bytes = &mut bytes[..width];
+                        Some(mut number) => {
+                            let mut all = number.value.to_le_bytes();
+                            number.value.zeroize();
+                            let bytes = &mut all[..width];
                             if order == 1 {
                                 bytes.reverse();
                             }
                             stream.push_all(bytes);
+                            all.zeroize();
                         }
                         None => stream.cut(),
                     }
@@ -181,18 +185,23 @@ impl Radix {
     /// The length of what says the type of the number whose last digit stands before `index`, as in `12u8` and
     /// `0x0cUL`; `None` if it is something else.
     pub(super) fn suffix_len(self, text: &[u8], index: usize) -> Option<usize> {
-        let is_behind_digit = index.checked_sub(1).is_some_and(|it| self.is_digit(text[it]));
-        let rest = text.get(index..).filter(|_| is_behind_digit)?;
-        let len = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let before = |steps| index.checked_sub(steps).map(|place| text[place]);
+        let digit = if before(1) == Some(b'_') { before(2) } else { before(1) };
+        let rest = text.get(index..).filter(|_| digit.is_some_and(|byte| self.is_digit(byte)))?;
+        let letters = rest.iter().take(NO_SUFFIX);
+        let len = letters.take_while(|byte| byte.is_ascii_alphanumeric()).count();
         SUFFIXES.contains(&&rest[..len]).then_some(len)
     }
 }
 
 /// What may stand behind a number to say its type.
-const SUFFIXES: [&[u8]; 15] = [
+const SUFFIXES: [&[u8]; 20] = [
     b"u8", b"u16", b"u32", b"u64", b"u128", b"i8", b"i16", b"i32", b"i64", b"i128", b"U", b"UL",
-    b"ULL", b"L", b"LL",
+    b"ULL", b"L", b"LL", b"u", b"ul", b"ull", b"l", b"ll",
 ];
+
+/// Longer than the longest of them.
+const NO_SUFFIX: usize = 5;
 
 /// Digits that stand together.
 pub(super) struct Group {
@@ -237,7 +246,10 @@ impl Iterator for Groups<'_> {
                 && end < self.rest.end
                 && self.radix.is_prefix(self.text, end);
             if !is_zero_of_prefix {
-                self.rest.start += self.radix.suffix_len(self.text, end).unwrap_or(0);
+                let typed = if self.text.get(end) == Some(&b'_') { end + 1 } else { end };
+                if let Some(len) = self.radix.suffix_len(self.text, typed) {
+                    self.rest.start = typed + len;
+                }
                 self.rest.start = self.rest.start.min(self.rest.end);
                 return Some(Group::at(self.text, start..end, self.radix));
             }

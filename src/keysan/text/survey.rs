@@ -85,7 +85,7 @@ const fn step_of(byte: u8) -> Step {
         step.keeps |= BASE64;
     }
     // Some letters say the type of a number behind it.
-    let is_of_suffix = matches!(byte, b'u' | b'i' | b'U' | b'L');
+    let is_of_suffix = matches!(byte, b'u' | b'i' | b'l' | b'U' | b'L');
     // An `x` may stand before hex digits, and all that is no letter between them.
     if byte.is_ascii() && (!byte.is_ascii_alphabetic() || byte.is_ascii_hexdigit())
         || matches!(byte, b'x' | b'X')

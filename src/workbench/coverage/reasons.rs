@@ -165,13 +165,13 @@ fn is_in_function(text: &str, name: &str, line: u32) -> bool {
         }
         match end {
             Some((first, _, true)) if number > first => end = None,
-            Some((first, column, false)) if number > first => {
-                if text.trim() == "}" && indent(text) == column {
-                    if number == line {
-                        return true;
-                    }
-                    end = None;
+            Some((first, column, false))
+                if number > first && text.trim() == "}" && indent(text) == column =>
+            {
+                if number == line {
+                    return true;
                 }
+                end = None;
             }
             _ => {}
         }

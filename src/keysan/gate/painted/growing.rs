@@ -79,13 +79,15 @@ impl Place {
 
     /// The stack is gone.
     pub(super) fn forget(&self) {
-        self.start.store(ptr::null_mut(), Ordering::Relaxed);
+        self.bottom.store(0, Ordering::Relaxed);
+        self.start.store(ptr::null_mut(), Ordering::Release);
     }
 
     /// Whether this address is of this stack, and not to be touched.
     fn has(&self, address: usize) -> bool {
         let start = self.start.load(Ordering::Acquire);
-        !start.is_null() && (start.addr()..self.bottom()).contains(&address)
+        // No mapping begins in the first page, so neither of the two marks is one.
+        start.addr() >= PAGE_LEN && (start.addr()..self.bottom()).contains(&address)
     }
 
     /// Makes the stack twice as large, or so large that this address is in it; whether that went.

@@ -65,7 +65,8 @@ impl Gate {
     /// process, which says so before.
     ///
     /// Painted are 256 KiB, and more when a call needs it: the signal for a fault of memory, SIGSEGV, tells of
-    /// that. Whoever else handles it is called for every other fault, but has to have begun before.
+    /// that. Whoever handled it before is called for every other fault. A call that blocks the signal, or a handler that
+    /// is installed later, leaves it at what is painted; and a wild read within the stack to be reads paint.
     ///
     /// The stack of the first gate has the same address in every process, the second its own and
     /// so on. If the thread has no signal stack, it gets one until the gate is dropped.

@@ -23,6 +23,9 @@ pub(super) const STACK_LEN: usize = 8 << 20;
 /// How much of it is painted from the start. Debug builds of portable ciphers have been seen to use 27 KiB.
 const PAINTED_LEN: usize = 256 * 1024;
 
+/// What a call needs in any case that does next to nothing.
+const LEN_MIN: usize = 16 << 10;
+
 /// Below the stack: touching it ends the process.
 pub(super) const GUARD_LEN: usize = PAGE_LEN;
 
@@ -57,7 +60,8 @@ impl PaintedStack {
     /// Maps a stack that can become at least `len` bytes large, and paints the upper part of it. Panics when the
     /// system has no memory for it.
     pub(super) fn map(len: usize) -> PaintedStack {
-        let len = len.next_multiple_of(PAGE_LEN);
+        // Whoever asks for more than there is hears of it below.
+        let len = len.clamp(LEN_MIN, isize::MAX as usize / 2).next_multiple_of(PAGE_LEN);
         let mapping_len = GUARD_LEN + len + ABOVE_LEN;
         let mapping = (0..PLACES)
             .find_map(|place| map_at(FIRST_PLACE + place * PLACE_DISTANCE, mapping_len))
