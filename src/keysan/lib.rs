@@ -32,7 +32,10 @@
 //! ```
 //!
 //! The example `check_a_library` is a longer one. A fuzz target opens once for each thread, calls
-//! [`Keysan::clear`] before each input and [`Keysan::assert_clean`] behind it.
+//! [`Keysan::clear`] before each input and [`Keysan::assert_clean`] behind it; or
+//! [`Baseline::check`](sanitizer::Baseline::check), in code that leaves something which one cannot change. A secret that
+//! nobody drew for a test, a token or a password say, can be registered as well:
+//! [`Keysan::visibility`] says what of it goes unseen.
 //!
 //! # What is looked into, and when
 //!
