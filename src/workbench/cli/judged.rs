@@ -230,6 +230,8 @@ pub(super) struct JudgedFiles {
     pub(super) files: Vec<Judged>,
     /// Files that could not be run.
     pub(super) errors: Vec<FileError>,
+    /// How many files were not run, because too many hang.
+    pub(super) not_run: usize,
 }
 
 /// A file that could not be run.

@@ -18,7 +18,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
 use super::judged::{FileError, JudgedFiles, Wanted, paths_or};
-use super::workers::judge_all;
+use super::workers::{judge_all, not_run_line};
 
 /// Runs stored sequences again; silent but for one line when all holds
 ///
@@ -59,12 +59,12 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     // They stand in the order of the files, whichever thread was first.
     let mut results: Vec<_> = found.files.iter().map(|_| None).collect();
     let threads = jobs(options.jobs).min(found.files.len().div_ceil(FILES_MIN)).max(1);
-    judge_all(&found.files, wanted, &dut, threads, &mut |place, result| {
+    let not_run = judge_all(&found.files, wanted, &dut, threads, &mut |place, result| {
         results[place] = Some(result);
         Ok(())
     })?;
 
-    let file_count = results.len();
+    let file_count = results.len() - not_run;
     let mut held_count = 0;
     let (mut files, mut errors) = (Vec::new(), Vec::new());
     let troubles = found.errors.into_iter().map(Err);
@@ -90,6 +90,9 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         }
     }
     console.flush()?;
+    if not_run > 0 {
+        console.warning(&not_run_line(not_run));
+    }
     console.note(&format!(
         "replayed {file_count} {}: {held_count} held, {} did not, {} could not be read ({:.2} s)",
         if file_count == 1 { "file" } else { "files" },
@@ -98,7 +101,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         started.elapsed().as_secs_f64(),
     ));
     if console.format == Format::Json {
-        console.say_json(1, &JudgedFiles { file_count, files, errors })?;
+        console.say_json(1, &JudgedFiles { file_count, files, errors, not_run })?;
     }
     Ok(exit)
 }

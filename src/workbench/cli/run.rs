@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::fault;
 use super::judged::{FileError, JudgedFiles, Wanted};
-use super::workers::judge_all;
+use super::workers::{judge_all, not_run_line};
 
 /// Runs sequences and tells what they break; silent when all holds
 ///
@@ -49,7 +49,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         layers: layers.except(console.allowed_missing),
     };
     let (mut files, mut errors) = (Vec::new(), Vec::new());
-    judge_all(&options.files, wanted, &dut, 1, &mut |_, result| {
+    let not_run = judge_all(&options.files, wanted, &dut, 1, &mut |_, result| {
         match result {
             Ok(judged) => {
                 exit = exit.and(judged.exit());
@@ -75,9 +75,12 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         }
         Ok(())
     })?;
+    if not_run > 0 {
+        console.warning(&not_run_line(not_run));
+    }
     if console.format == Format::Json {
         let file_count = files.len();
-        console.say_json(1, &JudgedFiles { file_count, files, errors })?;
+        console.say_json(1, &JudgedFiles { file_count, files, errors, not_run })?;
     }
     Ok(exit)
 }

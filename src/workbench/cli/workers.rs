@@ -17,7 +17,8 @@ use super::failure::Failure;
 use super::judged::{Judged, Wanted, judge, judge_hang};
 
 /// Runs every file, on so many threads, and tells what came of each with its place in `files`; with one
-/// thread in their order. A file that hangs is told like the others, and its thread left alone.
+/// thread in their order. A file that hangs is told like the others, and its thread left alone. Once
+/// [`HANGS_MAX`] files hang, the rest is not run. The answer is how many files that were.
 ///
 /// # Errors
 ///
@@ -28,11 +29,12 @@ pub(super) fn judge_all(
     dut: &AnyDut,
     jobs: usize,
     tell: &mut dyn FnMut(usize, Result<Judged, CorpusError>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     let mut workers = Workers::new(dut, wanted);
     for _ in 0..jobs {
         workers.start()?;
     }
+    let mut not_run_count = 0;
     for (place, path) in files.iter().enumerate() {
         // Read here, because standard input can be read only once, and a file that hangs is told too.
         match corpus::read(path) {
@@ -40,6 +42,10 @@ pub(super) fn judge_all(
                 if workers.idle.is_empty() {
                     let (place, judged) = workers.next_result()?;
                     tell(place, Ok(judged))?;
+                }
+                if workers.hung_count >= HANGS_MAX {
+                    not_run_count = files.len() - place;
+                    break;
                 }
                 workers.give(Work { place, path: path.clone(), stored: Arc::new(stored) });
             }
@@ -56,7 +62,17 @@ pub(super) fn judge_all(
         let (place, judged) = workers.next_result()?;
         tell(place, Ok(judged))?;
     }
-    Ok(())
+    Ok(not_run_count)
+}
+
+/// After so many files that hang, whoever waits knows enough: each takes the whole time limit, and a processor from then
+/// on, because its thread cannot be ended.
+const HANGS_MAX: usize = 4;
+
+/// What is said of files that were not run.
+pub(super) fn not_run_line(count: usize) -> String {
+    let (files, were) = if count == 1 { ("file", "was") } else { ("files", "were") };
+    format!("{count} more {files} {were} not run, because {HANGS_MAX} or more hang")
 }
 
 /// The threads of a command, each with its number.
@@ -64,6 +80,8 @@ struct Workers<'a> {
     dut: &'a AnyDut,
     wanted: Wanted,
     started_count: usize,
+    /// How many were given up because their work hangs.
+    hung_count: usize,
     /// Those that wait for work.
     idle: Vec<Worker>,
     /// Those that have some. Whoever hung is in neither, and nobody listens to it any more.
@@ -100,7 +118,7 @@ impl<'a> Workers<'a> {
     fn new(dut: &'a AnyDut, wanted: Wanted) -> Self {
         let (reporter, reports) = mpsc::channel();
         let (idle, busy) = (Vec::new(), BTreeMap::new());
-        Self { dut, wanted, started_count: 0, idle, busy, reporter, reports }
+        Self { dut, wanted, started_count: 0, hung_count: 0, idle, busy, reporter, reports }
     }
 
     fn start(&mut self) -> Result<(), Failure> {
@@ -136,6 +154,7 @@ impl<'a> Workers<'a> {
                     Ok((place, *judged))
                 }
                 Report::Hung(hang) => {
+                    self.hung_count += 1;
                     self.start()?;
                     Ok((place, judge_hang(self.dut, &hang, &path, &stored, self.wanted)))
                 }

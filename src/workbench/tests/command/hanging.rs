@@ -48,6 +48,21 @@ fn fingerprint(ran: &Ran) -> String {
 }
 
 #[test]
+fn files_that_all_hang_do_not_keep_one_waiting_for_each_of_them() {
+    let desk = Desk::new();
+    for number in 0..9 {
+        desk.file(&format!("{number}.seq"), TWO_REFRESHES);
+    }
+    let fault = "--fault second-finish-never-returns --time-limit 1s";
+    let ran = desk.run(&format!("replay . --jobs 1 --format json {fault}"));
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.err.contains("5 more files were not run, because 4 or more hang"), "{}", ran.err);
+    assert!(ran.err.contains("replayed 4 files: 0 held, 4 did not"), "{}", ran.err);
+    let told = ran.json();
+    assert_eq!((told["file_count"].as_u64(), told["not_run"].as_u64()), (Some(4), Some(5)));
+}
+
+#[test]
 fn a_file_that_hangs_is_told_like_any_other_and_the_others_are_still_run() {
     let desk = desk();
     for command in ["run hangs.seq clean.seq hangs.seq", "replay ."] {
