@@ -73,9 +73,11 @@ fn shown<'a>(
             (None, _) => "",
         };
         let reason = reasons.reason(path, file, number).filter(|_| count == Some(&0));
-        // Said once for lines that follow one another.
+        // Said once for lines that follow one another, whatever stands between them that is no code.
         let is_new = reason != before;
-        before = reason;
+        if count.is_some() {
+            before = reason;
+        }
         let reason = reason.filter(|_| is_new).map_or("", |reason| &reason.why);
         let count = count.map(u64::to_string).unwrap_or_default();
         Line { number, count, class, text, reason }
