@@ -63,7 +63,7 @@ impl Visibility {
         self.by_alignment[lead % 8]
     }
 
-    /// Whether any eight bytes of it are found.
+    /// Whether any eight bytes of it are found, and there are enough of them that nothing else looks like it.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.unseen_len() == 7 && self.len >= SHORT && !self.is_common

@@ -169,6 +169,7 @@ impl Afl<'_> {
             if self.order.time.is_some_and(|time| started.elapsed() > time + GRACE) {
                 end(&child);
             }
+            // AFL++ tells of nothing by itself: its files and its end have to be looked for.
             thread::sleep(TICK);
         };
         if !status.success() {

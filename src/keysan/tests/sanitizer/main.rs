@@ -2,14 +2,16 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 #![allow(unsafe_code, reason = "a key in a register cannot be planted without it")]
 
+mod accepting;
+mod undrawn;
+
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use keysan::heap::ScanningAllocator;
 use keysan::sanitizer::{
-    Baseline, Finding, HomeRefused, OpenError, Place, RegisterError, Unaccepted, Why, WhyBlind,
-    WhyVoid, causes,
+    Finding, HomeRefused, OpenError, Place, RegisterError, Why, WhyBlind, WhyVoid,
 };
 use keysan::{Keysan, Layer, SecretId};
 
@@ -287,143 +289,6 @@ fn a_secret_that_cannot_be_told_apart_is_refused() {
     assert!(keysan.register("other", &OTHER_KEY).is_ok());
 }
 
-#[test]
-fn what_is_accepted_is_silent_until_it_is_met_no_more_and_all_else_is_told() {
-    let accepted = "# A toy.\n\nheap: K, left, allocated by start, freed by stop\tcannot be changed\n\
-                    outputs: K, given out in reply\tthat is its protocol\n";
-    let baseline = Baseline::parse(accepted).unwrap();
-    let (mut keysan, _) = open();
-    let leave = |keysan: &mut Keysan| {
-        let mut held: Vec<_> = (0..3).map(|_| keysan.call("start", || boxed(40, 8))).collect();
-        keysan.call("stop", || held.clear());
-        drop(held);
-    };
-    leave(&mut keysan);
-    assert_eq!(causes(keysan.findings().unwrap()).len(), 1, "three copies have one cause");
-    assert_eq!(baseline.check(&keysan), Ok(()));
-    let stale = [("outputs: K, given out in reply", "that is its protocol")];
-    assert_eq!(baseline.stale().collect::<Vec<_>>(), stale);
-    assert!(catch_unwind(AssertUnwindSafe(|| baseline.assert_not_stale())).is_err());
-    keysan.look_at_output("reply", &KEY);
-    keysan.look_at_output("log", &KEY);
-    let told = baseline.check(&keysan).unwrap_err().to_string();
-    assert!(told.ends_with("\noutputs: K, given out in log\tWHY"), "{told}");
-    assert!(!told.contains("reply") && !told.contains("heap"), "{told}");
-    baseline.assert_not_stale();
-    // A text that is ready to be taken over.
-    let (_, more) = told.split_once("WHY:\n").unwrap();
-    let baseline = Baseline::parse(&format!("{accepted}{}", more.replace("WHY", "noisy"))).unwrap();
-    assert_eq!(baseline.check(&keysan), Ok(()));
-    // What nobody accepts is told cause by cause.
-    keysan.clear();
-    keysan.register("K", &KEY).unwrap();
-    leave(&mut keysan);
-    let payload = catch_unwind(AssertUnwindSafe(|| keysan.assert_clean())).unwrap_err();
-    let told = payload.downcast::<String>().unwrap();
-    assert_eq!(told.lines().count(), 2, "{told}");
-    assert!(told.ends_with("; and in 2 more places"), "{told}");
-}
-
-#[test]
-fn what_another_call_leaves_where_an_accepted_one_does_is_not_accepted() {
-    let (mut keysan, key) = open();
-    #[inline(never)]
-    fn leave() {
-        let mut frame = [0_u8; 16];
-        fill(&mut frame, &KEY);
-        black_box(&mut frame);
-    }
-    keysan.call("seal", leave);
-    let accepted: String = causes(keysan.findings().unwrap())
-        .iter()
-        .map(|it| format!("{}\tknown\n", it.shape))
-        .collect();
-    let baseline = Baseline::parse(&accepted).unwrap();
-    keysan.call("seal", leave);
-    assert_eq!(baseline.check(&keysan), Ok(()), "the same call again leaves the same");
-    keysan.call("open", leave);
-    let told = baseline.check(&keysan).unwrap_err().to_string();
-    assert!(told.contains("left by open") && !told.contains("left by seal"), "{told}");
-    keysan.retire(key, "closed");
-    keysan.call("open", leave);
-    let told = baseline.check(&keysan).unwrap_err().to_string();
-    assert!(told.contains("after its end by open"), "{told}");
-    // What has no room in the list may be anything.
-    for _ in 0..300 {
-        let mut held = Some(keysan.call("start", || boxed(40, 8)));
-        keysan.call("stop", || held = None);
-    }
-    assert!(matches!(baseline.check(&keysan), Err(Unaccepted::Unlisted(_))));
-}
-
-#[test]
-fn a_secret_whose_bytes_repeat_may_live_at_home() {
-    let mut keysan = Keysan::open().unwrap();
-    for secret in
-        [&b"00000000hunter2-Zq800000000hunter2-Zq8000000"[..], b"4f9a02c7d1b84f9a02c7d1b8"]
-    {
-        keysan.clear();
-        let key = keysan.register("K", secret).unwrap();
-        let held = keysan.call("start", || {
-            let mut block = vec![0; secret.len()].into_boxed_slice();
-            fill(&mut block, secret);
-            block
-        });
-        keysan.allow(key, held.as_ptr()).unwrap();
-        keysan.scan("at home");
-        keysan.assert_clean();
-        keysan.call("stop", || drop(held));
-        assert!(!keysan.findings().unwrap().is_empty());
-    }
-}
-
-#[test]
-fn a_secret_is_the_same_as_another_only_if_that_one_has_all_of_it() {
-    let (mut keysan, _) = open();
-    let mut register = |name: &'static str, secret: &[u8]| keysan.register(name, secret).map(drop);
-    let same = |name: &'static str| Err(RegisterError::SameAs { name: name.into() });
-    assert_eq!(register("y", b"hunter2-Zq81mX"), Ok(()));
-    assert_eq!(register("longer", b"Ahunter2-Zq81mX"), Ok(()));
-    assert_eq!(register("part", b"ter2-Zq81mX"), same("y"));
-    assert_eq!(register("a", b"PassWord!x12"), Ok(()));
-    assert_eq!(register("b", b"PassWord!y34"), Ok(()));
-    assert_eq!(register("b again", b"PassWord!y34"), same("b"));
-}
-
-#[test]
-fn a_baseline_that_says_nothing_or_says_it_twice_is_refused_with_its_line() {
-    let told = |text: &str| Baseline::parse(text).unwrap_err().to_string();
-    assert!(told("# why\nheap: K\n").starts_with("the baseline:2: "));
-    assert!(told("heap: K\t \n").starts_with("the baseline:1: "));
-    assert!(told("\u{feff}  # why\nheap: K\tWHY\n").starts_with("the baseline:2: "));
-    assert!(told("heap: K\ta\nheap: K\tb\n").starts_with("the baseline:2: accepted by"));
-    let error = Baseline::read("/not/there").unwrap_err().to_string();
-    assert!(error.starts_with("cannot read /not/there: "), "{error}");
-}
-
-#[test]
-fn a_layer_that_is_left_out_is_a_blind_spot_and_finds_nothing() {
-    let (mut keysan, _) = open();
-    keysan.leave_out(Layer::Outputs);
-    keysan.look_at_output("reply", &KEY);
-    keysan.assert_clean();
-    assert!(!keysan.looks_into(Layer::Outputs));
-    keysan.clear();
-    keysan.register("K", &KEY).unwrap();
-    keysan.look_at_output("reply", &KEY);
-    keysan.look_at_text("log", &format!("{KEY:?}"));
-    assert_eq!(keysan.findings().unwrap().len(), 1, "also behind a clear, and the others go on");
-    // Nothing else makes it one that is looked into.
-    keysan.leave_out(Layer::Statics);
-    assert!(keysan.watch_statics(|name| name.contains("ALLOCATOR")).is_ok());
-    keysan.leave_out(Layer::Heap);
-    let held = keysan.call("start", || boxed(40, 8));
-    keysan.clear();
-    drop(held);
-    keysan.clear();
-    assert!(!keysan.looks_into(Layer::Statics) && !keysan.looks_into(Layer::Heap));
-}
-
 /// As code for big numbers and lattices does, and builds without optimisation.
 #[test]
 fn a_call_may_need_more_stack_than_most() {
@@ -483,79 +348,6 @@ fn a_copy_between_two_words_of_the_stack_is_told_whole() {
     let found = keysan.findings().unwrap();
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].bytes, 0..=15);
-}
-
-/// Numbers that are the same in every run.
-fn byte_of(state: &mut u64) -> u8 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    state.to_be_bytes()[0]
-}
-
-#[test]
-fn what_nobody_has_drawn_for_it_is_registered_by_what_is_distinctive_of_it() {
-    let mut keysan = Keysan::open().unwrap();
-    let mut state = 1;
-    let mut digits = |digits: &[u8], len: usize| -> Vec<u8> {
-        (0..len).map(|_| digits[usize::from(byte_of(&mut state)) % digits.len()]).collect()
-    };
-    let every: Vec<u8> = (0..=255).collect();
-    for (alphabet, len, count) in [
-        (&b"0123456789abcdef"[..], 64, 2000),
-        (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 32, 2000),
-        (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 10, 2000),
-        (&every, 48, 20_000),
-        (&every, 4032, 100),
-    ] {
-        let mut weak_count = 0;
-        for _ in 0..count {
-            keysan.clear();
-            let secret = digits(alphabet, len);
-            let key = keysan.register("secret", &secret).unwrap();
-            keysan.look_at_output("given out", &secret);
-            let found = keysan.findings().unwrap();
-            assert!(!found.is_empty(), "{secret:?}");
-            let visibility = keysan.visibility(key);
-            assert_eq!(visibility.is_whole(), keysan.weak_secrets().next().is_none());
-            if visibility.is_whole() {
-                assert_eq!(found[0].bytes.end() + 1, u32::try_from(len).unwrap());
-            } else {
-                weak_count += 1;
-            }
-        }
-        assert!(weak_count > 0, "chance has brought none of {len} digits");
-    }
-}
-
-#[test]
-fn a_weak_secret_may_live_at_home_and_is_told_elsewhere() {
-    let mut keysan = Keysan::open().unwrap();
-    let token = b"c0ffee00c0ffee00d15ea5ed4b1dc0de";
-    let key = keysan.register("token", token).unwrap();
-    let weak: Vec<String> =
-        keysan.weak_secrets().map(|(name, it)| format!("{name}: {it}")).collect();
-    assert!(weak.len() == 1 && weak[0].starts_with("token: 1"), "{weak:?}");
-    for offset in 0..8 {
-        let mut held = keysan.call("start", || {
-            let mut block = vec![0; 48].into_boxed_slice();
-            fill(&mut block[offset..], token);
-            block
-        });
-        keysan.allow(key, held[offset..].as_ptr()).unwrap();
-        keysan.scan("at home");
-        keysan.assert_clean();
-        keysan.disallow(key, held[offset..].as_ptr());
-        // Wiped, so that nothing is left where it was.
-        keysan.call("stop", || held.fill(0));
-    }
-    keysan.retire(key, "ended");
-    let held = keysan.call("again", || {
-        let mut block = vec![0; 48].into_boxed_slice();
-        fill(&mut block, token);
-        block
-    });
-    keysan.scan("later");
-    assert_eq!(keysan.findings().unwrap()[0].secret, "token");
-    drop(held);
 }
 
 #[test]
