@@ -26,8 +26,8 @@
 //! Words are compared whole. Of single bytes, one in 256 of a ciphertext stays the same by chance
 //! when the payload changes, and would look made of the key; of words, one in 2^64.
 //!
-//! What is not seen: a word made of key and payload together (every honest ciphertext is one), and
-//! anything in a region that was not recorded.
+//! What is not seen: a word made of key and payload together (every honest ciphertext is one), unless
+//! [`compare_derived`] is asked, and anything in a region that was not recorded.
 
 mod misaligned;
 mod recording;
@@ -67,24 +67,51 @@ pub fn compare_repeated(
     other_payload: &Recording,
     sink: &mut dyn FnMut(Following),
 ) -> Result<Compared, Misaligned> {
+    compare_and_tell([base, again, other_key, other_payload], false, sink)
+}
+
+/// The same as [`compare`], and hands words to `sink` as well that changed with the key and with the payload: what
+/// is derived from both, such as the output of a key derivation, and every ciphertext.
+///
+/// # Errors
+///
+/// As those of [`compare`].
+pub fn compare_derived(
+    base: &Recording,
+    other_key: &Recording,
+    other_payload: &Recording,
+    sink: &mut dyn FnMut(Following),
+) -> Result<Compared, Misaligned> {
+    compare_and_tell([base, base, other_key, other_payload], true, sink)
+}
+
+fn compare_and_tell(
+    [base, again, other_key, other_payload]: [&Recording; 4],
+    tells_derived: bool,
+    sink: &mut dyn FnMut(Following),
+) -> Result<Compared, Misaligned> {
     misaligned::check_shapes(base, other_key, other_payload)?;
     misaligned::check_shapes(base, again, again)?;
     let mut compared = Compared::default();
     let records = base.records().zip(other_key.records()).zip(other_payload.records());
     let records = records.zip(again.records());
     for (number, (((base, other_key), other_payload), again)) in records.enumerate() {
-        let mut open = Following { region: base.region, record: narrow(number), word: 0, words: 0 };
+        let (region, record) = (base.region, narrow(number));
+        let mut open = Following { region, record, word: 0, words: 0, follows: Follows::Key };
         let mut close = |following: Following| {
             if following.words > 0 {
                 sink(following);
             }
         };
         let triple = Triple { base, again, other_key, other_payload };
-        triple.judge(&mut compared, &mut |word| {
-            if open.words > 0 && open.word + open.words == word {
+        triple.judge(&mut compared, &mut |word, follows| {
+            if follows == Follows::KeyAndPayload && !tells_derived {
+                return;
+            }
+            if open.words > 0 && open.word + open.words == word && open.follows == follows {
                 open.words += 1;
             } else {
-                let next = Following { word, words: 1, ..open };
+                let next = Following { word, words: 1, follows, ..open };
                 close(std::mem::replace(&mut open, next));
             }
         });
@@ -93,7 +120,7 @@ pub fn compare_repeated(
     Ok(compared)
 }
 
-/// Neighbouring words that changed with the key and did not change with the payload.
+/// Neighbouring words that are made of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Following {
     /// The caller's number of the region.
@@ -104,6 +131,17 @@ pub struct Following {
     pub word: u32,
     /// How many words, one after the other; at least 1.
     pub words: u32,
+    /// What they changed with.
+    pub follows: Follows,
+}
+
+/// What words changed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follows {
+    /// With the key, and not with the payload.
+    Key,
+    /// With either. Only [`compare_derived`] tells such words.
+    KeyAndPayload,
 }
 
 /// How much was compared and what changed: what a silent comparison is worth.
@@ -149,8 +187,8 @@ struct Triple<'a> {
 }
 
 impl Triple<'_> {
-    /// Counts every word, and calls `follows` with the place of each that follows the key.
-    fn judge(&self, compared: &mut Compared, follows: &mut dyn FnMut(u32)) {
+    /// Counts every word, and calls `follows` with the place of each that follows the key, alone or not.
+    fn judge(&self, compared: &mut Compared, follows: &mut dyn FnMut(u32, Follows)) {
         let len = self.base.words.len();
         let excused = self.base.excused_words();
         compared.words += len - excused;
@@ -170,7 +208,12 @@ impl Triple<'_> {
             && is_same(base, &self.other_payload.words[stride])
     }
 
-    fn judge_word(&self, place: usize, compared: &mut Compared, follows: &mut dyn FnMut(u32)) {
+    fn judge_word(
+        &self,
+        place: usize,
+        compared: &mut Compared,
+        follows: &mut dyn FnMut(u32, Follows),
+    ) {
         let base = self.base.words[place];
         if base != self.again.words[place] {
             compared.by_time += 1;
@@ -185,10 +228,13 @@ impl Triple<'_> {
         match (by_key, by_payload) {
             (true, false) => {
                 compared.by_key += 1;
-                follows(narrow(place));
+                follows(narrow(place), Follows::Key);
             }
             (false, true) => compared.by_payload += 1,
-            (true, true) => compared.by_both += 1,
+            (true, true) => {
+                compared.by_both += 1;
+                follows(narrow(place), Follows::KeyAndPayload);
+            }
             (false, false) => {}
         }
     }

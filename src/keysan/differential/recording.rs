@@ -111,6 +111,17 @@ impl Recording {
         self.records.is_empty()
     }
 
+    /// The words of a record, counted from 0.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such record.
+    pub(crate) fn words_of(&self, record: u32) -> &[u64] {
+        let record = record as usize;
+        let begin = record.checked_sub(1).map_or(0, |before| self.records[before].words);
+        &self.words[begin..self.records[record].words]
+    }
+
     pub(super) fn records(&self) -> impl Iterator<Item = Record<'_>> {
         let (mut words, mut excuses) = (0, 0);
         self.records.iter().map(move |ends| Record {

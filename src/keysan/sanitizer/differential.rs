@@ -7,8 +7,11 @@ use zeroize::Zeroizing;
 
 use super::findings::{Names, Spot};
 use super::look::word_at;
+use super::public_values::PublicValues;
 use super::{Keysan, Layer, Moment, Place};
-use crate::differential::{Compared, Misaligned, Recording, compare};
+use crate::differential::{
+    Compared, Following, Follows, Misaligned, Recording, compare, compare_derived,
+};
 use crate::gate::{CopiedLeftovers, Gate, GateLayers};
 use crate::heap::{self, Arena};
 use crate::secret_set::SecretSet;
@@ -16,13 +19,15 @@ use crate::secret_set::SecretSet;
 /// Thirty-two registers of eight words, fifteen of one and eight masks, and some to spare.
 const REGISTER_WORDS_MAX: usize = 512;
 
-/// Words in a row that followed the key and not the payload, whatever is written in them.
+/// Words in a row that followed the key, whatever is written in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Where the first of them is.
     pub place: Place,
     /// How many words of eight bytes.
     pub words: u32,
+    /// What they followed: the key alone, unless [`Run::tell_derived`] asks for more.
+    pub follows: Follows,
     /// After which call; for heap and statics, the last.
     pub seen: Moment,
 }
@@ -80,8 +85,8 @@ impl Keysan {
     ///
     /// Compared are the stack and registers that each call leaves, and in the end the heap and the
     /// statics. The end is when `sequence` answers; its answer is dropped later, so what it holds is
-    /// compared as it is while it lives. A word of the key that belongs where it is, [`Run::excuse`] excuses; so must be
-    /// excused what is made of the key and may be known, such as a check value.
+    /// compared as it is while it lives. A word of the key that belongs where it is, [`Run::excuse`] excuses; what is
+    /// made of the key and may be known, such as a check value or a public key, [`Run::excuse_public`] does.
     ///
     /// Begins and ends with a [`clear`](Keysan::clear): what was registered and found is forgotten.
     ///
@@ -121,9 +126,14 @@ impl Keysan {
             held = Some(state);
             if turn == 0 {
                 // Room for all runs is made now, as it would move what the closure allocates.
-                let room = 2 * records[0].word_count;
+                let (words, excuses) = (2 * records[0].word_count, records[0].excused.len());
+                let public_rows = records[0].public.row_count();
                 records[0].clear();
-                records.iter_mut().for_each(|record| record.recording.make_room(room));
+                for record in &mut records {
+                    record.recording.make_room(words);
+                    record.excused.reserve(excuses);
+                    record.public.make_room(public_rows);
+                }
             }
         }
         let differences = self.compare(&records);
@@ -161,15 +171,33 @@ impl Keysan {
         let [base, other_key, other_payload] = records;
         let names = Names { calls: &self.calls, statics: self.statics.as_ref() };
         let mut found = Vec::new();
-        let recordings = (&base.recording, &other_key.recording, &other_payload.recording);
-        let compared = compare(recordings.0, recordings.1, recordings.2, &mut |following| {
-            let shown = base.shown[following.record as usize];
-            let spot = self.spot_of_word(shown, following.word as usize);
-            found.extend(spot.map(|spot| Difference {
-                place: names.place(spot, None),
-                words: following.words,
-                seen: shown.seen(names),
-            }));
+        let recordings = [&base.recording, &other_key.recording, &other_payload.recording];
+        let [of_base, of_other_key, of_other_payload] = recordings;
+        let mut public_words = [0, 0];
+        let mut tell = |following: Following| {
+            let told = base.public.without(following, [of_base, of_other_key, of_other_payload]);
+            let told_count: u32 = told.iter().map(|it| it.words).sum();
+            public_words[following.follows as usize] += (following.words - told_count) as usize;
+            for following in told {
+                let shown = base.shown[following.record as usize];
+                let spot = self.spot_of_word(shown, following.word as usize);
+                found.extend(spot.map(|spot| Difference {
+                    place: names.place(spot, None),
+                    words: following.words,
+                    follows: following.follows,
+                    seen: shown.seen(names),
+                }));
+            }
+        };
+        let compare = if base.tells_derived { compare_derived } else { compare };
+        let compared = compare(of_base, of_other_key, of_other_payload, &mut tell);
+        let compared = compared.map(|compared| Compared {
+            words: compared.words - public_words[0] - public_words[1],
+            by_key: compared.by_key - public_words[0],
+            by_both: compared.by_both - public_words[1],
+            excused: compared.excused + public_words[0] + public_words[1],
+            excused_by_key: compared.excused_by_key + public_words[0] + public_words[1],
+            ..compared
         });
         match compared {
             Ok(compared) if compared.is_conclusive() => Ok(Differences { found, compared }),
@@ -220,6 +248,25 @@ impl Run<'_> {
     pub fn excuse(&mut self, home: *const u8, len: usize) {
         self.record.excused.push((home.addr(), len));
     }
+
+    /// Excuses what may be known although it is made of the key, such as a public key, a check value or an
+    /// authentication tag: wherever a copy of it stands, in freed blocks and on the stack as well, of eight bytes of it
+    /// at least.
+    ///
+    /// # Panics
+    ///
+    /// When it has less than eight bytes: others would look the same by chance.
+    pub fn excuse_public(&mut self, value: &[u8]) {
+        self.record.public.add(value);
+    }
+
+    /// Tells words as well that follow the key and the payload both: what a key derivation makes of a key and a salt is
+    /// as secret as the key. So is every ciphertext then that is not excused.
+    ///
+    /// It counts for the whole differential if it was said in the first run, with the first key and payload.
+    pub fn tell_derived(&mut self) {
+        self.record.tells_derived = true;
+    }
 }
 
 /// What one run left.
@@ -231,6 +278,10 @@ struct Record {
     shown: Vec<Shown>,
     /// Address and length of each home.
     excused: Vec<(usize, usize)>,
+    /// What may be known of what is made of the key.
+    public: PublicValues,
+    /// Whether words are told that follow key and payload.
+    tells_derived: bool,
 }
 
 /// What a record of a recording shows.
@@ -263,6 +314,8 @@ impl Record {
         self.recording.clear();
         self.shown.clear();
         self.excused.clear();
+        self.public.clear();
+        self.tells_derived = false;
         self.word_count = 0;
     }
 }
@@ -290,8 +343,12 @@ impl Shown {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Difference { place, words, seen } = self;
-        write!(f, "{words} words follow the key, {place}; seen after {seen}")
+        let Difference { place, words, follows, seen } = self;
+        let follows = match follows {
+            Follows::Key => "the key",
+            Follows::KeyAndPayload => "key and payload",
+        };
+        write!(f, "{words} words follow {follows}, {place}; seen after {seen}")
     }
 }
 

@@ -7,6 +7,7 @@ mod finding;
 mod findings;
 mod layer;
 mod look;
+mod public_values;
 mod secrets;
 mod visibility;
 

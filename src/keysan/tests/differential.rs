@@ -1,7 +1,8 @@
 //! A word is a finding exactly if it follows the key and not the payload.
 
 use keysan::differential::{
-    Cause, Compared, Departure, Following, Misaligned, Recording, Shape, compare, compare_repeated,
+    Cause, Compared, Departure, Following, Follows, Misaligned, Recording, Shape, compare,
+    compare_repeated,
 };
 use keysan::{SecretSet, heap};
 
@@ -30,7 +31,7 @@ fn check_word(words: [u64; 3], expected: Compared) {
     let runs = words.map(|word| recording(&[(4, &[word])]));
     let (compared, followed) = followed(&runs).expect("the shapes are the same");
     assert_eq!(compared, Compared { words: 1, ..expected });
-    let found = Following { region: 4, record: 0, word: 0, words: 1 };
+    let found = Following { region: 4, record: 0, word: 0, words: 1, follows: Follows::Key };
     assert_eq!(followed, vec![found; expected.by_key]);
 }
 
@@ -55,7 +56,13 @@ fn neighbouring_words_are_one_finding_and_records_are_kept_apart() {
     }
     let other_key = recording(&[(1, &changed), (2, &[9, 0, 9])]);
     let (compared, followed) = followed(&[base, other_key, same]).expect("the same shape");
-    let found = |record, word, words| Following { region: record + 1, record, word, words };
+    let found = |record, word, words| Following {
+        region: record + 1,
+        record,
+        word,
+        words,
+        follows: Follows::Key,
+    };
     assert_eq!(
         followed,
         [
@@ -78,7 +85,16 @@ fn an_excused_word_is_no_finding_and_still_shows_that_the_key_was_used() {
         run
     };
     let (compared, found) = followed(&[run(1), run(2), run(1)]).expect("the same shape");
-    assert_eq!(found, [0, 2].map(|word| Following { region: 1, record: 0, word, words: 1 }));
+    assert_eq!(
+        found,
+        [0, 2].map(|word| Following {
+            region: 1,
+            record: 0,
+            word,
+            words: 1,
+            follows: Follows::Key
+        })
+    );
     assert_eq!((compared.words, compared.excused, compared.excused_by_key), (3, 1, 1));
 
     let home_only = |key| {
@@ -162,7 +178,10 @@ fn a_recording_is_used_again_without_a_trace_of_the_last_run() {
         run.record_with(1, |into| into.push(word));
     }
     let (compared, found) = followed(&runs).expect("the same shape");
-    assert_eq!(found, [Following { region: 1, record: 0, word: 0, words: 1 }]);
+    assert_eq!(
+        found,
+        [Following { region: 1, record: 0, word: 0, words: 1, follows: Follows::Key }]
+    );
     assert_eq!((compared.words, compared.excused), (1, 0));
 }
 

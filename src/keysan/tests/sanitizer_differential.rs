@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use keysan::Keysan;
-use keysan::differential::Cause;
+use keysan::differential::{Cause, Follows};
 use keysan::heap::ScanningAllocator;
 use keysan::sanitizer::{Differences, DifferentialError, Moment, Place};
 
@@ -103,6 +103,88 @@ fn a_ciphertext_is_silent() {
     let differences = differences.unwrap();
     assert_eq!(heap_places(&differences), []);
     assert!(differences.compared.by_both > 0);
+}
+
+/// Derives a tag from the key, sends it and forgets it; another copy stays, seven bytes from where words begin.
+fn tagged(keysan: &mut Keysan, is_public: bool) -> Differences {
+    let differences = keysan.differential(KEYS, PAYLOADS, |run, key, _| {
+        let tag = run.call("tag", || {
+            let mut tag = vec![0_u8; 16];
+            masked(&mut tag, key, 0x5c);
+            tag
+        });
+        let kept = run.call("keep", || {
+            let mut kept = vec![0_u8; 40];
+            kept[7..23].copy_from_slice(&tag);
+            kept
+        });
+        let holder = run.call("hold", || {
+            let mut block = vec![0_u8; 16];
+            masked(&mut block, key, 0xa5);
+            block
+        });
+        if is_public {
+            run.excuse_public(&tag);
+        }
+        run.call("forget", || drop(tag));
+        (kept, holder)
+    });
+    differences.expect("all runs do the same")
+}
+
+#[test]
+fn what_may_be_known_of_what_is_made_of_the_key_is_excused_wherever_it_stands() {
+    let mut keysan = Keysan::open().unwrap();
+    // The freed tag, its misaligned copy, and what nobody may know.
+    let all = tagged(&mut keysan, false);
+    assert_eq!(heap_places(&all), [(0, 16, 2), (0, 40, 3), (0, 16, 2)]);
+    let excused = tagged(&mut keysan, true);
+    assert_eq!(heap_places(&excused), [(0, 16, 2)]);
+    let call = "allocated in call 3 (hold)";
+    assert!(excused.found.iter().any(|it| it.to_string().contains(call)), "{excused:?}");
+    // Copying may leave it in registers, too.
+    let count = excused.compared.excused;
+    assert!(count >= 5, "{excused:?}");
+    assert_eq!(all.compared.by_key, excused.compared.by_key + count);
+}
+
+#[test]
+fn what_is_derived_from_key_and_payload_is_told_if_it_is_asked_for() {
+    let derived = |tells_derived: bool, is_public: bool| {
+        let mut keysan = Keysan::open().unwrap();
+        let differences = keysan.differential(KEYS, PAYLOADS, |run, key, salt| {
+            if tells_derived {
+                run.tell_derived();
+            }
+            let derived = run.call("derive", || {
+                let mut derived = vec![0_u8; 32];
+                masked(&mut derived, salt, 0);
+                masked(&mut derived, key, 0);
+                derived
+            });
+            let sent =
+                run.call("encrypt", || derived.iter().map(|byte| byte ^ 1).collect::<Vec<_>>());
+            if is_public {
+                run.excuse_public(&sent);
+            }
+            (derived, sent)
+        });
+        let differences = differences.unwrap();
+        assert!(differences.found.iter().all(|it| it.follows == Follows::KeyAndPayload));
+        let told = differences.found.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(told.iter().all(|it| it.contains(" words follow key and payload, ")), "{told:?}");
+        heap_places(&differences)
+    };
+    assert_eq!(derived(false, false), []);
+    assert_eq!(derived(true, false), [(0, 32, 4), (0, 32, 4)]);
+    assert_eq!(derived(true, true), [(0, 32, 4)]);
+}
+
+#[test]
+#[should_panic(expected = "a public value has eight bytes at least")]
+fn a_public_value_that_is_too_short_to_be_told_apart_is_refused() {
+    let mut keysan = Keysan::open().unwrap();
+    let _ = keysan.differential(KEYS, PAYLOADS, |run, _, _| run.excuse_public(&[1; 7]));
 }
 
 #[test]
