@@ -45,6 +45,8 @@ step "the comparison with peers compiles" cargo check --quiet --locked --all-tar
 step "the foreign ciphers compile" cargo check --quiet --locked --all-targets \
     --target-dir "$shared" --manifest-path src/keysan/examples/foreign-ciphers/Cargo.toml
 ci/msrv.sh
+# Strangers get it without the workspace around it.
+step "keysan stands alone as a package" cargo package --offline --quiet --allow-dirty --package keysan
 step "documents" cargo doc --quiet --workspace --no-deps
 
 # The time that tests leave of the processors is enough for the tools that are needed behind them.

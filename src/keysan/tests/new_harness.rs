@@ -1,0 +1,82 @@
+//! The example `new-harness` writes a package that compiles as it is and finds its first leak.
+#![cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The example, which is built along with this test.
+fn example() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let places = test.ancestors().map(|folder| folder.join("examples/new-harness"));
+    places.into_iter().find(|path| path.is_file()).unwrap()
+}
+
+fn new_harness(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(example()).args(words).current_dir(folder).output().unwrap();
+    (output.status.code(), text(&output))
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn what_is_written_finds_its_first_leak_and_accepts_it() {
+    let folder = empty_folder();
+    let (crate_name, source) = ("rekeylab-ddi", concat!(env!("CARGO_MANIFEST_DIR"), "/../ddi"));
+    let (code, said) = new_harness(&folder, &[crate_name, source]);
+    assert_eq!(code, Some(0), "{said}");
+    let harness = folder.join("rekeylab-ddi-leaks");
+    // What this workspace was built from is here, and nothing else is needed.
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock"), harness.join("Cargo.lock"))
+        .unwrap();
+    let test = || {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["test", "--offline", "--quiet"]).current_dir(&harness);
+        cargo.env("CARGO_TARGET_DIR", folder.join("target"));
+        let output = cargo.output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    let (code, said) = test();
+    let leak = "heap: key, left, allocated by new, freed by drop";
+    assert!(code == Some(101) && said.contains(leak), "{said}");
+    let accepted: String = said
+        .lines()
+        .filter_map(|line| line.strip_suffix("\tWHY"))
+        .map(|line| format!("{line}\tit is there on purpose\n"))
+        .collect();
+    fs::write(harness.join("accepted.txt"), accepted).unwrap();
+    let (code, said) = test();
+    assert_eq!(code, Some(0), "{said}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn nothing_is_overwritten_and_what_is_no_crate_is_told() {
+    let folder = empty_folder();
+    fs::create_dir(folder.join("mine-leaks")).unwrap();
+    for (words, told) in [
+        (&["mine"][..], "mine-leaks: "),
+        (&["../mine"], "is not the name of a crate"),
+        (&["mine", "nowhere"], "nowhere: "),
+        (&["mine", "mine-leaks"], "there is no Cargo.toml in "),
+        (&[], "usage: "),
+    ] {
+        let (code, said) = new_harness(&folder, words);
+        assert!(code == Some(2) && said.contains(told), "{words:?}: {said}");
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// An empty folder of this test alone.
+#[track_caller]
+fn empty_folder() -> PathBuf {
+    let line = std::panic::Location::caller().line();
+    let name = format!("new-harness-{}-{line}", std::process::id());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
