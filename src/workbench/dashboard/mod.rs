@@ -14,6 +14,7 @@
 mod again;
 mod builds;
 mod chart;
+mod drills;
 mod page;
 mod picture;
 mod serve;
@@ -155,7 +156,7 @@ impl Dashboard {
             "filter.js" => {
                 Ok(Page { kind: "text/javascript; charset=utf-8", body: page::FILTER.into() })
             }
-            "drills.html" => Ok(html(page::drills(self)?)),
+            "drills.html" => Ok(html(drills::drills(self)?)),
             "coverage.html" => {
                 let body = std::fs::read(&self.sources.coverage);
                 Ok(Page {

@@ -24,16 +24,16 @@ const FIRST: usize = 10;
 
 /// What every page begins with.
 #[derive(Debug)]
-struct Frame {
-    title: String,
+pub(super) struct Frame {
+    pub(super) title: String,
     /// The way from the page to the top.
-    up: &'static str,
-    has_coverage: bool,
-    has_drills: bool,
+    pub(super) up: &'static str,
+    pub(super) has_coverage: bool,
+    pub(super) has_drills: bool,
 }
 
 impl Frame {
-    fn new(dashboard: &Dashboard, title: impl Into<String>, up: &'static str) -> Self {
+    pub(super) fn new(dashboard: &Dashboard, title: impl Into<String>, up: &'static str) -> Self {
         let (has_coverage, has_drills) = (dashboard.has_coverage(), dashboard.has_drills());
         Self { title: title.into(), up, has_coverage, has_drills }
     }
@@ -114,15 +114,6 @@ struct Compare {
     parts: Vec<Part>,
 }
 
-#[derive(Debug, Template)]
-#[template(path = "dashboard/drills.html")]
-struct Drills {
-    frame: Frame,
-    drills: Vec<DrillRow>,
-    right: usize,
-    mutants: Vec<String>,
-}
-
 /// A build in a list.
 #[derive(Debug)]
 struct BuildRow {
@@ -140,17 +131,6 @@ struct BuildRow {
 struct Part {
     title: &'static str,
     findings: Vec<FindingRow>,
-}
-
-/// A planted fault in the list of drills.
-#[derive(Debug)]
-struct DrillRow {
-    fault: String,
-    expected: String,
-    rang: String,
-    executions: String,
-    shortest: String,
-    is_right: bool,
 }
 
 /// Where a secret was left, and after which calls.
@@ -431,40 +411,6 @@ pub(super) fn compare(dashboard: &Dashboard, name: &str, now: Moment) -> Result<
     }))
 }
 
-pub(super) fn drills(dashboard: &Dashboard) -> Result<String, PageError> {
-    if !dashboard.has_drills() {
-        return Err(PageError::NotThere);
-    }
-    let kept = std::fs::read(dashboard.drills_path()).unwrap_or_default();
-    // One that a later program has written is read as far as it is understood.
-    let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap_or_default();
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let drills: Vec<DrillRow> = kept["drills"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|drill| DrillRow {
-            fault: drill["fault"].as_str().unwrap_or("(honest core)").to_owned(),
-            expected: drill["expected"].as_str().unwrap_or("nothing").to_owned(),
-            rang: drill["rang"].as_str().unwrap_or("nothing").to_owned(),
-            executions: text(&drill["executions"]),
-            shortest: text(&drill["shortest"]),
-            is_right: drill["is_right"].as_bool().unwrap_or_default(),
-        })
-        .collect();
-    let mutants = std::fs::read_to_string(dashboard.mutants_path()).unwrap_or_default();
-    Ok(render(&Drills {
-        frame: Frame::new(dashboard, "drills", ""),
-        right: drills.iter().filter(|drill| drill.is_right).count(),
-        drills,
-        mutants: mutants.lines().map(str::to_owned).collect(),
-    }))
-}
-
 /// Calls a second between two samples.
 fn rates(record: &Record) -> Vec<(u64, u64)> {
     let between = |pair: &[crate::campaign::Sample]| {
@@ -529,6 +475,6 @@ fn campaign_row(record: &Record) -> CampaignRow {
 }
 
 /// It writes into memory, and puts nothing in but text and numbers.
-fn render(page: &impl Template) -> String {
+pub(super) fn render(page: &impl Template) -> String {
     page.render().unwrap_or_default()
 }

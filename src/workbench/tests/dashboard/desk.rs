@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+#[cfg(feature = "faults")]
+use rekeylab::store::Body;
 use rekeylab::store::{Build, Origin, Sighted, Store};
 
 /// A workspace with one finding, of the core or of the core with a fault.
@@ -53,6 +55,25 @@ impl Desk {
             store.note_sighted(&driver, &sighted, &origin).unwrap();
         }
         Self { directory }
+    }
+
+    /// Another build was asked three times, and does not show it.
+    #[cfg(feature = "faults")]
+    pub(crate) fn is_mended(&self, reproducer: &Reproducer, build: &str) {
+        let origin = Origin {
+            build: Build::named(build),
+            machine: "m".to_owned(),
+            lane: "known bugs again".to_owned(),
+        };
+        let mut store = Store::open(&self.directory.path().join("fuzz/findings")).unwrap();
+        let body = Body::Tried { shown: 0, votes: 3, origin };
+        store.note("core", reproducer.fingerprint.parse().unwrap(), body).unwrap();
+    }
+
+    /// Writes a file of the workspace.
+    #[cfg(feature = "faults")]
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        fs::write(self.directory.path().join(path), text).unwrap();
     }
 
     pub(crate) fn command(&self, words: &[&str]) -> Command {

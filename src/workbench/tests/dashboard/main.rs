@@ -154,12 +154,42 @@ fn somebody_filters_opens_a_finding_and_follows_the_life_of_a_secret() {
 
 #[cfg(feature = "faults")]
 #[test]
+fn somebody_compares_two_builds_and_looks_at_the_drills() {
+    let Some(browser) = browser(1200, false) else { return };
+    let desk = Desk::new(&[CORE, RESIDUE]);
+    desk.is_mended(&CORE, "later");
+    let drill = "{\"fault\":\"a-fault\",\"expected\":\"double-finish\",\"rang\":\"double-finish\",\
+                 \"executions\":1234567,\"shortest\":3,\"is_right\":true}";
+    desk.write("fuzz/findings/drills.json", &format!("{{\"drills\":[{drill}]}}"));
+    let served = Served::of(&desk);
+    browser.go(&format!("http://{}/", served.address));
+    browser.click("nav a[href='builds/1.html']");
+    let rows = "return document.querySelectorAll('table.list td:first-child').length";
+    assert_eq!(browser.run(rows), 2);
+    browser.click("table.list a[href*='compare/']");
+    let mended = "return document.querySelector('h2').textContent + \
+                  document.querySelector('table.list td a').textContent";
+    let mended = browser.run(mended);
+    let mended = mended.as_str().unwrap();
+    assert!(mended.contains("the later one does not") && mended.contains("df71-42b8"), "{mended}");
+    browser.click("nav a[href='../drills.html']");
+    let cells = "return [...document.querySelectorAll('table.list td')].map(it => it.textContent)";
+    let cells = browser.run(cells);
+    let expected = ["right", "a-fault", "double-finish", "double-finish", "1,234,567", "3"];
+    assert_eq!(cells, serde_json::json!(expected));
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+#[cfg(feature = "faults")]
+#[test]
 fn a_phone_in_the_dark_shows_all_of_it() {
     let Some(browser) = browser(400, true) else { return };
     let desk = Desk::new(&[RESIDUE]);
     let served = Served::of(&desk);
     let finding = "finding/75a2-c974-core-fault-finish-leaves-random.html";
-    for path in ["index.html", "findings/all-1.html", finding, "campaigns/1.html"] {
+    for path in ["index.html", "findings/all-1.html", finding, "builds/1.html", "campaigns/1.html"]
+    {
         browser.go(&format!("http://{}/{path}", served.address));
         // What is too wide can be scrolled where it stands, and the page as a whole need not be.
         let is_narrow = "return document.documentElement.scrollWidth <= window.innerWidth";
