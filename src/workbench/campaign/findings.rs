@@ -6,20 +6,21 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::Workbench;
-use crate::corpus::{CorpusError, Written, write_new, write_new_durably};
+use crate::corpus::{CorpusError, Written, write_new_durably};
 use crate::executor::AnyDut;
-use crate::fuzzing::{Sample, symptom};
-use crate::invariant::{Violation, Weight};
-use crate::observation::{Layers, Trace};
+use crate::fuzzing::Sample;
+use crate::observation::Layers;
 use crate::report::{Colour, Fingerprint, Subject, story};
 use crate::sequence::CallSequence;
 use crate::watchdog::{Hang, TIME_LIMIT};
 
 use super::directories::kind_of;
 use super::own_process::OwnProcess;
+use super::raw_findings::{RawFindings, remove};
 use super::reproducer::{Reproducer, replay_command, replay_command_with, reproducer};
 use super::same_bug::Shown;
 use super::same_hang::is_reached_by;
+use super::shortest_forms::shortest_forms;
 use super::worker::Cause;
 
 /// A bug, as it is told and stored.
@@ -47,17 +48,6 @@ pub struct Finding {
     pub parts: Vec<Fingerprint>,
 }
 
-/// Something a worker stopped for, of which no sequence could be made.
-#[derive(Clone, Debug)]
-pub struct RawFinding {
-    /// What the engine calls it: crash, timeout, oom, leak.
-    pub kind: &'static str,
-    /// Why it is kept as it is.
-    pub why: String,
-    /// Where it is kept.
-    pub path: PathBuf,
-}
-
 /// How often what ran for too long has to be done in a moment, and how long that is, before the machine is blamed.
 const SOON_VOTES: u32 = 3;
 const SOON: Duration = Duration::from_secs(2);
@@ -81,7 +71,7 @@ pub struct Findings {
     /// What each of them shows, in the same order.
     shown: Vec<Shown>,
     /// Artifacts of which no sequence could be made.
-    pub raw: Vec<RawFinding>,
+    pub raw: RawFindings,
     /// The shortest forms of what hung.
     hung: Vec<Hang>,
     /// Inputs that hang as one of these does, and were not looked at more closely.
@@ -90,8 +80,6 @@ pub struct Findings {
     symptoms: BTreeSet<String>,
     /// What stored inputs looked like that were run here.
     pub(super) sample: Sample,
-    /// Artifacts that were not kept because there were enough of the kind.
-    pub raw_alike_count: usize,
     /// Artifacts of another campaign that break nothing any more; they are kept as they are.
     pub mended_count: usize,
     /// Inputs that ran for too long once, and each time they were run again were done in a moment: something else kept
@@ -114,23 +102,19 @@ pub enum Held {
     IsMended,
 }
 
-/// How many artifacts are kept of which the same is to be said.
-const RAW_OF_ONE_KIND: usize = 16;
-
 impl Findings {
     /// No findings of this driver; they will be stored below `directory`. A planted fault is named in
     /// the commands that show them again.
     #[must_use]
     pub fn new(directory: PathBuf, dut: &AnyDut, fault: Option<&'static str>) -> Self {
         Self {
+            raw: RawFindings::new(directory.join("raw")),
             directory,
             fault,
             workbench: Workbench::on(dut.clone()),
             fingerprints: BTreeSet::new(),
             found: Vec::new(),
             shown: Vec::new(),
-            raw: Vec::new(),
-            raw_alike_count: 0,
             mended_count: 0,
             stalled_count: 0,
             hung: Vec::new(),
@@ -183,7 +167,7 @@ impl Findings {
             remove(artifact);
             return;
         }
-        let forms = self.shortest_forms(&sequence);
+        let forms = shortest_forms(&mut self.workbench, &mut self.symptoms, &sequence);
         match held {
             _ if !forms.is_empty() => {}
             Held::IsFinding => {
@@ -250,7 +234,7 @@ impl Findings {
         if let Some(hang) = self.hang_of(sequence) {
             return self.take_hang(&hang);
         }
-        let forms = self.shortest_forms(sequence);
+        let forms = shortest_forms(&mut self.workbench, &mut self.symptoms, sequence);
         if forms.is_empty() {
             self.troubles.push("what broke an invariant held when run again".to_owned());
         }
@@ -267,60 +251,6 @@ impl Findings {
         self.workbench.run(sequence);
         let stage = self.workbench.trace().hang?;
         Some(Hang { sequence: sequence.clone(), layers: Layers::ALL, stage })
-    }
-
-    /// The shortest forms of what a sequence shows: of what is told first, and of every symptom that none
-    /// was sought for before.
-    fn shortest_forms(&mut self, sequence: &CallSequence) -> Vec<CallSequence> {
-        self.workbench.run(sequence);
-        let trace = self.workbench.trace();
-        let told = self.workbench.verdict().told();
-        let wanted: Vec<Wanted> =
-            told.iter().map(|violation| Wanted::of(violation, trace)).collect();
-        let mut forms = Vec::new();
-        for (index, wanted) in wanted.iter().enumerate() {
-            let is_new = self.symptoms.insert(wanted.symptom.clone());
-            if index == 0 || is_new {
-                forms.extend(self.forms_of(sequence, wanted));
-            }
-        }
-        forms
-    }
-
-    /// The shortest form of what shows this. On the way there another bug may have come in that shows before, and
-    /// pushed this one out: then also the shortest form in which this is told first, if the other is not in it.
-    fn forms_of(&mut self, sequence: &CallSequence, wanted: &Wanted) -> Vec<CallSequence> {
-        let form = self.shortest_form(sequence, wanted);
-        let workbench = &mut self.workbench;
-        workbench.run(&form);
-        let trace = workbench.trace();
-        let is_wanted = |violation: &Violation, trace: &Trace| wanted.is_exactly(violation, trace);
-        // Which call shows it may be another by now: the shortest form has the plainest.
-        let verdict = workbench.verdict();
-        let is_there = verdict.violations.iter().any(|one| one.invariant == wanted.invariant);
-        if is_there || wanted.is_inferred || wanted.weight != Weight::Used {
-            return vec![form];
-        }
-        let Some(other) = workbench.verdict().first().map(|first| symptom(first, trace)) else {
-            return vec![form];
-        };
-        let alone = workbench.minimize_where(sequence, Layers::ALL, |verdict, trace| {
-            verdict.first().is_some_and(|first| is_wanted(first, trace))
-        });
-        let (trace, verdict) = (workbench.trace(), workbench.verdict());
-        let is_first = verdict.first().is_some_and(|first| is_wanted(first, trace));
-        let is_alone = verdict.violations.iter().all(|one| symptom(one, trace) != other);
-        if is_first && is_alone { vec![form, alone] } else { vec![form] }
-    }
-
-    /// The shortest form that shows this, or the shortest of what shows before it there: a bug that is
-    /// always there hides this one, and has to be mended first.
-    fn shortest_form(&mut self, sequence: &CallSequence, wanted: &Wanted) -> CallSequence {
-        let workbench = &mut self.workbench;
-        let shortest = workbench.minimize_where(sequence, Layers::ALL, |verdict, trace| {
-            verdict.violations.iter().any(|violation| wanted.is_shown_by(violation, trace))
-        });
-        workbench.minimize(&shortest).unwrap_or(shortest)
     }
 
     /// Adds the bug that a shortest form shows; says whether it is new.
@@ -436,104 +366,34 @@ impl Findings {
              something from one sequence to the next",
             found.invariant
         );
-        let Some(artifact) = artifact else {
-            let directory = self.directory.join("raw");
-            let path = directory.join(format!("{}-{}.seq", found.name, found.fingerprint));
-            let written = fs::create_dir_all(&directory)
-                .map_err(|source| CorpusError::Write { path: directory.clone(), source })
-                .and_then(|()| write_new(&path, found.text.to_string().as_bytes()));
-            if let Err(error) = written {
-                self.is_storing_broken = true;
-                self.troubles.push(error.to_string());
+        let kept = match artifact {
+            Some(artifact) => self.raw.keep(artifact, "crash", why),
+            None => {
+                let name = format!("{}-{}.seq", found.name, found.fingerprint);
+                self.raw.write(&name, &found.text.to_string(), why)
             }
-            self.raw.push(RawFinding { kind: "crash", why, path });
-            return;
         };
-        self.keep_raw(artifact, "crash", why);
+        self.note(kept);
     }
 
-    /// Moves an artifact to the findings as it is, if there are not enough already of which the same is to
-    /// be said.
+    /// Moves an artifact to the raw findings.
     fn keep_raw(&mut self, artifact: &Path, kind: &'static str, why: String) {
-        if self.raw.iter().filter(|raw| raw.why == why).count() == RAW_OF_ONE_KIND {
-            self.raw_alike_count += 1;
-            remove(artifact);
-            return;
-        }
-        match self.move_to_raw(artifact) {
-            Ok(Some(path)) => {
-                if self.raw.iter().all(|raw| raw.path != path) {
-                    self.raw.push(RawFinding { kind, why, path });
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                self.is_storing_broken = true;
-                self.troubles.push(error.to_string());
-                self.raw.push(RawFinding { kind, why, path: artifact.to_owned() });
-            }
-        }
+        let kept = self.raw.keep(artifact, kind, why);
+        self.note(kept);
     }
 
-    /// Moves an artifact that is no finding to the raw ones.
+    /// Moves an artifact that is no finding to where the raw ones are.
     fn put_to_raw(&mut self, artifact: &Path) {
-        if let Err(error) = self.move_to_raw(artifact) {
+        let kept = self.raw.put_aside(artifact);
+        self.note(kept);
+    }
+
+    fn note<T>(&mut self, stored: Result<T, CorpusError>) {
+        if let Err(error) = stored {
             self.is_storing_broken = true;
             self.troubles.push(error.to_string());
         }
     }
-
-    /// Moves an artifact to the findings as it is; where it is then, unless a better one was there.
-    fn move_to_raw(&self, artifact: &Path) -> Result<Option<PathBuf>, CorpusError> {
-        let name = artifact.file_name().unwrap_or(artifact.as_os_str());
-        let directory = self.directory.join("raw");
-        let path = directory.join(name);
-        fs::create_dir_all(&directory)
-            .map_err(|source| CorpusError::Write { path: directory.clone(), source })?;
-        let bytes = fs::read(artifact)
-            .map_err(|source| CorpusError::Read { path: artifact.to_owned(), source })?;
-        let moved = match write_new(&path, &bytes) {
-            Ok(_) => Some(path),
-            // Engines name artifacts by their content: this one was cut, by a worker that was
-            // killed while it wrote, and the whole one is there.
-            Err(CorpusError::Exists { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        remove(artifact);
-        Ok(moved)
-    }
-}
-
-/// What a shortest form has to show.
-#[derive(Debug)]
-struct Wanted {
-    symptom: String,
-    invariant: &'static str,
-    is_inferred: bool,
-    weight: Weight,
-}
-
-impl Wanted {
-    fn of(violation: &Violation, trace: &Trace) -> Self {
-        let Violation { invariant, is_inferred, .. } = *violation;
-        let symptom = symptom(violation, trace);
-        Self { symptom, invariant, is_inferred, weight: violation.weight() }
-    }
-
-    /// An inferred invariant is a symptom that several bugs share: then anything that is broken and says as
-    /// much counts, and the shortest form settles which bug it is.
-    fn is_shown_by(&self, violation: &Violation, trace: &Trace) -> bool {
-        self.is_inferred && violation.weight() <= self.weight || self.is_exactly(violation, trace)
-    }
-
-    fn is_exactly(&self, violation: &Violation, trace: &Trace) -> bool {
-        violation.invariant == self.invariant && symptom(violation, trace) == self.symptom
-    }
-}
-
-/// What is stored elsewhere is not needed twice; if it stays, the next campaign looks at it again.
-fn remove(artifact: &Path) {
-    let _ = fs::remove_file(artifact);
 }
 
 #[cfg(test)]
@@ -556,7 +416,7 @@ mod tests {
             Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
         findings.triage(&path, None, Held::IsFinding);
         assert!(findings.found.is_empty());
-        let raw = &findings.raw[0];
+        let raw = &findings.raw.told[0];
         assert_eq!(raw.path, directory.path().join("findings/raw/crash-1"));
         assert_eq!(fs::read_to_string(&raw.path).unwrap(), CLEAN);
         assert!(!path.exists());
@@ -569,7 +429,7 @@ mod tests {
         let mut findings =
             Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
         findings.triage(&path, None, Held::IsMended);
-        assert!(findings.found.is_empty() && findings.raw.is_empty(), "{findings:?}");
+        assert!(findings.found.is_empty() && findings.raw.told.is_empty(), "{findings:?}");
         assert_eq!((findings.mended_count, path.exists()), (1, false));
         assert!(directory.path().join("findings/raw/crash-1").is_file());
     }
@@ -581,7 +441,7 @@ mod tests {
         let mut findings =
             Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
         findings.triage(&path, None, Held::IsFinding);
-        assert_eq!(findings.raw[0].kind, "timeout");
+        assert_eq!(findings.raw.told[0].kind, "timeout");
     }
 
     /// One that ran for too long where nobody had time for it, and one that takes its time wherever it is run.
@@ -600,7 +460,7 @@ mod tests {
             findings.own_process = Some(OwnProcess::new(says, None, None));
             findings.triage(&path, None, Held::IsFinding);
             assert!(directory.path().join("findings/raw/timeout-1").is_file());
-            (findings.stalled_count, findings.raw.len())
+            (findings.stalled_count, findings.raw.told.len())
         };
         assert_eq!(triaged(""), (1, 0));
         assert_eq!(triaged(&format!("sleep {}", SOON.as_secs())), (0, 1));
@@ -617,19 +477,6 @@ mod tests {
         assert!(findings.is_storing_broken);
         assert!(findings.troubles[0].contains("file/findings"), "{:?}", findings.troubles);
         assert!(path.exists());
-    }
-
-    #[test]
-    fn many_artifacts_of_which_the_same_is_to_be_said_are_kept_up_to_a_bound_and_counted() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut findings =
-            Findings::new(directory.path().join("findings"), &AnyDut::default(), None);
-        for number in 0..RAW_OF_ONE_KIND + 3 {
-            let path = artifact(directory.path(), &format!("crash-{number}"), CLEAN);
-            findings.triage(&path, None, Held::IsFinding);
-            assert!(!path.exists());
-        }
-        assert_eq!((findings.raw.len(), findings.raw_alike_count), (RAW_OF_ONE_KIND, 3));
     }
 
     #[cfg(feature = "faults")]

@@ -9,9 +9,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::directories::kind_of;
-use super::findings::{Finding, Findings, Held, RawFinding};
+use super::findings::{Finding, Findings, Held};
 use super::first_look::{FirstLook, first_look};
 use super::own_process::Deadline;
+use super::raw_findings::RawFinding;
 use super::worker::Cause;
 use super::{Plan, StopSignal};
 use crate::report::Fingerprint;
@@ -245,12 +246,12 @@ impl Desk {
         let findings = &mut self.findings;
         Triaged {
             found: mem::take(&mut findings.found),
-            raw: mem::take(&mut findings.raw),
+            raw: mem::take(&mut findings.raw.told),
             troubles: mem::take(&mut findings.troubles),
             is_storing_broken: findings.is_storing_broken,
             passed_over_count: passed_over_count
                 + findings.hung_alike_count
-                + findings.raw_alike_count,
+                + findings.raw.alike_count,
             left_count,
             removed: self.removed,
             mended_count: findings.mended_count,
@@ -284,10 +285,10 @@ impl Teller {
                 let _ = self.told.send(Told::Finding(Box::new(finding.clone())));
             }
         }
-        for raw in &findings.raw[self.told_raw_count..] {
+        for raw in &findings.raw.told[self.told_raw_count..] {
             let _ = self.told.send(Told::Raw(raw.clone()));
         }
-        self.told_raw_count = findings.raw.len();
+        self.told_raw_count = findings.raw.told.len();
     }
 }
 

@@ -520,7 +520,7 @@ mv \"$REKEYLAB_FOUND/part\" \"$REKEYLAB_FOUND/crash-a-1\"
         };
         let holds = found("");
         assert!(holds.found.is_empty());
-        let [raw] = &holds.raw[..] else { panic!("{:?}", holds.raw) };
+        let [raw] = &holds.raw.told[..] else { panic!("{:?}", holds.raw) };
         assert!(
             raw.why.starts_with("it broke double-finish behind other sequences"),
             "{}",
@@ -528,6 +528,6 @@ mv \"$REKEYLAB_FOUND/part\" \"$REKEYLAB_FOUND/crash-a-1\"
         );
         assert!(raw.path.is_file());
         let breaks = found("{}");
-        assert_eq!((breaks.found.len(), breaks.raw.len()), (1, 0));
+        assert_eq!((breaks.found.len(), breaks.raw.told.len()), (1, 0));
     }
 }
