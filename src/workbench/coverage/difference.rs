@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use similar::{ChangeTag, TextDiff};
+use similar::DiffOp;
+use similar::algorithms::{Capture, myers};
 
 use super::lines::{Coverage, FileCoverage};
 
@@ -72,12 +73,19 @@ pub fn compare(before: &Coverage, after: &Coverage) -> Vec<Difference> {
 
 /// By line of the newer file: the same line of the older one, if it is there.
 fn places(then: &FileCoverage, now: &FileCoverage) -> BTreeMap<u32, u32> {
+    let before: Vec<&str> = then.text.lines().collect();
+    let after: Vec<&str> = now.text.lines().collect();
+    let mut capture = Capture::new();
+    // `TextDiff` is shorter to write, and has each algorithm compiled for each kind of text.
+    let Ok(()) = myers::diff(&mut capture, &before, 0..before.len(), &after, 0..after.len());
     let number = |index: usize| u32::try_from(index + 1).unwrap_or(u32::MAX);
-    let diff = TextDiff::from_lines(&then.text, &now.text);
-    let equal = diff.iter_all_changes().filter(|change| change.tag() == ChangeTag::Equal);
-    equal
-        .filter_map(|change| Some((number(change.new_index()?), number(change.old_index()?))))
-        .collect()
+    let mut places = BTreeMap::new();
+    for op in capture.into_ops() {
+        if let DiffOp::Equal { old_index, new_index, len } = op {
+            places.extend((0..len).map(|at| (number(new_index + at), number(old_index + at))));
+        }
+    }
+    places
 }
 
 #[cfg(test)]
