@@ -18,9 +18,10 @@ use files::File;
 use instances::instances;
 use keysan::heap::ScanningAllocator;
 use planted::{alone, shortest_of, shortest_reproducers, with_fault};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use rekeylab::Workbench;
 use rekeylab::campaign::findings::Findings;
-use rekeylab::drill::layers_for;
+use rekeylab::drill::{layers_for, runs_alone};
 use rekeylab::executor::core_with;
 use rekeylab::observation::Trace;
 use rekeylab::report::Fingerprint;
@@ -266,46 +267,66 @@ fn check_campaign(count: usize, is_wanted: impl Fn(Fault) -> bool) {
 /// that is not as it must be.
 fn check(count: usize, hunt_count: u64) {
     let _alone = alone();
+    let (apart, together): (Vec<_>, Vec<_>) =
+        shortest_reproducers().into_iter().partition(|(fault, _)| runs_alone(Some(*fault)));
+    let check = |workbench: &mut Workbench, (fault, file): &(Fault, File)| {
+        let known = file.parsed.sequence();
+        (*fault, check_one(workbench, *fault, &known, count, hunt_count))
+    };
+    let together: Vec<_> = together.par_iter().map_init(Workbench::new, check).collect();
     let mut workbench = Workbench::new();
+    let apart = apart.iter().map(|it| check(&mut workbench, it));
     let mut problems = String::new();
     let mut owners: BTreeMap<Fingerprint, Fault> = BTreeMap::new();
-    for (fault, file) in shortest_reproducers() {
-        let known = file.parsed.sequence();
-        let layers = layers_for(Some(fault));
-        let mut fingerprints = Vec::new();
-        let mut tell = |problem: &str| writeln!(problems, "{}: {problem}", fault.name()).unwrap();
-        let found = with_fault(&mut workbench, fault, |workbench| {
-            instances(workbench, fault, &known, count, hunt_count)
-        });
-        if found.len() < count {
-            tell(&format!("only {} instances were found", found.len()));
-        }
-        for instance in &found {
-            let before = workbench.run_count();
-            let minimize = |workbench: &mut Workbench| workbench.minimize_with(instance, layers);
-            let shortest = with_fault(&mut workbench, fault, minimize).unwrap();
-            let runs = workbench.run_count() - before;
-            let fingerprint =
-                with_fault(&mut workbench, fault, |workbench| fingerprint_of(workbench, &shortest));
-            let first = workbench.verdict().first().unwrap();
-            if runs > RUNS_MAX {
-                tell(&format!("{runs} runs"));
-            }
-            if first.invariant != fault.rings() || shortest.calls.len() != shortest_of(fault) {
-                tell(&format!("{} with\n{}", first.invariant, SequenceText::from(&shortest)));
-            }
-            if !fingerprints.contains(&fingerprint) {
-                fingerprints.push(fingerprint);
-                if fingerprints.len() > 1 {
-                    tell(&format!("{fingerprint} too:\n{}", SequenceText::from(&shortest)));
-                }
-            }
-        }
+    for (fault, (told, fingerprints)) in together.into_iter().chain(apart) {
+        problems.push_str(&told);
         for fingerprint in fingerprints {
             if let Some(owner) = owners.insert(fingerprint, fault) {
-                tell(&format!("{fingerprint} is also that of {}", owner.name()));
+                let (name, owner) = (fault.name(), owner.name());
+                writeln!(problems, "{name}: {fingerprint} is also that of {owner}").unwrap();
             }
         }
     }
     assert!(problems.is_empty(), "{problems}");
+}
+
+/// Minimises so many instances of a fault: everything that is not as it must be, and the fingerprints.
+fn check_one(
+    workbench: &mut Workbench,
+    fault: Fault,
+    known: &CallSequence,
+    count: usize,
+    hunt_count: u64,
+) -> (String, Vec<Fingerprint>) {
+    let layers = layers_for(Some(fault));
+    let (mut problems, mut fingerprints) = (String::new(), Vec::new());
+    let mut tell = |problem: &str| writeln!(problems, "{}: {problem}", fault.name()).unwrap();
+    let found = with_fault(workbench, fault, |workbench| {
+        instances(workbench, fault, known, count, hunt_count)
+    });
+    if found.len() < count {
+        tell(&format!("only {} instances were found", found.len()));
+    }
+    for instance in &found {
+        let before = workbench.run_count();
+        let minimize = |workbench: &mut Workbench| workbench.minimize_with(instance, layers);
+        let shortest = with_fault(workbench, fault, minimize).unwrap();
+        let runs = workbench.run_count() - before;
+        let fingerprint =
+            with_fault(workbench, fault, |workbench| fingerprint_of(workbench, &shortest));
+        let first = workbench.verdict().first().unwrap();
+        if runs > RUNS_MAX {
+            tell(&format!("{runs} runs"));
+        }
+        if first.invariant != fault.rings() || shortest.calls.len() != shortest_of(fault) {
+            tell(&format!("{} with\n{}", first.invariant, SequenceText::from(&shortest)));
+        }
+        if !fingerprints.contains(&fingerprint) {
+            fingerprints.push(fingerprint);
+            if fingerprints.len() > 1 {
+                tell(&format!("{fingerprint} too:\n{}", SequenceText::from(&shortest)));
+            }
+        }
+    }
+    (problems, fingerprints)
 }

@@ -1,6 +1,4 @@
 //! The driver core behind its device table answers every sequence as it does without.
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+
+use crate::sample::top;
 
 /// Limits of the core, and the environment that gives it these.
 const SMALL: &str = "\
@@ -32,8 +32,8 @@ buffer-bytes = 65536
 queue-bytes = 1048576
 ";
 
-/// The library that was built along with this test.
-fn library() -> PathBuf {
+/// The core as a library, which was built along with this test.
+pub(crate) fn library() -> PathBuf {
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let name = format!("{prefix}rekeylab_umd{suffix}");
     let test = std::env::current_exe().unwrap();
@@ -59,10 +59,6 @@ fn rekeylab(arguments: &[&str], paths: &[PathBuf]) -> (Option<i32>, String, Stri
     let output = command.args(arguments).args(paths).current_dir(top()).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Every file of the corpus.

@@ -1,15 +1,15 @@
 //! Rule by rule: the core behind its table meets them, the sample chooses what it declares, and no bug is
 //! learnt as a choice.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::OnceLock;
 
 use serde_json::Value;
+
+use crate::sample::{Form, built, top};
+use crate::table::library;
 
 /// What is said of a driver: how it ends, the rules by their words, and the points of its choice.
 struct Said {
@@ -20,10 +20,15 @@ struct Said {
 }
 
 impl Said {
-    fn of(sheet: &Path, bug: &str) -> Self {
+    /// Of the sample with this bug.
+    fn of_sample(bug: &str) -> Self {
+        Self::of(&built().sheet(bug))
+    }
+
+    fn of(sheet: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
         command.args(["conform", "--format", "json", "--driver"]).arg(sheet).current_dir(top());
-        let output = command.env("VENDOR_UMD_BUG", bug).output().unwrap();
+        let output = command.output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
         let said: Value = serde_json::from_slice(&output.stdout).expect(&err);
         let mut rules: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -41,35 +46,9 @@ impl Said {
     }
 }
 
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// The sample driver, built once, with its data sheet.
-fn sample() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vendor-driver-to-conform");
-        let example = top().join("examples/vendor-driver");
-        let out = format!("OUT={}", directory.display());
-        let mut command = Command::new("make");
-        command.args(["--silent", "-C"]).arg(&example).args([&out, "all"]);
-        assert!(command.status().unwrap().success());
-        let text = fs::read_to_string(example.join("driver.toml")).unwrap();
-        let sheet = directory.join("driver.toml");
-        fs::write(&sheet, text.replace("build/", "")).unwrap();
-        sheet
-    })
-}
-
 #[test]
 fn the_core_behind_its_table_breaks_no_rule_and_chooses_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let name =
-        format!("{}rekeylab_umd{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    let test = std::env::current_exe().unwrap();
-    let mut places = test.ancestors().skip(1).map(|folder| folder.join(&name));
-    let library = places.find(|path| path.is_file()).unwrap();
     let sheet = directory.path().join("sheet.toml");
     let text = format!(
         "name = \"the core\"\nlibrary = \"{}\"\nhandles = \"checked\"\n\
@@ -77,10 +56,10 @@ fn the_core_behind_its_table_breaks_no_rule_and_chooses_nothing() {
          [limits]\ndevices = 4\nsessions = 8\ngenerations = 3\nqueue-commands = 32\n\
          buffer-bytes = 1024\nqueue-bytes = 4096\n\
          [key-exchange]\nbefore = \"plain test key: \"\n[choices]\nrefusals = \"as-the-core\"\n",
-        library.display()
+        library().display()
     );
     fs::write(&sheet, text).unwrap();
-    let said = Said::of(&sheet, "");
+    let said = Said::of(&sheet);
     for word in ["broken", "hidden", "unsteady", "otherwise"] {
         assert_eq!(said.with(word), [""; 0], "{word}: {}", said.err);
     }
@@ -90,7 +69,7 @@ fn the_core_behind_its_table_breaks_no_rule_and_chooses_nothing() {
 
 #[test]
 fn the_sample_is_seen_to_choose_what_its_data_sheet_declares() {
-    let said = Said::of(sample(), "");
+    let said = Said::of_sample("");
     let declared = ["S-01", "S-07", "S-08", "S-11", "S-26", "S-30", "S-48", "S-54"];
     assert_eq!(said.otherwise, declared, "{}", said.err);
     for word in ["broken", "hidden", "unsteady"] {
@@ -101,11 +80,11 @@ fn the_sample_is_seen_to_choose_what_its_data_sheet_declares() {
 
 #[test]
 fn counters_of_read_backs_are_asked_where_surfaces_are_read_by_them() {
-    let lock = Said::of(sample(), "");
-    let text = fs::read_to_string(sample()).unwrap();
-    let sheet = sample().with_file_name("driver-read-back.toml");
-    fs::write(&sheet, format!("read-back = \"encryption-blt\"\n{text}")).unwrap();
-    let (said, apart) = (Said::of(&sheet, ""), Said::of(&sheet, "readback-iv-apart"));
+    let lock = Said::of_sample("");
+    let form = Form { top: "read-back = \"encryption-blt\"", ..Form::default() };
+    let read_back = built().driven("read-back-to-conform", form);
+    let said = Said::of(&read_back.sheet(""));
+    let apart = Said::of(&read_back.sheet("readback-iv-apart"));
     for id in ["R-29", "S-29"].map(str::to_owned) {
         assert!(lock.with("not-asked").contains(&id), "{:?}", lock.rules);
         assert!(said.with("met").contains(&id), "{:?}", said.rules);
@@ -122,13 +101,13 @@ fn random_numbers_that_are_not_random_are_broken_and_so_is_what_hides_other_rule
         ("random-from-clock", "S-14"),
         ("early-finish-throws", "INV-10"),
     ] {
-        let said = Said::of(sample(), bug);
+        let said = Said::of_sample(bug);
         let broken = said.with("broken");
         assert!(broken.iter().any(|id| id == rule), "{bug}: {broken:?}");
         assert_eq!(said.code, Some(3), "{bug}");
     }
     // Memory is no answer: what is left in a register hides no rule.
-    let said = Said::of(sample(), "key-in-register");
+    let said = Said::of_sample("key-in-register");
     assert_eq!(said.with("hidden"), [""; 0]);
     assert!(said.with("broken").iter().any(|id| id == "INV-06"), "{:?}", said.rules);
 }
@@ -137,9 +116,7 @@ fn random_numbers_that_are_not_random_are_broken_and_so_is_what_hides_other_rule
 fn the_page_says_the_same_and_takes_no_text_for_markup() {
     let directory = tempfile::tempdir().unwrap();
     let (sheet, page) = (directory.path().join("sheet.toml"), directory.path().join("page.html"));
-    let text = fs::read_to_string(sample()).unwrap();
-    let library = sample().with_file_name("libvendor_umd.so").display().to_string();
-    let text = text.replace("libvendor_umd.so", &library);
+    let text = fs::read_to_string(built().sheet("")).unwrap();
     fs::write(&sheet, text.replace("the vendor's driver", "<script>alert(1)</script>")).unwrap();
     let conform = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
@@ -164,12 +141,10 @@ fn what_was_learnt_is_a_profile_under_which_the_corpus_holds() {
     let directory = tempfile::tempdir().unwrap();
     let profile = directory.path().join("choices.toml");
     let mut command = Command::new(env!("CARGO_BIN_EXE_rekeylab"));
-    command.args(["conform", "--driver"]).arg(sample()).arg("-o").arg(&profile);
+    command.args(["conform", "--driver"]).arg(built().sheet("")).arg("-o").arg(&profile);
     assert_eq!(command.current_dir(top()).output().unwrap().status.code(), Some(5));
-    let text = fs::read_to_string(sample()).unwrap();
+    let text = fs::read_to_string(built().sheet("")).unwrap();
     let (before, after) = text.split_once("[choices]").unwrap();
-    let library = sample().with_file_name("libvendor_umd.so");
-    let before = before.replace("libvendor_umd.so", &library.display().to_string());
     let limits = &after[after.find("[limits]").unwrap()..];
     let sheet = directory.path().join("sheet.toml");
     fs::write(&sheet, format!("profile = \"choices.toml\"\n{before}\n{limits}")).unwrap();
@@ -190,7 +165,7 @@ fn what_was_learnt_is_a_profile_under_which_the_corpus_holds() {
 #[test]
 fn no_bug_is_learnt_as_a_choice() {
     let broken = |bug: &str| {
-        let said = Said::of(sample(), bug);
+        let said = Said::of_sample(bug);
         assert_eq!(said.code, Some(3), "{bug}: {:?}", said.rules);
         said.with("broken").to_vec()
     };
@@ -240,7 +215,7 @@ fn of_stubs_it_is_said_that_they_offer_nothing_or_break_what_they_claim() {
         let text =
             format!("name = \"{name}\"\nlibrary = \"{name}.so\"\n[key-exchange]\nbefore = \"x\"\n");
         fs::write(at("toml"), text).unwrap();
-        Said::of(&at("toml"), "")
+        Said::of(&at("toml"))
     };
     // Without a table entry, or with one that says so, nothing is offered and nothing broken.
     for (name, answer, is_filled) in [("null", "0", "0"), ("notimpl", "(int32_t)0x80004001", "1")] {

@@ -1,8 +1,6 @@
 //! The sample driver in C++ under sanitizers and on several threads: what they say is told, and what they leave in
 //! sight is looked into.
-#![cfg(target_os = "linux")]
 #![allow(clippy::print_stdout, reason = "a test says that it was skipped")]
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +8,8 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
+
+use crate::sample::{Built, built, example, top};
 
 /// The bugs that leave a secret on the heap, and where the story says that it was seen.
 const LEAVE: &[(&str, &str)] = &[
@@ -30,10 +30,9 @@ static MAKING: Mutex<()> = Mutex::new(());
 
 /// The sample, built with a sanitizer.
 struct Sanitized {
-    directory: PathBuf,
+    built: Built,
     /// What has to be in its process from the beginning, if anything.
     preload: Option<PathBuf>,
-    kind: &'static str,
 }
 
 impl Sanitized {
@@ -52,32 +51,29 @@ impl Sanitized {
             println!("skipped: {} is not a library", runtime.display());
             return None;
         };
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sanitized-driver");
+        let Built { directory, .. } = built();
         let out = format!("OUT={}", directory.display());
+        let its_directory = directory.join(kind);
         let mut command = Command::new("make");
-        let library = directory.join(kind).join("libvendor_umd.so");
-        command.args(["--silent", "-C"]).arg(example()).arg(&out).arg(library);
-        let built = {
+        command.args(["--silent", "-C"]).arg(example()).arg(&out);
+        command.arg(its_directory.join("libvendor_umd.so"));
+        let made = {
             let _one_at_a_time = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
             command.output().unwrap()
         };
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        Some(Self { directory, preload: has_to_be_first.then_some(runtime), kind })
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let preload = has_to_be_first.then_some(runtime);
+        Some(Self { built: built().at(its_directory), preload })
     }
 
     /// The data sheet of the example, of this library, with this bug.
     fn sheet(&self, bug: &str) -> PathBuf {
-        let text = fs::read_to_string(example().join("driver.toml")).unwrap();
-        let library = self.directory.join(self.kind).join("libvendor_umd.so");
-        let text = text.replace("build/libvendor_umd.so", &library.display().to_string());
-        assert!(text.contains(&*library.to_string_lossy()));
-        let mut text = format!("{text}\n[environment]\nVENDOR_UMD_BUG = \"{bug}\"\n");
+        let sheet = self.built.sheet(bug);
         if let Some(runtime) = &self.preload {
-            text += &format!("LD_PRELOAD = \"{}\"\n", runtime.display());
+            let text = fs::read_to_string(&sheet).unwrap();
+            fs::write(&sheet, format!("{text}LD_PRELOAD = \"{}\"\n", runtime.display())).unwrap();
         }
-        let path = self.directory.join(format!("driver-{}-{bug}.toml", self.kind));
-        fs::write(&path, text).unwrap();
-        path
+        sheet
     }
 
     /// What `run` says of a seed: its exit code, the stories and what it says besides.
@@ -88,14 +84,6 @@ impl Sanitized {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     }
-}
-
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn example() -> PathBuf {
-    top().join("examples/vendor-driver")
 }
 
 #[test]
@@ -188,7 +176,7 @@ fn what_thread_sanitizer_says_of_devices_on_two_threads_is_told_in_the_story() {
 
 #[test]
 fn what_several_threads_see_of_a_driver_is_judged_and_what_they_cannot_look_into_is_named() {
-    let Some(built) = Sanitized::build(".", "libubsan.so", false) else { return };
+    let built = Sanitized { built: built().clone(), preload: None };
     let seed = "a-chain-of-eight-refreshes";
     let options = ["--threads", "3"];
     let (code, told, err) = built.run("", seed, &options);
