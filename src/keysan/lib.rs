@@ -31,7 +31,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The example `check_a_library` is a longer one. A fuzz target opens once for each thread, calls
+//! The example `new-harness` writes a harness for any crate; `check_a_library` is a longer one, and `check_a_c_library` of
+//! the package `keysan-c-heap` is for a library in C. A fuzz target opens once for each thread, calls
 //! [`Keysan::clear`] before each input and [`Keysan::assert_clean`] behind it; or
 //! [`Baseline::check`](sanitizer::Baseline::check), in code that leaves something which one cannot change. A secret that
 //! nobody drew for a test, a token or a password say, can be registered as well:
@@ -78,7 +79,7 @@
 //! - The **heap** that other allocators than Rust's global one hand out; C's `malloc` is seen where the program
 //!   exports it, by the package `keysan-c-heap`, also where `AddressSanitizer` has it. Memory mapped by hand, and what was allocated outside calls.
 //! - **Statics** that the optimiser took apart; those of a shared library only by
-//!   [`Statics::of_library`](statics::Statics::of_library).
+//!   [`Keysan::watch_library`].
 //! - **Fewer than 8 bytes** together, and other forms (XORed, bit-sliced, byte-spread), except by
 //!   the differential and memcheck.
 //! - **The middle of a call**: what was there and is wiped when the call returns is no finding.

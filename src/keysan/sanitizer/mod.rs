@@ -154,8 +154,25 @@ impl Keysan {
         &mut self,
         belongs: impl FnMut(&str) -> bool,
     ) -> Result<usize, StaticsError> {
+        self.watch(Statics::of_symbols(belongs))
+    }
+
+    /// Also looks into all writable memory of the shared library that has this address, its thread-locals included,
+    /// and answers how many variables those are: what [`watch_statics`](Keysan::watch_statics) is for code in the
+    /// program itself, and in its place.
+    ///
+    /// The address may be that of any function of the library; it is never read from.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Statics::of_library`], but for a system or a program without symbols, which is a blind spot.
+    pub fn watch_library(&mut self, address: *const u8) -> Result<usize, StaticsError> {
+        self.watch(Statics::of_library(address))
+    }
+
+    fn watch(&mut self, statics: Result<Statics, StaticsError>) -> Result<usize, StaticsError> {
         self.statics = None;
-        let why = match Statics::of_symbols(belongs) {
+        let why = match statics {
             Ok(statics) if statics.regions().len() > 0 => {
                 self.blind_spots
                     .retain(|spot| spot.layer != Layer::Statics || spot.why == WhyBlind::LeftOut);

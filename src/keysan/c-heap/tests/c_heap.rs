@@ -219,3 +219,15 @@ fn the_dynamic_linker_may_free_while_it_is_asked() {
     });
     asked.join().unwrap();
 }
+
+/// With the statics of the library, which cannot be looked into elsewhere.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_two_leaks_of_the_toy_in_c_are_found() {
+    let test = std::env::current_exe().unwrap();
+    let mut places = test.ancestors().map(|folder| folder.join("examples/check_a_c_library"));
+    let example = places.find(|path| path.is_file()).unwrap();
+    let output = std::process::Command::new(example).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}

@@ -1,4 +1,4 @@
-//! The example `new-harness` writes a package that compiles as it is and finds its first leak.
+//! The examples find what they say they find, and a new harness compiles as it is and finds its first leak.
 #![cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
@@ -6,20 +6,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The example, which is built along with this test.
-fn example() -> PathBuf {
+/// An example, which is built along with this test.
+fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let places = test.ancestors().map(|folder| folder.join("examples/new-harness"));
-    places.into_iter().find(|path| path.is_file()).unwrap()
+    let mut places = test.ancestors().map(|folder| folder.join("examples").join(name));
+    places.find(|path| path.is_file()).unwrap()
 }
 
 fn new_harness(folder: &Path, words: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(example()).args(words).current_dir(folder).output().unwrap();
+    let output =
+        Command::new(example("new-harness")).args(words).current_dir(folder).output().unwrap();
     (output.status.code(), text(&output))
 }
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn the_three_leaks_of_the_toy_are_found() {
+    let output = Command::new(example("check_a_library")).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
 }
 
 #[test]
