@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let mut places = test.ancestors().map(|folder| folder.join("examples").join(name));
-    places.find(|path| path.is_file()).unwrap()
+    places.find(|path| path.is_file()).expect("beside --test, --examples has them built")
 }
 
 fn new_harness(folder: &Path, words: &[&str]) -> (Option<i32>, String) {

@@ -226,7 +226,8 @@ fn the_dynamic_linker_may_free_while_it_is_asked() {
 fn the_two_leaks_of_the_toy_in_c_are_found() {
     let test = std::env::current_exe().unwrap();
     let mut places = test.ancestors().map(|folder| folder.join("examples/check_a_c_library"));
-    let example = places.find(|path| path.is_file()).unwrap();
+    let example = places.find(|path| path.is_file());
+    let example = example.expect("beside --test, --examples has it built");
     let output = std::process::Command::new(example).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
