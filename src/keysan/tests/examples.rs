@@ -10,7 +10,9 @@ use std::process::{Command, Output};
 fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let mut places = test.ancestors().map(|folder| folder.join("examples").join(name));
-    places.find(|path| path.is_file()).expect("beside --test, --examples has them built")
+    places
+        .find(|path| path.is_file())
+        .expect("cargo build --examples builds them, and so does a whole cargo test")
 }
 
 fn new_harness(folder: &Path, words: &[&str]) -> (Option<i32>, String) {

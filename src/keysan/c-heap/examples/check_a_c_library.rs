@@ -73,7 +73,10 @@ mod checked {
 
         // SAFETY, for the three calls: as the header wants it. The key has 16 bytes, the session is one that was
         // started and is stopped once.
-        let session = keysan.call("toy_start", || unsafe { (toy.start)(bytes.as_ptr()) });
+        let session = keysan.call("toy_start", || {
+            // SAFETY: see above.
+            unsafe { (toy.start)(bytes.as_ptr()) }
+        });
         if session.is_null() {
             return Err("toy_start: no memory".into());
         }

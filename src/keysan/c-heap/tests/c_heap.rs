@@ -227,7 +227,8 @@ fn the_two_leaks_of_the_toy_in_c_are_found() {
     let test = std::env::current_exe().unwrap();
     let mut places = test.ancestors().map(|folder| folder.join("examples/check_a_c_library"));
     let example = places.find(|path| path.is_file());
-    let example = example.expect("beside --test, --examples has it built");
+    let example =
+        example.expect("cargo build --examples builds it, and so does a whole cargo test");
     let output = std::process::Command::new(example).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
