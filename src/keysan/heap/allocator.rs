@@ -1,4 +1,4 @@
-//! The global allocator: the system's or an arena, with a look into each block that is freed.
+//! The global allocator: the system's, another or an arena, with a look into each block that is freed.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
@@ -6,42 +6,61 @@ use std::slice;
 
 use super::{Block, LEDGER, Ledger, arena};
 
-/// The system allocator, which scans freed blocks while a [`watch`](super::watch) is open, and
+/// An allocator, usually the system's, which scans freed blocks while a [`watch`](super::watch) is open, and
 /// takes blocks from the thread's [`Arena`](super::Arena) meanwhile if one is attached.
 ///
 /// Outside a watch each call costs a load or two more. Blocks are scanned as they are and
 /// never wiped: a wiping allocator would hide what keysan is there to find.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ScanningAllocator {
-    // Private, so that `new` stays the way to make one.
-    _only_new: (),
+pub struct ScanningAllocator<A = System> {
+    underneath: A,
 }
 
 impl ScanningAllocator {
-    /// For a `#[global_allocator]` static.
+    /// Over the system's allocator, for a `#[global_allocator]` static.
     #[must_use]
     pub const fn new() -> ScanningAllocator {
-        ScanningAllocator { _only_new: () }
+        ScanningAllocator { underneath: System }
     }
 }
 
-// SAFETY: a block comes from `System` or from an arena, which never has one address twice while it
+impl<A: GlobalAlloc> ScanningAllocator<A> {
+    /// Over another allocator, `MiMalloc` or `Jemalloc` say, for a program that ships with it:
+    ///
+    /// ```
+    /// use std::alloc::System; // stands for another one
+    ///
+    /// use keysan::heap::ScanningAllocator;
+    ///
+    /// #[global_allocator]
+    /// static ALLOCATOR: ScanningAllocator<System> = ScanningAllocator::over(System);
+    /// ```
+    ///
+    /// With an arena the code under test gets its blocks from there; what it is given underneath matters to blocks
+    /// that were allocated outside calls and to those for which the arena has no room.
+    #[must_use]
+    pub const fn over(allocator: A) -> ScanningAllocator<A> {
+        ScanningAllocator { underneath: allocator }
+    }
+}
+
+// SAFETY: a block comes from the allocator underneath or from an arena, which never has one address twice while it
 // is allocated, and goes back to where it came from: an arena's blocks, of whichever thread, are
 // told by their addresses. What is added neither allocates nor panics, and reads a block of
-// `System`'s only while it is still allocated.
-unsafe impl GlobalAlloc for ScanningAllocator {
+// the other's only while it is still allocated.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for ScanningAllocator<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !LEDGER.with(Ledger::is_watching) {
             // SAFETY: the caller's promises are passed on unchanged.
-            return unsafe { System.alloc(layout) };
+            return unsafe { self.underneath.alloc(layout) };
         }
         if let Some(block) = arena::with_space(|space| space.allocate(layout)) {
             LEDGER.with(|ledger| ledger.note_allocation(layout.size()));
             return block.as_ptr();
         }
         // SAFETY: the caller's promises are passed on unchanged.
-        let block = past_c(|| unsafe { System.alloc(layout) });
+        let block = past_c(|| unsafe { self.underneath.alloc(layout) });
         if count_allocation(block, layout) {
             // SAFETY: just allocated with this size, and nobody else's yet.
             unsafe { block.write_bytes(PAINT, layout.size()) };
@@ -53,7 +72,7 @@ unsafe impl GlobalAlloc for ScanningAllocator {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if !LEDGER.with(Ledger::is_watching) {
             // SAFETY: the caller's promises are passed on unchanged.
-            return unsafe { System.alloc_zeroed(layout) };
+            return unsafe { self.underneath.alloc_zeroed(layout) };
         }
         if let Some(block) = arena::with_space(|space| space.allocate(layout)) {
             LEDGER.with(|ledger| ledger.note_allocation(layout.size()));
@@ -62,7 +81,7 @@ unsafe impl GlobalAlloc for ScanningAllocator {
             return block.as_ptr();
         }
         // SAFETY: the caller's promises are passed on unchanged.
-        let block = past_c(|| unsafe { System.alloc_zeroed(layout) });
+        let block = past_c(|| unsafe { self.underneath.alloc_zeroed(layout) });
         count_allocation(block, layout);
         block
     }
@@ -82,18 +101,18 @@ unsafe impl GlobalAlloc for ScanningAllocator {
             // SAFETY: the caller owns `block` with this layout until it is freed below.
             LEDGER.with(|ledger| unsafe { look_into(ledger, block, layout.size(), None) });
             // SAFETY: the caller's promises are passed on unchanged.
-            past_c(|| unsafe { System.dealloc(block, layout) });
+            past_c(|| unsafe { self.underneath.dealloc(block, layout) });
             return;
         }
         // SAFETY: the caller's promises are passed on unchanged.
-        unsafe { System.dealloc(block, layout) };
+        unsafe { self.underneath.dealloc(block, layout) };
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         if !LEDGER.with(Ledger::is_watching) && !arena::holds(block) {
             // SAFETY: the caller's promises are passed on unchanged.
-            return unsafe { System.realloc(block, layout, new_size) };
+            return unsafe { self.underneath.realloc(block, layout, new_size) };
         }
         // The system might move the block and free the old place by itself, unseen; so the move
         // is made here, always, and the old place goes through `dealloc`. So are moves out of an
