@@ -11,7 +11,7 @@ use crate::executor::AnyDut;
 use crate::fuzzing::Sample;
 use crate::observation::Layers;
 use crate::report::{Colour, Fingerprint, Subject, story};
-use crate::sequence::CallSequence;
+use crate::sequence::{Call, CallSequence};
 use crate::watchdog::{Hang, TIME_LIMIT};
 
 use super::directories::kind_of;
@@ -161,7 +161,7 @@ impl Findings {
             self.keep_raw(artifact, kind, why);
             return;
         }
-        let sequence = CallSequence::from_bytes(&bytes);
+        let sequence = sequence_of(&bytes);
         if let Some(hang) = self.hang_of(&sequence) {
             self.take_hang(&hang);
             remove(artifact);
@@ -186,7 +186,7 @@ impl Findings {
 
     /// Makes a finding of an input that ran for too long.
     fn triage_hang(&mut self, artifact: &Path, bytes: &[u8], own_process: &OwnProcess) {
-        let sequence = CallSequence::from_bytes(bytes);
+        let sequence = sequence_of(bytes);
         // Each that hangs takes minutes to make short, and an engine may stop for many of one bug.
         if !self.hung.is_empty()
             && let Some(hang) = own_process.hang_soon(&sequence)
@@ -396,8 +396,20 @@ impl Findings {
     }
 }
 
+/// The sequence of an artifact. libFuzzer begins with an input of no bytes, and what breaks with no call at all breaks
+/// with the plainest one as well, which a file can hold.
+fn sequence_of(bytes: &[u8]) -> CallSequence {
+    let mut sequence = CallSequence::from_bytes(bytes);
+    if sequence.calls.is_empty() {
+        sequence.calls.push(Call::CreateDevice);
+    }
+    sequence
+}
+
 #[cfg(test)]
 mod tests {
+    use crate::sequence::SequenceText;
+
     use super::*;
 
     fn artifact(directory: &Path, name: &str, text: &str) -> PathBuf {
@@ -432,6 +444,12 @@ mod tests {
         assert!(findings.found.is_empty() && findings.raw.told.is_empty(), "{findings:?}");
         assert_eq!((findings.mended_count, path.exists()), (1, false));
         assert!(directory.path().join("findings/raw/crash-1").is_file());
+    }
+
+    #[test]
+    fn what_breaks_with_no_call_is_looked_for_in_what_a_file_can_hold() {
+        assert_eq!(sequence_of(b"").calls, [Call::CreateDevice]);
+        assert!(SequenceText::parse(&SequenceText::from(&sequence_of(b"")).to_string()).is_ok());
     }
 
     #[test]

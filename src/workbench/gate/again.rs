@@ -85,6 +85,11 @@ impl Sample {
         }
     }
 
+    /// Whether another one shows this bug, by the name that it has everywhere or the one that it had as it was stored.
+    pub(super) fn is_the_bug_of(&self, other: &Self) -> bool {
+        self.is_same(other) || self.driver == other.driver && self.is_shown_by(other)
+    }
+
     /// Whether another run of the driver in which it was found has told this.
     fn is_shown_by(&self, told: &Self) -> bool {
         let mut as_stored = self.clone();

@@ -188,7 +188,8 @@ impl Gate<'_> {
         for mut sample in samples {
             sample.found.step.clone_from(&step.name);
             sample.driver.clone_from(&step.driver);
-            let is_known = |sample: &Sample| self.samples.iter().any(|known| known.is_same(sample));
+            let is_known =
+                |sample: &Sample| self.samples.iter().any(|known| known.is_the_bug_of(sample));
             let mut is_again = is_known(&sample);
             if !is_again && Instant::now() < naming_ends && self.left() >= SHORTEST {
                 sample.name_by_its_form(self.plan, self.left());

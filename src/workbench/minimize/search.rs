@@ -113,7 +113,8 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
         candidate.calls.clone_from(&self.best.calls);
         change(&mut candidate.calls);
         let is_plainer = order(&candidate.calls, &self.best.calls) == Ordering::Less;
-        let is_better = is_plainer && self.ask(&candidate);
+        // A file without a call is taken for one that was cut.
+        let is_better = is_plainer && !candidate.calls.is_empty() && self.ask(&candidate);
         if is_better {
             std::mem::swap(&mut self.best, &mut candidate);
         }

@@ -139,6 +139,17 @@ fn a_bug_that_several_stored_files_show_has_one_name_and_is_told_once() {
 }
 
 #[test]
+fn a_bug_that_looks_the_same_as_it_is_stored_is_told_once_even_if_it_cannot_be_made_short_again() {
+    let minimize = "[ -e asked ] || echo '{\"invariant\":\"double-finish\",\"fingerprint\":\"short\"}'; touch asked";
+    let alike =
+        TWO_FILES.replace("\\\"fingerprint\\\":\\\"$f\\\"", "\\\"fingerprint\\\":\\\"a\\\"");
+    assert_ne!(alike, TWO_FILES);
+    let ran = Bench::new(&[("replay", &alike), ("minimize", minimize)]).run();
+    let names: Vec<_> = ran.results.findings.iter().map(|it| it.fingerprint.as_deref()).collect();
+    assert_eq!(names, [Some("short")]);
+}
+
+#[test]
 fn the_base_is_asked_for_a_bug_as_it_is_stored() {
     let minimize = "echo '{\"invariant\":\"double-finish\",\"fingerprint\":\"short\"}'";
     let steps = [("replay", TWO_FILES), ("run", SHOWS), ("minimize", minimize)];
