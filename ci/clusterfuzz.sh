@@ -5,7 +5,8 @@
 #   ci/clusterfuzz.sh [OSS-FUZZ]    a checkout of OSS-Fuzz, whose check of builds and runner are tried, too
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-oss_fuzz=${1:-}
+oss_fuzz=${1:+$(realpath -- "$1")}
+top=$PWD
 
 install_packages python3-venv zip binutils file
 out=${CARGO_TARGET_DIR:-target}/clusterfuzz/out
@@ -51,8 +52,10 @@ run() {
     cp "$out"/call_sequence* "$workspace/build-out/"
     printf '\n== the runner: %s, with %s planted\n' "$mode" "${fault:-nothing}"
     if [ -n "$fault" ]; then export REKEYLAB_FAULT=$fault; else unset REKEYLAB_FAULT; fi
+    # What it leaves where it is called is not for the checkout.
+    cd "$workspace"
     bounded 900 env CFL_PLATFORM=standalone FILESTORE=filesystem \
-        FILESTORE_ROOT_DIR="$workspace/store" WORKSPACE="$workspace" PROJECT_SRC_PATH="$PWD" REPOSITORY=rekeylab \
+        FILESTORE_ROOT_DIR="$workspace/store" WORKSPACE="$workspace" PROJECT_SRC_PATH="$top" REPOSITORY=rekeylab \
         SANITIZER=address LANGUAGE=rust MODE="$mode" FUZZ_SECONDS=60 OUTPUT_SARIF=true CIFUZZ_PIVOTED=1 \
         "$python" "$oss_fuzz/infra/cifuzz/run_fuzzers_entrypoint.py" >"$workspace/log" 2>&1 || status=$?
     if [ "$status" != "$expected" ]; then
@@ -60,6 +63,7 @@ run() {
         printf '\nFAILED: the runner ended with %s, and %s was expected\n' "$status" "$expected" >&2
         exit 1
     fi
+    cd "$top"
     (cd "$workspace" && find . -name 'crash-*' -not -name '*.summary' | sort)
     rm -r "$workspace"
 }

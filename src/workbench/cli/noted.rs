@@ -9,7 +9,7 @@ use crate::foreign::Sheet;
 use crate::report::Fingerprint;
 use crate::store::retry::{Retried, Retry};
 use crate::store::{
-    Body, Bug, Build, Moment, Origin, Sighted, State, Store, StoreError, machine_name,
+    Body, Bug, Build, CORE, Moment, Origin, Sighted, State, Store, StoreError, machine_name,
 };
 use crate::telemetry::{Counts, NOTICE_VERSION, Notice, Occasion, Webhook};
 
@@ -17,9 +17,6 @@ use super::console::Console;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::fuzz::relative;
-
-/// What the driver core is called in the store.
-pub(super) const CORE: &str = "core";
 
 /// Behind that stands the name of a planted fault.
 pub(super) const CORE_WITH: &str = "core+fault:";
@@ -118,7 +115,10 @@ impl Noted {
             webhook,
             counts: None,
         };
-        match Store::open(folder) {
+        // A file says by itself if a fault was planted.
+        let is_planted = noted.driver.starts_with(CORE_WITH);
+        let honest = if is_planted { CORE } else { noted.driver.as_str() };
+        match Store::open_of(folder, honest) {
             Ok(store) => noted.store = Some(store),
             Err(error) => noted.troubles.push(error),
         }

@@ -17,7 +17,9 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::fuzz::relative;
 use super::named_bug::{NamedBug, named_bug};
-use super::noted::{CORE, CORE_WITH};
+use crate::store::CORE;
+
+use super::noted::CORE_WITH;
 
 /// Writes a test which holds as long as a bug does not come back
 ///

@@ -63,7 +63,7 @@ pub fn write_new_durably(path: &Path, bytes: &[u8]) -> Result<Written, CorpusErr
     Ok(written)
 }
 
-/// Writes a file, replacing one that is there.
+/// Writes a file, replacing one that is there; of a link, what it leads to.
 ///
 /// # Errors
 ///
@@ -72,6 +72,9 @@ pub fn write_over(path: &Path, bytes: &[u8]) -> Result<Written, CorpusError> {
     if is_device(path) {
         return write_device(path, bytes);
     }
+    let behind_links = if path.is_symlink() { path.canonicalize() } else { Ok(path.to_owned()) };
+    let path =
+        &behind_links.map_err(|source| CorpusError::Write { path: path.to_owned(), source })?;
     let file = staged(path, bytes)?;
     match file.persist(path) {
         Ok(_) => Ok(Written::New),
@@ -124,6 +127,18 @@ fn write_device(path: &Path, bytes: &[u8]) -> Result<Written, CorpusError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_what_it_leads_to_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, link) = (directory.path().join("a.seq"), directory.path().join("link"));
+        fs::write(&path, "one").unwrap();
+        std::os::unix::fs::symlink("a.seq", &link).unwrap();
+        assert_eq!(write_over(&link, b"two").unwrap(), Written::New);
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+    }
 
     #[test]
     fn a_different_file_is_never_written_over() {

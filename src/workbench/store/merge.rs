@@ -81,6 +81,7 @@ pub fn read_events(path: &Path) -> Result<Vec<Event>, StoreError> {
         return lines_of(&schema::open_to_read(path)?, path);
     }
     let text = String::from_utf8_lossy(&bytes);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let event = |(line, text): (usize, &str)| {
         Event::parse(text).map_err(|why| StoreError::Line { path: path.to_owned(), line, why })

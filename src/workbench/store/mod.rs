@@ -75,15 +75,27 @@ pub struct Sighted<'a> {
     pub path: Option<&'a Path>,
 }
 
+/// What the driver core is called.
+pub const CORE: &str = "core";
+
 impl Store {
-    /// Opens the store of a folder of findings. One that is not there yet is made, and begins with the
-    /// reproducers of the folder.
+    /// Opens the store of a folder of findings of the driver core. One that is not there yet is made, and begins with
+    /// the reproducers of the folder.
     ///
     /// # Errors
     ///
     /// When the folder or the store cannot be made or read, when the store is damaged, or when a later
     /// program has written it. A store that is damaged is left as it is.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        Self::open_of(folder, CORE)
+    }
+
+    /// The same of the findings of this driver: what a reproducer shows that names no planted fault is a bug of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Store::open).
+    pub fn open_of(folder: &Path, driver: &str) -> Result<Self, StoreError> {
         let path = folder.join(FILE_NAME);
         fs::create_dir_all(folder).map_err(|error| StoreError::Write {
             path: folder.to_owned(),
@@ -95,7 +107,7 @@ impl Store {
         let run = run[..16].to_owned();
         let mut store = Self { connection, folder: folder.to_owned(), path, run, noted_count: 0 };
         if is_new {
-            let (events, _) = rebuild::events_of_files(folder);
+            let (events, _) = rebuild::events_of_files(folder, driver);
             store.take_in(&events)?;
         }
         Ok(store)

@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::event::{Body, EVENT_VERSION, Event};
 use super::origin::{Build, Origin};
 use super::time::Moment;
-use super::{FILE_NAME, Store, schema};
+use super::{CORE, FILE_NAME, Store, schema};
 use crate::corpus::{Form, find, read};
 use crate::report::Fingerprint;
 
@@ -29,12 +29,12 @@ pub struct Rebuilt {
 }
 
 /// Moves the store of a folder aside, whatever it is, and makes a new one: of the events of the old one
-/// that can still be read, and of the reproducers that none of them speaks of.
+/// that can still be read, and of the reproducers that none of them speaks of. What those show is a bug of this driver.
 ///
 /// # Errors
 ///
 /// When the old one cannot be moved or the new one not be written.
-pub fn rebuild(folder: &Path) -> Result<Rebuilt, StoreError> {
+pub fn rebuild(folder: &Path, driver: &str) -> Result<Rebuilt, StoreError> {
     let moved_to = move_aside(folder)?;
     let salvaged = moved_to.as_deref().map(salvage).unwrap_or_default();
     // It is made empty, because what is adopted depends on what was salvaged.
@@ -42,9 +42,9 @@ pub fn rebuild(folder: &Path) -> Result<Rebuilt, StoreError> {
     fs::create_dir_all(folder)
         .map_err(|error| StoreError::Write { path: folder.to_owned(), why: error.to_string() })?;
     drop(schema::open(&path)?);
-    let mut store = Store::open(folder)?;
+    let mut store = Store::open_of(folder, driver)?;
     store.take_in(&salvaged)?;
-    let (mut adopted, troubles) = events_of_files(folder);
+    let (mut adopted, troubles) = events_of_files(folder, driver);
     adopted.retain(|event| salvaged.iter().all(|other| other.fingerprint != event.fingerprint));
     store.take_in(&adopted)?;
     Ok(Rebuilt {
@@ -101,6 +101,12 @@ fn salvage(path: &Path) -> Vec<Event> {
         Ok(events)
     };
     let mut events = read().unwrap_or_default();
+    if events.is_empty() {
+        // Somebody may have put an export in its place.
+        let text = fs::read(path).unwrap_or_default();
+        let lines = String::from_utf8_lossy(&text);
+        events.extend(lines.lines().filter_map(|line| Event::parse(line).ok()));
+    }
     events.sort_by(|a, b| a.order().cmp(&b.order()));
     events.dedup();
     events
@@ -109,12 +115,12 @@ fn salvage(path: &Path) -> Vec<Event> {
 /// What the reproducers of a folder say: that each was found, by whom and by which build nobody knows,
 /// when the file was written; and what is no reproducer.
 ///
-/// Which driver has the bug stands in the file if that is a planted fault, and is the core otherwise.
-pub(super) fn events_of_files(folder: &Path) -> (Vec<Event>, Vec<String>) {
+/// Which driver has the bug stands in the file if that is a planted fault, and is this one otherwise.
+pub(super) fn events_of_files(folder: &Path, driver: &str) -> (Vec<Event>, Vec<String>) {
     let (mut events, mut troubles) = (Vec::new(), Vec::new());
     for path in find(&[folder.to_owned()]).files {
         let Some(fingerprint) = fingerprint_of(&path) else { continue };
-        match event_of_file(folder, &path, fingerprint) {
+        match event_of_file(folder, driver, &path, fingerprint) {
             Ok(event) => events.push(event),
             Err(trouble) => troubles.push(trouble),
         }
@@ -128,7 +134,12 @@ fn fingerprint_of(path: &Path) -> Option<Fingerprint> {
     name.get(name.len().checked_sub(9)?..)?.parse().ok()
 }
 
-fn event_of_file(folder: &Path, path: &Path, fingerprint: Fingerprint) -> Result<Event, String> {
+fn event_of_file(
+    folder: &Path,
+    driver: &str,
+    path: &Path,
+    fingerprint: Fingerprint,
+) -> Result<Event, String> {
     let stored = read(path).map_err(|error| error.to_string())?;
     let Form::Text(text) = stored.form else {
         return Err(format!("{} is no text", path.display()));
@@ -140,7 +151,7 @@ fn event_of_file(folder: &Path, path: &Path, fingerprint: Fingerprint) -> Result
         })?;
     let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
     let driver =
-        text.fault().map_or_else(|| "core".to_owned(), |fault| format!("core+fault:{fault}"));
+        text.fault().map_or_else(|| driver.to_owned(), |fault| format!("{CORE}+fault:{fault}"));
     let event = Event {
         version: EVENT_VERSION,
         id: String::new(),

@@ -189,9 +189,22 @@ fn a_store_that_is_not_there_begins_with_the_reproducers_of_its_folder() {
     assert_eq!((bug.driver.as_str(), bug.invariant.as_str()), ("core", "double-finish"));
     assert_eq!((bug.happened.as_str(), bug.text.as_deref()), ("it answered ok", Some(text)));
     assert_eq!(bug.file.as_deref(), Some("double-finish/finish-5f0c-91ab.seq"));
-    let again = rebuild(folder.path()).unwrap();
+    let again = rebuild(folder.path(), CORE).unwrap();
     assert_eq!((again.salvaged_count, again.adopted_count), (1, 0));
     assert_eq!(again.store.bugs().unwrap(), bugs);
+    drop(again);
+    // Of another driver, also when its store is lost, and an export that was put in its place is read.
+    fs::remove_file(folder.path().join(FILE_NAME)).unwrap();
+    let store = Store::open_of(folder.path(), "the vendor's driver").unwrap();
+    assert_eq!(store.bugs().unwrap()[0].driver, "the vendor's driver");
+    let exported = store.export().unwrap();
+    drop(store);
+    fs::remove_file(folder.path().join(FILE_NAME)).unwrap();
+    let again = rebuild(folder.path(), "the vendor's driver").unwrap();
+    assert_eq!(again.store.bugs().unwrap()[0].driver, "the vendor's driver");
+    drop(again);
+    fs::write(folder.path().join(FILE_NAME), exported).unwrap();
+    assert_eq!(rebuild(folder.path(), CORE).unwrap().salvaged_count, 1);
 }
 
 #[test]
@@ -214,7 +227,7 @@ fn a_damaged_store_is_told_left_alone_and_rebuilt_from_what_can_be_read() {
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
         assert!(error.way_out().unwrap().contains("--rebuild"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), damaged, "it is as it was");
-        let rebuilt = rebuild(folder.path()).unwrap();
+        let rebuilt = rebuild(folder.path(), CORE).unwrap();
         let moved_to = rebuilt.moved_to.unwrap();
         assert_eq!(fs::read(&moved_to).unwrap(), damaged, "nothing of it is lost");
         assert_eq!(rebuilt.store.events().unwrap().len(), rebuilt.salvaged_count);

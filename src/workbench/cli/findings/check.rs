@@ -11,7 +11,7 @@ use crate::executor::AnyDut;
 use crate::foreign::Sheet;
 use crate::observation::Layers;
 use crate::store::retry::{Retried, Retry};
-use crate::store::{State, Store};
+use crate::store::{CORE, State, Store};
 
 use super::super::Format;
 use super::super::console::Console;
@@ -19,7 +19,7 @@ use super::super::driver;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::fault;
-use super::super::noted::{CORE, CORE_WITH, change_line, origin, origin_of_library};
+use super::super::noted::{CORE_WITH, change_line, origin, origin_of_library};
 
 /// Tries every known bug again on this build, and says what has changed
 ///

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::corpus::{write_new, write_over};
-use crate::store::{Store, Taken, read_events};
+use crate::store::{Event, Store, Taken, read_events};
 
 use super::super::Format;
 use super::super::console::Console;
@@ -48,6 +48,13 @@ impl Export {
         match &self.file {
             None => console.say_bytes(lines.as_bytes())?,
             Some(file) => {
+                let is_store = file
+                    .canonicalize()
+                    .is_ok_and(|file| store.path().canonicalize().is_ok_and(|store| file == store));
+                if is_store {
+                    let message = format!("{} is the store itself", file.display());
+                    return Err(Failure::usage(message).way_out("another file"));
+                }
                 let write = if self.force { write_over } else { write_new };
                 write(file, lines.as_bytes())?;
             }
@@ -70,14 +77,22 @@ struct ImportedFile {
 }
 
 impl Import {
+    /// The events of each file.
+    pub(super) fn read(&self) -> Result<Vec<Vec<Event>>, Failure> {
+        let events = self.files.iter().map(|path| read_events(path).map_err(Failure::from));
+        events.collect()
+    }
+
+    /// Takes in what was read of each file.
     pub(super) fn run(
         &self,
         store: &mut Store,
+        read: &[Vec<Event>],
         console: &mut Console<'_>,
     ) -> Result<Exit, Failure> {
         let mut files = Vec::new();
-        for path in &self.files {
-            let Taken { new_count, known_count } = store.take_in(&read_events(path)?)?;
+        for (path, events) in self.files.iter().zip(read) {
+            let Taken { new_count, known_count } = store.take_in(events)?;
             let file = path.display().to_string();
             console.note(&format!("{file}: {new_count} new events, {known_count} known"));
             files.push(ImportedFile { file, new_events: new_count, known_events: known_count });

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::foreign::Sheet;
-use crate::store::{Store, rebuild};
+use crate::store::{CORE, Store, rebuild};
 
 use super::console::Console;
 use super::exit::Exit;
@@ -82,8 +82,9 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         None => noted::folder(typed),
         Some(sheet) => noted::folder_of_library(typed, sheet),
     };
+    let driver = sheet.as_ref().map_or(CORE, |sheet| &sheet.name);
     if options.rebuild {
-        let rebuilt = rebuild(&folder)?;
+        let rebuilt = rebuild(&folder, driver)?;
         for trouble in &rebuilt.troubles {
             console.warning(trouble);
         }
@@ -98,12 +99,16 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         ));
         return Ok(Exit::Held);
     }
-    let may_make_it = matches!(options.action, Some(Action::Import(_)));
-    if !folder.is_dir() && !may_make_it {
+    // All of it is read first: what cannot be read makes no folder of findings.
+    let imported = match &options.action {
+        Some(Action::Import(import)) => Some(import.read()?),
+        _ => None,
+    };
+    if !folder.is_dir() && imported.is_none() {
         let failure = Failure::usage(format!("there are no findings in {}", folder.display()));
         return Err(failure.way_out("another folder (--findings DIR), or rekeylab fuzz"));
     }
-    let mut store = Store::open(&folder)?;
+    let mut store = Store::open_of(&folder, driver)?;
     match &options.action {
         None => list::run(&options.list, &store, console),
         Some(Action::List(list)) => list::run(list, &store, console),
@@ -114,6 +119,8 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
         Some(Action::Forget(forget)) => forget.run(&mut store, console),
         Some(Action::Check(check)) => check::run(check, &mut store, sheet.as_ref(), console),
         Some(Action::Export(export)) => export.run(&store, console),
-        Some(Action::Import(import)) => import.run(&mut store, console),
+        Some(Action::Import(import)) => {
+            import.run(&mut store, &imported.unwrap_or_default(), console)
+        }
     }
 }

@@ -51,6 +51,30 @@ fn a_bug_is_listed_shown_and_tried_again() {
 }
 
 #[test]
+fn an_export_never_replaces_the_store_and_is_read_with_the_mark_that_editors_put_in_front() {
+    let desk = desk();
+    let ran = desk.run("findings export --findings f --force f/findings.sqlite");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("f/findings.sqlite is the store itself"), "{ran:?}");
+    assert_eq!(state(&desk), "new");
+    assert_eq!(desk.run("findings export --findings f all.jsonl").code, 0);
+    desk.file("marked.jsonl", format!("\u{feff}{}", desk.read("all.jsonl")));
+    let ran = desk.run("findings import --findings other marked.jsonl");
+    assert!(ran.err.contains("marked.jsonl: 1 new events, 0 known"), "{ran:?}");
+}
+
+#[test]
+fn an_import_that_cannot_be_read_makes_no_folder_of_findings() {
+    let desk = desk();
+    assert_eq!(desk.run("findings export --findings f all.jsonl").code, 0);
+    desk.file("wrong.jsonl", "nothing\n");
+    let ran = desk.run("findings import --findings other all.jsonl wrong.jsonl");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("wrong.jsonl:1: "), "{ran:?}");
+    assert_eq!(desk.run("findings list --findings other").code, 2);
+}
+
+#[test]
 fn a_bug_is_ignored_told_again_and_forgotten() {
     let desk = desk();
     for (line, after) in [
