@@ -80,7 +80,7 @@
 //!   exports it, by the package `keysan-c-heap`, also where `AddressSanitizer` has it. Memory mapped by hand, and what was allocated outside calls.
 //! - **Statics** that the optimiser took apart; those of a shared library only by
 //!   [`Keysan::watch_library`].
-//! - **Fewer than 8 bytes** together, and other forms (XORed, bit-sliced, byte-spread), except by
+//! - **Fewer than 8 bytes** together, fewer than 15 on heap and stack, where words are looked at, and other forms (XORed, bit-sliced, byte-spread), except by
 //!   the differential and memcheck.
 //! - **The middle of a call**: what was there and is wiped when the call returns is no finding.
 //! - x87, MMX and AMX **registers**, and holes of the stack as described at [`gate`].

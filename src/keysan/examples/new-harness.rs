@@ -54,7 +54,12 @@ fn write_harness(name: &str, path: Option<&Path>) -> io::Result<PathBuf> {
     };
     let folder = PathBuf::from(format!("{name}-leaks"));
     // Whatever is there is somebody's.
-    fs::create_dir(&folder).map_err(|error| named(&folder, &error))?;
+    fs::create_dir(&folder).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            wrong(format!("{} is there already; go there, or remove it", folder.display()))
+        }
+        _ => named(&folder, &error),
+    })?;
     let crate_name = name.replace('-', "_");
     let keysan = env!("CARGO_MANIFEST_DIR");
     for (file, text) in FILES {
@@ -98,6 +103,7 @@ exclude = ["fuzz"]
 
 [dependencies]
 keysan = { path = "{keysan}" }
+# What it leaves may hang on its features, `zeroize` for one: say here which ones ship, and which version.
 {name} = {source}
 
 # Copies that the compiler leaves differ between builds; what ships is what counts.
@@ -148,7 +154,8 @@ pub fn run(keysan: &mut Keysan, seed: u64, payload: &[u8]) {
     keysan.scan("at the end");
 }
 
-/// Watches the statics of `{crate}` too.
+/// Watches the statics of `{crate}` too. What is derived from the secret and stays, a state of a hash say, is found by
+/// `Keysan::differential` and `Run::tell_derived`, or if it is registered as a secret of its own.
 pub fn open() -> Keysan {
     let mut keysan = Keysan::open().expect("what it looks with must work");
     // A crate without statics has none to watch.
@@ -171,6 +178,8 @@ fn nothing_is_left_but_what_is_accepted() {
     let accepted = concat!(env!("CARGO_MANIFEST_DIR"), "/accepted.txt");
     let baseline = Baseline::read(accepted).unwrap_or_else(|error| panic!("{error}"));
     let mut keysan = {crate}_leaks::open();
+    // A crate without statics of its own has none that could be looked into. Those of crates below it are named in
+    // `open`, if they are meant as well.
     for spot in keysan.blind_spots() {
         println!("not looked into: {spot}");
     }

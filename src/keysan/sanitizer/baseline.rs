@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
 use super::cause::{Cause, causes};
-use super::{Keysan, Void};
+use super::{BlindSpot, Keysan, Void};
 
 /// Causes that are accepted, each with the reason.
 ///
@@ -63,6 +63,8 @@ pub enum Unaccepted {
     Causes(Vec<(String, String)>),
     /// A look was none.
     Void(Void),
+    /// A layer could be looked into when the sanitizer was opened, and cannot be any more.
+    Blind(BlindSpot),
     /// So many sightings had no room in the list of findings, and nobody knows what they were.
     Unlisted(u64),
 }
@@ -120,12 +122,15 @@ impl Baseline {
     ///
     /// # Errors
     ///
-    /// With the causes that are not accepted; or when a look was none or the list of findings was full, so that
-    /// silence would mean nothing.
+    /// With the causes that are not accepted; or when a look was none, the list of findings was full, or the heap became
+    /// a blind spot, so that silence would mean nothing.
     pub fn check(&self, keysan: &Keysan) -> Result<(), Unaccepted> {
         let findings = keysan.findings().map_err(Unaccepted::Void)?;
         if keysan.unlisted_count() > 0 {
             return Err(Unaccepted::Unlisted(keysan.unlisted_count()));
+        }
+        if let Some(spot) = keysan.became_blind() {
+            return Err(Unaccepted::Blind(spot));
         }
         let is_accepted = |cause: &Cause<'_>| {
             let accepted = self.accepted.iter().find(|accepted| accepted.shape == cause.shape);
@@ -183,6 +188,12 @@ impl fmt::Display for Unaccepted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unaccepted::Void(void) => void.fmt(f),
+            Unaccepted::Blind(spot) => write!(
+                f,
+                "no longer looked into: {spot}; run each sequence in a process of its own, have what holds it over \
+                 allocated before the first, or accept that by leave_out(Layer::{:?})",
+                spot.layer
+            ),
             Unaccepted::Unlisted(count) => write!(
                 f,
                 "{count} sightings had no room in the list of findings; clear keysan more often"

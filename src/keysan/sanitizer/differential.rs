@@ -19,6 +19,9 @@ use crate::secret_set::SecretSet;
 /// Thirty-two registers of eight words, fifteen of one and eight masks, and some to spare.
 const REGISTER_WORDS_MAX: usize = 512;
 
+/// How often a differential that has found something is made again.
+const CONFIRMATIONS: usize = 7;
+
 /// Words in a row that followed the key, whatever is written in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -88,6 +91,10 @@ impl Keysan {
     /// compared as it is while it lives. A word of the key that belongs where it is, [`Run::excuse`] excuses; what is
     /// made of the key and may be known, such as a check value or a public key, [`Run::excuse_public`] does.
     ///
+    /// What was found is looked for seven times more, with the same keys and payloads, and only what is there each time
+    /// is told: what hangs on chance is not, as the order of a `HashMap` or the numbers of a generator that is seeded anew.
+    /// Give code that draws random numbers the same ones in each run, as they would otherwise hide what follows the key.
+    ///
     /// Begins and ends with a [`clear`](Keysan::clear): what was registered and found is forgotten.
     ///
     /// # Errors
@@ -98,6 +105,37 @@ impl Keysan {
         keys: [&[u8]; 2],
         payloads: [&[u8]; 2],
         mut sequence: impl FnMut(&mut Run<'_>, &[u8], &mut [u8]) -> State,
+    ) -> Result<Differences, DifferentialError> {
+        let mut differences = self.differential_once(keys, payloads, &mut sequence)?;
+        // What hangs on chance, as the order in a hash map does, may change with the key once, and not each time.
+        for _ in 0..CONFIRMATIONS {
+            if differences.found.is_empty() {
+                break;
+            }
+            let again = self.differential_once(keys, payloads, &mut sequence)?;
+            let Differences { found, compared } = &mut differences;
+            found.retain(|it| {
+                let is_there = again.found.contains(it);
+                if !is_there {
+                    let words = it.words as usize;
+                    let counted = match it.follows {
+                        Follows::Key => &mut compared.by_key,
+                        Follows::KeyAndPayload => &mut compared.by_both,
+                    };
+                    *counted -= words;
+                    compared.by_time += words;
+                }
+                is_there
+            });
+        }
+        Ok(differences)
+    }
+
+    fn differential_once<State>(
+        &mut self,
+        keys: [&[u8]; 2],
+        payloads: [&[u8]; 2],
+        sequence: &mut impl FnMut(&mut Run<'_>, &[u8], &mut [u8]) -> State,
     ) -> Result<Differences, DifferentialError> {
         let [key, other_key] = keys;
         let [payload, other_payload] = payloads;

@@ -63,13 +63,14 @@ impl Visibility {
         self.by_alignment[lead % 8]
     }
 
-    /// Whether any eight bytes of it are found, and there are enough of them that nothing else looks like it.
+    /// Whether any eight bytes of it are found where every byte is looked at, and there are enough of them that nothing else looks like it.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.unseen_len() == 7 && self.len >= SHORT && !self.is_common
     }
 
-    /// The longest part of it, in bytes, that goes unseen wherever it stands: 7 if any eight bytes are found.
+    /// The longest part of it, in bytes, that goes unseen in statics, outputs and texts: 7 if any eight bytes are found.
+    /// On the heap and on the stack, where words are looked at, up to seven more may go unseen.
     #[must_use]
     pub fn unseen_len(&self) -> usize {
         self.unseen_max.max(self.len - 7 - self.next) + 7
@@ -86,7 +87,9 @@ impl Visibility {
 impl fmt::Display for Visibility {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_whole() {
-            return f.write_str("any eight bytes of it are found");
+            return f.write_str(
+                "any eight bytes of it are found, and any fifteen where words are looked at",
+            );
         }
         let (found, all) = (self.window_count, self.len - 7);
         write!(f, "{found} of its {all} runs of eight bytes are found")?;
@@ -114,7 +117,8 @@ mod tests {
 
     #[test]
     fn what_is_not_found_is_told() {
-        assert_eq!(Visibility::whole(32).to_string(), "any eight bytes of it are found");
+        let expected = "any eight bytes of it are found, and any fifteen where words are looked at";
+        assert_eq!(Visibility::whole(32).to_string(), expected);
         let mut some = Visibility::none(32, false);
         for offset in [0, 1, 2, 3, 4, 5, 6, 7, 20] {
             some.add(offset);

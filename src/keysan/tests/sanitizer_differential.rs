@@ -188,6 +188,29 @@ fn a_public_value_that_is_too_short_to_be_told_apart_is_refused() {
 }
 
 #[test]
+fn the_order_of_a_hash_map_does_not_follow_the_key() {
+    let mut keysan = Keysan::open().unwrap();
+    for _ in 0..10 {
+        let differences = keysan.differential(KEYS, PAYLOADS, |run, key, _| {
+            let map = run.call("settings", || {
+                (0..8).map(|it| (it, it)).collect::<std::collections::HashMap<u32, u32>>()
+            });
+            let holder = run.call("hold", || {
+                let mut block = vec![0_u8; 16];
+                masked(&mut block, key, 0xa5);
+                block
+            });
+            (map, holder)
+        });
+        let told = differences.unwrap();
+        let places: Vec<_> = told.found.iter().map(|it| it.place.to_string()).collect();
+        assert!(places.iter().all(|it| !it.contains("call 1 (settings)")), "{places:?}");
+        assert!(places.iter().any(|it| it.contains("call 2 (hold)")), "{places:?}");
+        assert!(told.compared.by_key >= 2);
+    }
+}
+
+#[test]
 fn a_size_that_follows_the_key_is_told() {
     let mut keysan = Keysan::open().unwrap();
     let outcome = keysan.differential(KEYS, PAYLOADS, |run, key, _| {

@@ -17,14 +17,14 @@ pub enum Written {
     Already,
 }
 
-/// Writes a file that must not be there yet, unless with the same bytes.
+/// Writes a file that must not be there yet, unless with the same bytes. The path `-` is standard output.
 ///
 /// # Errors
 ///
 /// When something else is there, or the system refuses; nothing is left behind then.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<Written, CorpusError> {
-    if is_device(path) {
-        return write_device(path, bytes);
+    if let Some(written) = write_elsewhere(path, bytes) {
+        return written;
     }
     let file = staged(path, bytes)?;
     match file.persist_noclobber(path) {
@@ -63,14 +63,14 @@ pub fn write_new_durably(path: &Path, bytes: &[u8]) -> Result<Written, CorpusErr
     Ok(written)
 }
 
-/// Writes a file, replacing one that is there; of a link, what it leads to.
+/// Writes a file, replacing one that is there; of a link, what it leads to. The path `-` is standard output.
 ///
 /// # Errors
 ///
 /// When the system refuses; the old file is untouched then.
 pub fn write_over(path: &Path, bytes: &[u8]) -> Result<Written, CorpusError> {
-    if is_device(path) {
-        return write_device(path, bytes);
+    if let Some(written) = write_elsewhere(path, bytes) {
+        return written;
     }
     let behind_links = if path.is_symlink() { path.canonicalize() } else { Ok(path.to_owned()) };
     let path =
@@ -80,6 +80,17 @@ pub fn write_over(path: &Path, bytes: &[u8]) -> Result<Written, CorpusError> {
         Ok(_) => Ok(Written::New),
         Err(error) => Err(CorpusError::Write { path: path.to_owned(), source: error.error }),
     }
+}
+
+/// Writes to what is no file and cannot be replaced: a device, or standard output; `None` if the path is another.
+fn write_elsewhere(path: &Path, bytes: &[u8]) -> Option<Result<Written, CorpusError>> {
+    if path == Path::new("-") {
+        let mut out = io::stdout().lock();
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        let cannot = |source| CorpusError::Write { path: "standard output".into(), source };
+        return Some(written.map(|()| Written::New).map_err(cannot));
+    }
+    is_device(path).then(|| write_device(path, bytes))
 }
 
 /// A finished file beside the place where it goes: only there can it be moved in one step.

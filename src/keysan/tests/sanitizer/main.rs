@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use keysan::heap::ScanningAllocator;
 use keysan::sanitizer::{
-    Finding, HomeRefused, OpenError, Place, RegisterError, Why, WhyBlind, WhyVoid,
+    Baseline, Finding, HomeRefused, OpenError, Place, RegisterError, Why, WhyBlind, WhyVoid,
 };
 use keysan::{Keysan, Layer, SecretId};
 
@@ -384,6 +384,12 @@ fn memory_that_outlives_a_clear_is_a_blind_spot_until_it_is_given_back() {
     keysan.clear();
     assert!(is_blind(&keysan), "{:?}", keysan.blind_spots());
     assert!(!keysan.looks_into(Layer::Heap));
+    // Silence is no pass then.
+    let told = Baseline::parse("").unwrap().check(&keysan).unwrap_err().to_string();
+    assert!(told.starts_with("no longer looked into: "), "{told}");
+    assert!(told.ends_with("leave_out(Layer::Heap)"), "{told}");
+    let asserted = catch_unwind(AssertUnwindSafe(|| keysan.assert_clean()));
+    assert!(asserted.is_err());
     drop(cache);
     keysan.clear();
     assert!(!is_blind(&keysan), "{:?}", keysan.blind_spots());

@@ -27,6 +27,17 @@ fn a_file_that_is_there_is_replaced_only_by_force() {
 }
 
 #[test]
+fn a_dash_is_standard_output() {
+    let desk = Desk::new();
+    desk.file("a.seq", CLEAN);
+    for force in ["", " --force"] {
+        let ran = desk.run(&format!("show a.seq -o -{force}"));
+        assert_eq!((ran.code, ran.text()), (0, CLEAN), "{ran:?}");
+    }
+    assert_eq!(names(&desk), ["a.seq"]);
+}
+
+#[test]
 fn a_directory_that_cannot_be_written_is_named() {
     let desk = Desk::new();
     desk.file("a.seq", CLEAN);
