@@ -67,7 +67,7 @@ fn nothing_is_overwritten_and_what_is_no_crate_is_told() {
     let folder = empty_folder();
     fs::create_dir(folder.join("mine-leaks")).unwrap();
     for (words, told) in [
-        (&["mine"][..], "mine-leaks: "),
+        (&["mine"][..], "mine-leaks is there already"),
         (&["../mine"], "is not the name of a crate"),
         (&["mine", "nowhere"], "nowhere: "),
         (&["mine", "mine-leaks"], "there is no Cargo.toml in "),
