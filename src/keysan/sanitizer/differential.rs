@@ -93,7 +93,8 @@ impl Keysan {
     ///
     /// What was found is looked for seven times more, with the same keys and payloads, and only what is there each time
     /// is told: what hangs on chance is not, as the order of a `HashMap` or the numbers of a generator that is seeded anew.
-    /// Give code that draws random numbers the same ones in each run, as they would otherwise hide what follows the key.
+    /// Give code that draws random numbers the same ones in each run, as they would otherwise hide what follows the key:
+    /// words of the key that stand beside words that hang on chance are not told, unless those keep still.
     ///
     /// Begins and ends with a [`clear`](Keysan::clear): what was registered and found is forgotten.
     ///

@@ -63,7 +63,8 @@ impl Visibility {
         self.by_alignment[lead % 8]
     }
 
-    /// Whether any eight bytes of it are found where every byte is looked at, and there are enough of them that nothing else looks like it.
+    /// Whether any eight bytes of it are found where every byte is looked at, and there are enough of them that nothing
+    /// else looks like it.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.unseen_len() == 7 && self.len >= SHORT && !self.is_common
