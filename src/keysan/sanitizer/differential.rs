@@ -35,6 +35,29 @@ pub struct Difference {
     pub seen: Moment,
 }
 
+/// One word that followed the key, and where it stands among what was recorded.
+#[derive(PartialEq, Eq)]
+struct Word {
+    record: u32,
+    word: u32,
+    difference: Difference,
+}
+
+/// Puts neighbouring words together.
+fn in_rows(words: Vec<Word>) -> Vec<Difference> {
+    let mut rows: Vec<Difference> = Vec::new();
+    let mut next = None;
+    for Word { record, word, difference } in words {
+        let this = (record, word, difference.follows);
+        match rows.last_mut() {
+            Some(row) if next == Some(this) => row.words += 1,
+            _ => rows.push(difference),
+        }
+        next = Some((record, word + 1, this.2));
+    }
+    rows
+}
+
 /// What a differential found, and how much it compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Differences {
@@ -93,8 +116,7 @@ impl Keysan {
     ///
     /// What was found is looked for seven times more, with the same keys and payloads, and only what is there each time
     /// is told: what hangs on chance is not, as the order of a `HashMap` or the numbers of a generator that is seeded anew.
-    /// Give code that draws random numbers the same ones in each run, as they would otherwise hide what follows the key:
-    /// words of the key that stand beside words that hang on chance are not told, unless those keep still.
+    /// Give code that draws random numbers the same ones in each run, as they would otherwise hide what follows the key.
     ///
     /// Begins and ends with a [`clear`](Keysan::clear): what was registered and found is forgotten.
     ///
@@ -107,29 +129,26 @@ impl Keysan {
         payloads: [&[u8]; 2],
         mut sequence: impl FnMut(&mut Run<'_>, &[u8], &mut [u8]) -> State,
     ) -> Result<Differences, DifferentialError> {
-        let mut differences = self.differential_once(keys, payloads, &mut sequence)?;
+        let (mut words, mut compared) = self.differential_once(keys, payloads, &mut sequence)?;
         // What hangs on chance, as the order in a hash map does, may change with the key once, and not each time.
         for _ in 0..CONFIRMATIONS {
-            if differences.found.is_empty() {
+            if words.is_empty() {
                 break;
             }
-            let again = self.differential_once(keys, payloads, &mut sequence)?;
-            let Differences { found, compared } = &mut differences;
-            found.retain(|it| {
-                let is_there = again.found.contains(it);
+            let (again, _) = self.differential_once(keys, payloads, &mut sequence)?;
+            words.retain(|it| {
+                let is_there = again.contains(it);
                 if !is_there {
-                    let words = it.words as usize;
-                    let counted = match it.follows {
-                        Follows::Key => &mut compared.by_key,
-                        Follows::KeyAndPayload => &mut compared.by_both,
-                    };
-                    *counted -= words;
-                    compared.by_time += words;
+                    match it.difference.follows {
+                        Follows::Key => compared.by_key -= 1,
+                        Follows::KeyAndPayload => compared.by_both -= 1,
+                    }
+                    compared.by_time += 1;
                 }
                 is_there
             });
         }
-        Ok(differences)
+        Ok(Differences { found: in_rows(words), compared })
     }
 
     fn differential_once<State>(
@@ -137,7 +156,7 @@ impl Keysan {
         keys: [&[u8]; 2],
         payloads: [&[u8]; 2],
         sequence: &mut impl FnMut(&mut Run<'_>, &[u8], &mut [u8]) -> State,
-    ) -> Result<Differences, DifferentialError> {
+    ) -> Result<(Vec<Word>, Compared), DifferentialError> {
         let [key, other_key] = keys;
         let [payload, other_payload] = payloads;
         if key.len() != other_key.len() || payload.len() != other_payload.len() {
@@ -206,7 +225,7 @@ impl Keysan {
         }
     }
 
-    fn compare(&self, records: &[Record; 3]) -> Result<Differences, DifferentialError> {
+    fn compare(&self, records: &[Record; 3]) -> Result<(Vec<Word>, Compared), DifferentialError> {
         let [base, other_key, other_payload] = records;
         let names = Names { calls: &self.calls, statics: self.statics.as_ref() };
         let mut found = Vec::new();
@@ -219,13 +238,19 @@ impl Keysan {
             public_words[following.follows as usize] += (following.words - told_count) as usize;
             for following in told {
                 let shown = base.shown[following.record as usize];
-                let spot = self.spot_of_word(shown, following.word as usize);
-                found.extend(spot.map(|spot| Difference {
-                    place: names.place(spot, None),
-                    words: following.words,
-                    follows: following.follows,
-                    seen: shown.seen(names),
-                }));
+                for word in following.word..following.word + following.words {
+                    let spot = self.spot_of_word(shown, word as usize);
+                    found.extend(spot.map(|spot| Word {
+                        record: following.record,
+                        word,
+                        difference: Difference {
+                            place: names.place(spot, None),
+                            words: 1,
+                            follows: following.follows,
+                            seen: shown.seen(names),
+                        },
+                    }));
+                }
             }
         };
         let compare = if base.tells_derived { compare_derived } else { compare };
@@ -239,7 +264,7 @@ impl Keysan {
             ..compared
         });
         match compared {
-            Ok(compared) if compared.is_conclusive() => Ok(Differences { found, compared }),
+            Ok(compared) if compared.is_conclusive() => Ok((found, compared)),
             Ok(_) => Err(DifferentialError::Inconclusive),
             Err(misaligned) => {
                 let shown = base.shown.get(misaligned.first_record() as usize);

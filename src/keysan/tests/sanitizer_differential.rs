@@ -211,6 +211,26 @@ fn the_order_of_a_hash_map_does_not_follow_the_key() {
 }
 
 #[test]
+fn words_of_the_key_are_told_beside_words_that_hang_on_chance() {
+    use std::hash::{BuildHasher as _, RandomState};
+    let mut keysan = Keysan::open().unwrap();
+    for _ in 0..10 {
+        let differences = keysan.differential(KEYS, PAYLOADS, |run, key, _| {
+            // One of two values, so that it follows the key now and then.
+            let is_even = RandomState::new().hash_one(0).is_multiple_of(2);
+            let chance = if is_even { 7 } else { 0 };
+            run.call("hold", || {
+                let mut block = vec![0_u8; 24];
+                block[16] = chance;
+                masked(&mut block[..16], key, 0xa5);
+                block
+            })
+        });
+        assert_eq!(heap_places(&differences.unwrap()), [(0, 24, 2)]);
+    }
+}
+
+#[test]
 fn a_size_that_follows_the_key_is_told() {
     let mut keysan = Keysan::open().unwrap();
     let outcome = keysan.differential(KEYS, PAYLOADS, |run, key, _| {
