@@ -38,6 +38,9 @@
 //! nobody drew for a test, a token or a password say, can be registered as well:
 //! [`Keysan::visibility`] says what of it goes unseen.
 //!
+//! Of what was found, [`Keysan::trace`] says where in the code it is: which function's frame held a copy, which
+//! instruction made it, who allocated and freed the block.
+//!
 //! # What is looked into, and when
 //!
 //! | Where | When | Module |
@@ -109,7 +112,11 @@ mod secret_set;
 pub mod statics;
 pub mod text;
 pub mod valgrind;
+#[cfg(feature = "trace")]
+mod watchpoint;
 
 pub use distinctive::looks_like_nothing_else;
 pub use sanitizer::{Finding, Keysan, Layer, SecretId};
 pub use secret_set::{Backend, Looked, PAINT_WORD, SecretSet, SetIsFull, Sighting};
+#[cfg(feature = "trace")]
+pub use watchpoint::Frame;

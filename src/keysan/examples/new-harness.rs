@@ -109,6 +109,13 @@ keysan = { path = "{keysan}" }
 # Copies that the compiler leaves differ between builds; what ships is what counts.
 [profile.test]
 opt-level = 3
+
+# Names of functions are looked up once something was found, and compile quicker like this.
+[profile.test.package]
+addr2line.opt-level = 0
+backtrace.opt-level = 0
+gimli.opt-level = 0
+miniz_oxide.opt-level = 0
 "#;
 
 const LIBRARY: &str = r#"//! One life of a secret in `{name}`, with everything that keysan has to be told of it.
@@ -166,6 +173,7 @@ pub fn open() -> Keysan {
 
 const TEST: &str = r#"//! `{name}` leaves nothing of its secrets but what `accepted.txt` accepts.
 
+use keysan::Keysan;
 use keysan::heap::ScanningAllocator;
 use keysan::sanitizer::Baseline;
 
@@ -185,8 +193,15 @@ fn nothing_is_left_but_what_is_accepted() {
     }
     for seed in 0..100 {
         keysan.clear();
-        {crate}_leaks::run(&mut keysan, seed, &[7; 100]);
-        baseline.check(&keysan).unwrap_or_else(|found| panic!("{found}"));
+        let mut run = |keysan: &mut Keysan| {crate}_leaks::run(keysan, seed, &[7; 100]);
+        run(&mut keysan);
+        let found = baseline.check(&keysan).err().map(|found| found.to_string());
+        if let Some(found) = found {
+            // The same once more, instruction by instruction.
+            let traces = keysan.trace(&mut run).unwrap_or_else(|why| panic!("{found}\nnot traced: {why}"));
+            let traces: String = traces.iter().map(|trace| format!("\n  {trace}")).collect();
+            panic!("{found}\nwhere in the code:{traces}");
+        }
     }
     baseline.assert_not_stale();
 }

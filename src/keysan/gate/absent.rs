@@ -23,6 +23,12 @@ impl Gate {
     }
 
     /// Never runs, as there is no gate.
+    #[cfg(feature = "trace")]
+    pub(crate) fn addresses(&self) -> std::ops::Range<usize> {
+        match self.never {}
+    }
+
+    /// Never runs, as there is no gate.
     pub fn report_whole_copies(&mut self) {
         match self.never {}
     }
@@ -44,6 +50,11 @@ impl Gate {
 
     /// Never runs, as there is no gate.
     pub fn inspect_deep(&mut self, _set: &SecretSet, _sink: &mut dyn FnMut(Leftover)) -> Inspected {
+        match self.never {}
+    }
+
+    /// Never runs, as there is no gate.
+    pub fn inspect_all(&mut self, _set: &SecretSet, _sink: &mut dyn FnMut(Leftover)) -> Inspected {
         match self.never {}
     }
 

@@ -24,7 +24,7 @@
 //!
 //! - x87 and MMX registers, AMX tiles, and the sixteen further general registers of APX.
 //! - Holes: [`Gate::inspect`] stops below 512 bytes of untouched stack, as a large array that was
-//!   hardly used leaves them; [`Gate::inspect_deep`] goes on.
+//!   hardly used leaves them; [`Gate::inspect_deep`] goes on, down to two pages, and [`Gate::inspect_all`] to the end.
 //! - Values that differ from a secret, such as a schedule derived from it; for those, compare two
 //!   runs word by word ([`Gate::copy_leftovers`]).
 //!

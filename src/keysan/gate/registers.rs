@@ -67,6 +67,25 @@ impl Register {
     }
 }
 
+#[cfg(feature = "trace")]
+impl Register {
+    /// Which of the vector registers it is, if it is one.
+    pub(crate) fn vector_number(self) -> Option<usize> {
+        match self.0 {
+            Kind::Xmm(number) | Kind::Ymm(number) | Kind::Zmm(number) => Some(number),
+            Kind::General(_) | Kind::Mask(_) => None,
+        }
+    }
+
+    /// Which of the general registers it is, if it is one, in the order of a capture.
+    pub(crate) fn general_number(self) -> Option<usize> {
+        match self.0 {
+            Kind::General(name) => GENERAL_NAMES.iter().position(|known| *known == name),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {

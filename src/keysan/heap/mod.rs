@@ -97,6 +97,16 @@ pub fn take_report(sink: impl FnMut(FreedSighting)) -> Report {
     LEDGER.with(|ledger| if ledger.is_blank() { Report::default() } else { hand_out(ledger, sink) })
 }
 
+/// Where the blocks are counted that this thread's watches have seen freed since the last report: eight bytes, for as
+/// long as the thread lives.
+#[cfg(feature = "trace")]
+pub(crate) fn free_count() -> *const u8 {
+    LEDGER.with(|ledger| {
+        // SAFETY: only the address of a field.
+        unsafe { (&raw const (*ledger.tally.as_ptr()).frees).cast() }
+    })
+}
+
 #[inline(never)]
 fn hand_out(ledger: &Ledger, mut sink: impl FnMut(FreedSighting)) -> Report {
     let tally = ledger.tally.take();

@@ -19,6 +19,9 @@ pub(super) struct Findings {
     listed: Vec<Finding>,
     /// The secret and the place of each of those, to know them again by.
     copies: Vec<(u32, Spot)>,
+    /// How many calls there had been when each was first seen.
+    #[cfg(feature = "trace")]
+    calls: Vec<u32>,
     unlisted: u64,
     /// Layers of which nothing is listed.
     left_out: Vec<Layer>,
@@ -109,6 +112,8 @@ impl Findings {
         let secret_name = named.name.clone();
         self.listed.push(Finding { secret: secret_name, bytes: first..=last, place, why, seen });
         self.copies.push((secret, spot));
+        #[cfg(feature = "trace")]
+        self.calls.push(names.last_call());
     }
 
     /// From now on nothing of this layer is listed.
@@ -122,6 +127,12 @@ impl Findings {
         &self.listed
     }
 
+    /// Where each of those is, in numbers, and how many calls there had been when it was first seen.
+    #[cfg(feature = "trace")]
+    pub(super) fn spots(&self) -> impl Iterator<Item = (Spot, u32)> {
+        self.copies.iter().map(|(_, spot)| *spot).zip(self.calls.iter().copied())
+    }
+
     pub(super) fn count_unlisted(&mut self, more: u64) {
         self.unlisted += more;
     }
@@ -133,6 +144,8 @@ impl Findings {
     pub(super) fn clear(&mut self) {
         self.listed.clear();
         self.copies.clear();
+        #[cfg(feature = "trace")]
+        self.calls.clear();
         self.unlisted = 0;
     }
 }

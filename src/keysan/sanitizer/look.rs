@@ -21,11 +21,12 @@ pub(super) fn locate(
     address: usize,
 ) -> Option<Location> {
     let pointer = std::ptr::without_provenance(address);
-    if let Some((number, offset)) = arena.and_then(|arena| arena.locate(pointer)) {
-        return Some(Location::Block { number, offset: u32::try_from(offset).ok()? });
+    // Thread-locals of a library may lie in a block, and are what they are named.
+    if let Some((region, offset)) = statics.and_then(|statics| statics.locate(pointer)) {
+        return Some(Location::Static { region, offset: u32::try_from(offset).ok()? });
     }
-    let (region, offset) = statics.and_then(|statics| statics.locate(pointer))?;
-    Some(Location::Static { region, offset: u32::try_from(offset).ok()? })
+    let (number, offset) = arena.and_then(|arena| arena.locate(pointer))?;
+    Some(Location::Block { number, offset: u32::try_from(offset).ok()? })
 }
 
 /// What a look needs of the sanitizer: what it looks with, apart from what it notes in.
@@ -147,7 +148,7 @@ impl Keysan {
     pub(super) fn look_deep(&mut self, name: &str) {
         let Some(mut gate) = self.gate.take() else { return };
         let mut look = self.look(Some(name));
-        let inspected = gate.inspect_deep(look.set, &mut |left| {
+        let inspected = gate.inspect_all(look.set, &mut |left| {
             look.notes.sight(left.tag, left.window, left.place.into(), Ground::Dead);
         });
         look.expect(Layer::Stack, inspected.is_complete, WhyVoid::CanaryNotSeen);

@@ -9,6 +9,11 @@ mod layer;
 mod look;
 mod public_values;
 mod secrets;
+#[cfg(feature = "trace")]
+mod trace;
+#[cfg(not(feature = "trace"))]
+#[path = "trace_absent.rs"]
+mod trace;
 mod visibility;
 
 use std::borrow::Cow;
@@ -21,6 +26,8 @@ pub use differential::{Difference, Differences, DifferentialError, Run};
 pub use finding::{Finding, Moment, Place, Why};
 pub use layer::{BlindSpot, Layer, OpenError, Void, WhyBlind, WhyVoid};
 pub use secrets::{HomeRefused, RegisterError, SecretId};
+#[cfg(feature = "trace")]
+pub use trace::{NotTraced, Trace};
 pub use visibility::Visibility;
 
 use crate::gate::Gate;
@@ -30,6 +37,7 @@ use crate::statics::{Statics, StaticsError};
 use crate::text::Scratch;
 use findings::Findings;
 use secrets::{Location, Retired, Secrets};
+use trace::Steps;
 
 /// A sanitizer for one thread: knows secrets by name, runs calls, and tells where secrets are that
 /// should not be.
@@ -66,6 +74,7 @@ pub struct Keysan {
     findings: Findings,
     void: Option<Void>,
     scratch: Scratch,
+    steps: Steps,
 }
 
 impl Keysan {
@@ -108,6 +117,7 @@ impl Keysan {
             findings: Findings::default(),
             void: None,
             scratch: Scratch::new(),
+            steps: Steps::default(),
         };
         keysan.open_heap()?;
         match &mut keysan.gate {
@@ -313,9 +323,12 @@ impl Keysan {
     /// A panic of the call goes on from here, after the looks, which its message is part of.
     pub fn call<R>(&mut self, name: impl Into<Cow<'static, str>>, call: impl FnOnce() -> R) -> R {
         self.begin_call(name.into());
-        let Keysan { gate, set, .. } = self;
+        let number = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
+        let Keysan { gate, set, steps, .. } = self;
+        steps.begin(number);
         // The sanitizer allocates nothing in here: what it did would count as the call's.
         let outcome = heap::watch(set, || in_gate(gate.as_mut(), call));
+        steps.end();
         self.look_behind_the_call();
         outcome.unwrap_or_else(|payload| {
             let text = payload.downcast_ref::<String>().map(String::as_str);
@@ -414,7 +427,7 @@ impl Keysan {
         heap::take_report(|_| {});
         if let Some(gate) = &mut self.gate {
             // Repaints what the last sequence left further down.
-            gate.inspect_deep(&self.set, &mut |_| {});
+            gate.inspect_all(&self.set, &mut |_| {});
         }
         if let Some(arena) = &self.arena {
             arena.reset();

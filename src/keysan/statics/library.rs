@@ -61,6 +61,24 @@ impl Library {
         Ok((library, regions(&headers, writable_of(&elf), &name)))
     }
 
+    /// Has this thread get its thread-locals now, if it has not used one yet.
+    ///
+    /// They come from the heap of C when the first of them is used. If that is in a call, they would be taken for a
+    /// block which that call has allocated and never frees.
+    pub(super) fn make_thread_locals(&self) {
+        /// Which thread-local: the number of a library, and the offset.
+        #[repr(C)]
+        struct Index(usize, usize);
+        unsafe extern "C" {
+            fn __tls_get_addr(index: *const Index) -> *mut c_void;
+        }
+        if self.thread_locals != 0 {
+            let first = Index(self.thread_locals, 0);
+            // SAFETY: a library that is loaded, by the linker's number for it; nothing is done with the address.
+            unsafe { __tls_get_addr(&raw const first) };
+        }
+    }
+
     /// What to add to the value of a static.
     pub(super) fn base(&self) -> usize {
         self.base

@@ -126,7 +126,8 @@ impl Statics {
         Ok(statics)
     }
 
-    /// All writable memory of the shared library that has this address, its thread-locals included.
+    /// All writable memory of the shared library that has this address, its thread-locals included; this thread gets
+    /// them now, if it has used none of them yet.
     ///
     /// Variables have the names of the library's symbols, `vendor::last_key`; what has no symbol is named by
     /// its place, `libvendor.so+0x4010`.
@@ -142,6 +143,7 @@ impl Statics {
         #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
         {
             let (library, regions) = library::Library::of_address(address.addr())?;
+            library.make_thread_locals();
             statics.take(regions.into_iter().map(|symbol| Region { symbol }).collect());
             statics.library = Some(library);
         }
@@ -277,6 +279,13 @@ impl Statics {
             let offset = address.addr().checked_sub(bases.address_of(&region.symbol)?)?;
             (offset < region.len()).then_some((index, offset))
         })
+    }
+
+    /// Where a region begins, by its index; a thread-local's is that of the calling thread.
+    #[cfg(feature = "trace")]
+    pub(crate) fn address_of(&self, region: u32) -> Option<*const u8> {
+        let region = self.regions.get(region as usize)?;
+        self.bases().address_of(&region.symbol).map(std::ptr::with_exposed_provenance)
     }
 
     /// What is under test: statics first, then thread-locals, each by address.

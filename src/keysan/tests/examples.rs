@@ -51,6 +51,8 @@ fn what_is_written_finds_its_first_leak_and_accepts_it() {
     let (code, said) = test();
     let leak = "heap: key, left, allocated by new, freed by drop";
     assert!(code == Some(101) && said.contains(leak), "{said}");
+    assert!(said.contains("freed by rekeylab_ddi_leaks::run::{{closure}}"), "{said}");
+    assert!(said.contains("(src/lib.rs:"), "{said}");
     let accepted: String = said
         .lines()
         .filter_map(|line| line.strip_suffix("\tWHY"))

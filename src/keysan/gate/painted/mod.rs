@@ -32,6 +32,9 @@ const GAP: usize = 512;
 /// frame leaves two of them untouched.
 const DEEP_GAP: usize = 8192;
 
+/// Longer than any stack: nothing ends the search but the end of the stack.
+const NO_GAP: usize = 1 << 40;
+
 /// A painted stack to call on, and the registers as the last call left them.
 ///
 /// Belongs to the thread that opened it. A call cannot call through the same gate again:
@@ -84,6 +87,12 @@ impl Gate {
         let lowest_line = stack.first_line();
         let _signal_stack = SignalStack::install_if_missing();
         Gate { stack, inspected_depth: None, lowest_line, whole_copies: false, _signal_stack }
+    }
+
+    /// The addresses of the stack, from the lowest that it can grow to up to the entry.
+    #[cfg(feature = "trace")]
+    pub(crate) fn addresses(&self) -> std::ops::Range<usize> {
+        self.stack.addresses()
     }
 
     /// From now on inspections of the stack also report the windows between two aligned words, up to seven bytes
@@ -152,7 +161,24 @@ impl Gate {
     /// Meant for the end of a sequence of calls: it costs a tenth of a microsecond and more. The
     /// registers are not looked at.
     pub fn inspect_deep(&mut self, set: &SecretSet, sink: &mut dyn FnMut(Leftover)) -> Inspected {
-        let line = self.stack.lowest_dirty_line(self.lowest_line, DEEP_GAP);
+        self.inspect_below(DEEP_GAP, set, sink)
+    }
+
+    /// The same down to the end of what is painted, whatever was left untouched on the way: C reserves large frames
+    /// without touching them, and what it calls then leaves something below.
+    ///
+    /// Costs some ten microseconds, and more once the stack has grown.
+    pub fn inspect_all(&mut self, set: &SecretSet, sink: &mut dyn FnMut(Leftover)) -> Inspected {
+        self.inspect_below(NO_GAP, set, sink)
+    }
+
+    fn inspect_below(
+        &mut self,
+        gap: usize,
+        set: &SecretSet,
+        sink: &mut dyn FnMut(Leftover),
+    ) -> Inspected {
+        let line = self.stack.lowest_dirty_line(self.lowest_line, gap);
         self.lowest_line = self.stack.first_line();
         // All of it once more, since the canary is at the upper end.
         let stack = self.scan_stack(line, set, sink);

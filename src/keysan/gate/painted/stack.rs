@@ -92,6 +92,12 @@ impl PaintedStack {
         self.above().cast_const().cast()
     }
 
+    /// The addresses of the stack, from the lowest that it can grow to up to the entry.
+    #[cfg(feature = "trace")]
+    pub(super) fn addresses(&self) -> std::ops::Range<usize> {
+        self.mapping.addr() + GUARD_LEN..self.entry().addr()
+    }
+
     /// One past the canary.
     pub(super) fn end(&self) -> *const u8 {
         self.entry().wrapping_add(16)

@@ -112,6 +112,19 @@ pub struct BlockPlace {
     pub offset: u32,
 }
 
+/// Where a block is, and where it is noted what becomes of it.
+#[cfg(feature = "trace")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockMarks {
+    /// Its first byte.
+    pub(crate) start: *const u8,
+    /// The eight bytes that become `count_with_it` when it is allocated.
+    pub(crate) count: *const u8,
+    pub(crate) count_with_it: u64,
+    /// Eight bytes that change when it is freed.
+    pub(crate) freed: *const u8,
+}
+
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { number, len, allocated_in, freed_in } = self;
@@ -263,6 +276,12 @@ impl Arena {
                 });
             }
         });
+    }
+
+    /// Where a block is, and where it is noted what becomes of it: all of it readable until the arena is dropped.
+    #[cfg(feature = "trace")]
+    pub(crate) fn marks(&self, block: u32) -> Option<BlockMarks> {
+        with_space(|space| space.marks(block as usize))
     }
 
     /// Hands out each freed block that was written to since its watch closed, and each gap written

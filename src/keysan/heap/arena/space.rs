@@ -6,6 +6,8 @@ use std::ptr::{self, NonNull};
 use std::slice;
 
 use super::super::len_of_a_sanitizers;
+#[cfg(feature = "trace")]
+use super::BlockMarks;
 use super::known::Known;
 use super::poison::Poison;
 use super::row::{self, Slot};
@@ -328,6 +330,16 @@ impl Space {
     /// The block of this number, if it is from after the last reset.
     pub(super) fn entry(&self, number: usize) -> Option<Entry> {
         self.table.entry(self.table.first().checked_add(number)?)
+    }
+
+    /// Where a block begins, and [where](Table::marks) it is noted that it was allocated, with the number that is noted
+    /// then, and that it was freed.
+    #[cfg(feature = "trace")]
+    pub(super) fn marks(&self, number: usize) -> Option<BlockMarks> {
+        let index = self.table.first().checked_add(number)?;
+        let start = self.address_of(&self.table.entry(index)?);
+        let (count, freed) = self.table.marks(index);
+        Some(BlockMarks { start, count, count_with_it: index as u64 + 1, freed })
     }
 
     /// Where a block begins.

@@ -137,6 +137,16 @@ impl Table {
         self.with_all(|entries| (entries.get(index)?.start == offset).then_some(index))
     }
 
+    /// Where it is noted that there is an entry of this index, which is so as soon as the number there is greater; and
+    /// where it is noted that its block was freed.
+    #[cfg(feature = "trace")]
+    pub(super) fn marks(&self, index: usize) -> (*const u8, *const u8) {
+        let entry = self.entries.get().wrapping_add(index);
+        // SAFETY: only the address of a field, of an entry that there is room for.
+        let freed_in = unsafe { &raw const (*entry).freed_in };
+        (self.len.as_ptr().cast_const().cast(), freed_in.cast())
+    }
+
     /// The last entry that begins at or before the offset.
     #[inline]
     pub(super) fn find(&self, offset: u32) -> Option<(usize, Entry)> {
