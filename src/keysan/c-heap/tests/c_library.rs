@@ -126,8 +126,10 @@ fn what_stands_below_a_frame_that_nothing_has_touched_is_seen_and_the_next_seque
     let library = Library::load("frame");
     let leaves = library.function("leaves_it_far_below");
     let mut keysan = Keysan::open().unwrap();
-    // SAFETY, for both: as the source above says.
-    let leave = || unsafe { leaves(KEY.as_ptr()) };
+    let leave = || {
+        // SAFETY: as the source above says.
+        unsafe { leaves(KEY.as_ptr()) };
+    };
     keysan.register("key", &KEY).unwrap();
     keysan.call("leave", leave);
     keysan.scan("at the end");
