@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::slice;
 
-use object::elf::{PF_W, PT_GNU_RELRO, PT_LOAD, PT_TLS};
+use libc::{PF_W, PT_GNU_RELRO, PT_LOAD, PT_TLS};
 use object::read::elf::{ElfFile64, ProgramHeader as _};
 use object::{Endianness, ReadCache};
 
@@ -48,10 +48,9 @@ impl Library {
         let elf = ElfFile64::<Endianness, _>::parse(&file).map_err(|_| StaticsError::Malformed)?;
         // Names are only believed if this file is the one that was loaded.
         let endian = elf.endian();
-        let of_file = elf
-            .elf_program_headers()
-            .iter()
-            .map(|header| (header.p_type(endian), header.p_vaddr(endian), header.p_memsz(endian)));
+        let of_file = elf.elf_program_headers().iter().map(|header| {
+            (header.p_type(endian).0, header.p_vaddr(endian), header.p_memsz(endian))
+        });
         let of_memory =
             headers.iter().map(|header| (header.p_type, header.p_vaddr, header.p_memsz));
         if !of_file.eq(of_memory) {

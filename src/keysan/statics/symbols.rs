@@ -92,8 +92,8 @@ mod elf {
             _ => return None,
         };
         let section = elf.section_by_index(symbol.section_index()?).ok()?;
-        let SectionFlags::Elf { sh_flags } = section.flags() else { return None };
-        if sh_flags & u64::from(SHF_WRITE) == 0 || symbol.size() == 0 {
+        let SectionFlags::Elf { sh_flags, .. } = section.flags() else { return None };
+        if (sh_flags & SHF_WRITE).0 == 0 || symbol.size() == 0 {
             return None;
         }
         let name = rustc_demangle::demangle(symbol.name().ok()?);
