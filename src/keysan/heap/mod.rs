@@ -33,6 +33,10 @@ use std::cell::Cell;
 use std::ptr;
 
 pub use allocator::ScanningAllocator;
+#[cfg_attr(
+    not(all(target_arch = "x86_64", target_pointer_width = "64", target_os = "linux", not(miri))),
+    expect(unused_imports, reason = "where there is no gate, no stacks have to lie beside arenas")
+)]
 pub(crate) use arena::ROW_END;
 pub use arena::{Arena, Block, BlockPlace, BlockSighting, NotAttached, StrayKind, StrayWrite};
 #[cfg(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64", not(miri)))]

@@ -75,6 +75,10 @@ impl Filter {
 
     /// What has no bit here has none in the bitmap.
     #[inline(always)]
+    #[cfg_attr(
+        not(all(target_arch = "x86_64", not(miri))),
+        expect(dead_code, reason = "only the widest registers hold the coarse bitmap")
+    )]
     pub(super) fn coarse(&self) -> &Coarse {
         &self.coarse
     }

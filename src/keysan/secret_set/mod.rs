@@ -56,7 +56,8 @@ pub const PAINT_WORD: u64 = 0x0000_5AB5_5AB5_5AB5;
 /// stack without a mask on it: the mask is applied by the instruction that loads. What the set
 /// itself keeps is masked, its canary too. Not guaranteed: what the caller's own copy of the secret
 /// leaves behind on its way here, what the processor keeps in its caches and buffers, and anything
-/// on other architectures. The mask is in the same memory: it keeps bytes from being found by a
+/// on other architectures; on AArch64, scanning has eight bytes at a time in one register for one
+/// instruction before they are masked there. The mask is in the same memory: it keeps bytes from being found by a
 /// scan, not from somebody who looks for them.
 ///
 /// # False alarms

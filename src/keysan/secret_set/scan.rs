@@ -182,7 +182,9 @@ impl SecretSet {
     /// `AddressSanitizer`, never have been written (padding, spare capacity), or have been freed:
     /// no sanitizer is asked, and the bytes are the ones in the machine. What is loaded is masked in
     /// the same instruction (SSE2: in the same block of assembly), so a scan leaves no copy of what
-    /// it saw in registers or on its stack. Elsewhere and under Miri the loads are plain reads.
+    /// it saw in registers or on its stack. On little-endian AArch64 every load is inline assembly as
+    /// well, and what it loads is masked by the next instruction of the same block. Elsewhere and
+    /// under Miri the loads are plain reads.
     ///
     /// # Safety
     ///

@@ -94,13 +94,17 @@ unsafe fn copy(from: usize, to: *mut u8, len: usize) {
 /// # Safety
 ///
 /// Eight bytes are readable at `from`, aligned or not.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline]
 unsafe fn load_word(from: usize) -> u64 {
     let word;
     // SAFETY: readable as the caller promises; nothing is written.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         std::arch::asm!("mov {}, qword ptr [{}]", out(reg) word, in(reg) from,
+            options(readonly, nostack, preserves_flags));
+        #[cfg(target_arch = "aarch64")]
+        std::arch::asm!("ldr {}, [{}]", out(reg) word, in(reg) from,
             options(readonly, nostack, preserves_flags));
     }
     word
@@ -111,13 +115,17 @@ unsafe fn load_word(from: usize) -> u64 {
 /// # Safety
 ///
 /// A byte is readable at `from`.
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline]
 unsafe fn load_byte(from: usize) -> u8 {
     let byte;
     // SAFETY: readable as the caller promises; nothing is written.
     unsafe {
+        #[cfg(target_arch = "x86_64")]
         std::arch::asm!("mov {}, byte ptr [{}]", out(reg_byte) byte, in(reg) from,
+            options(readonly, nostack, preserves_flags));
+        #[cfg(target_arch = "aarch64")]
+        std::arch::asm!("ldrb {:w}, [{}]", out(reg) byte, in(reg) from,
             options(readonly, nostack, preserves_flags));
     }
     byte
@@ -128,7 +136,7 @@ unsafe fn load_byte(from: usize) -> u8 {
 /// # Safety
 ///
 /// Eight bytes are readable at `from`, aligned or not.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 unsafe fn load_word(from: usize) -> u64 {
     // SAFETY: readable as the caller promises, and an array of bytes needs no alignment.
     u64::from_ne_bytes(unsafe {
@@ -141,7 +149,7 @@ unsafe fn load_word(from: usize) -> u64 {
 /// # Safety
 ///
 /// A byte is readable at `from`.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 unsafe fn load_byte(from: usize) -> u8 {
     // SAFETY: readable as the caller promises.
     unsafe { std::ptr::with_exposed_provenance::<u8>(from).read_volatile() }

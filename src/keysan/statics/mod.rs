@@ -23,7 +23,7 @@
 
 mod anchor;
 mod copied;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod library;
 mod symbols;
 
@@ -54,7 +54,7 @@ pub struct Statics {
     regions: Vec<Region>,
     own: anchor::Own,
     /// Whose they are, if not the program's.
-    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
     library: Option<library::Library>,
     /// Whether there is little enough to look at every offset.
     at_every_offset: bool,
@@ -83,7 +83,7 @@ pub struct StaticSighting {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StaticsError {
-    /// Only Linux on x86-64 is served.
+    /// Only Linux on x86-64 and on AArch64 is served.
     NotPorted,
     /// The program's file cannot be read.
     Unreadable(io::Error),
@@ -140,14 +140,17 @@ impl Statics {
         let symbols = symbols::writable()?;
         let own = anchor::Own::find(&symbols).ok_or(StaticsError::NotProven)?;
         let mut statics = Statics::of(own);
-        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
         {
             let (library, regions) = library::Library::of_address(address.addr())?;
             library.make_thread_locals();
             statics.take(regions.into_iter().map(|symbol| Region { symbol }).collect());
             statics.library = Some(library);
         }
-        #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+        #[cfg(not(all(
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        )))]
         let _ = address;
         Ok(statics)
     }
@@ -156,7 +159,7 @@ impl Statics {
         Statics {
             regions: Vec::new(),
             own,
-            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
             library: None,
             at_every_offset: true,
         }
@@ -171,7 +174,7 @@ impl Statics {
     /// What to add to the values of the regions' symbols, in this thread.
     fn bases(&self) -> anchor::Bases {
         let own = self.own.bases();
-        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
         if let Some(library) = &self.library {
             return anchor::Bases::new(library.base(), library.thread_locals());
         }
@@ -334,7 +337,9 @@ impl Region {
 impl fmt::Display for StaticsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StaticsError::NotPorted => f.write_str("statics are found on x86-64 Linux only"),
+            StaticsError::NotPorted => {
+                f.write_str("statics are found on x86-64 and AArch64 Linux only")
+            }
             StaticsError::Unreadable(error) => write!(f, "cannot read the program's file: {error}"),
             StaticsError::Malformed => f.write_str("the program's file is not understood"),
             StaticsError::NoSymbols => f.write_str("the program has no symbols: it was stripped"),

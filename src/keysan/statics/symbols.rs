@@ -1,6 +1,6 @@
 //! Reads the writable statics and thread-locals from the symbol table of the running program.
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(super) use elf::{writable, writable_of};
 
 /// Whether there is one for the program or one for each thread.
@@ -32,12 +32,12 @@ impl Symbol {
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub(super) fn writable() -> Result<Vec<Symbol>, super::StaticsError> {
     Err(super::StaticsError::NotPorted)
 }
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod elf {
     use std::fs::File;
     use std::ops::Range;

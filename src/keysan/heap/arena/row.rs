@@ -30,6 +30,7 @@ const WANTED: u64 = 0x6b65_0000_0000;
 
 /// Where it then ends.
 pub(crate) const ROW_END: u64 = WANTED + ROW_LEN;
+const _: () = assert!(ROW_END <= 1 << 47, "programs have 47 bits of addresses, or more");
 
 /// Where the row begins; [`NOWHERE`] while there is none.
 static ROW: AtomicPtr<u8> = AtomicPtr::new(ptr::without_provenance_mut(NOWHERE));
