@@ -87,8 +87,11 @@
 //!   the differential and memcheck.
 //! - **The middle of a call**: what was there and is wiped when the call returns is no finding.
 //! - x87, MMX and AMX **registers**, and holes of the stack as described at [`gate`].
-//! - **Other systems**: the gate and the statics need x86-64 Linux, the arena 64-bit Linux. Freed
-//!   blocks, outputs and texts are looked at everywhere.
+//! - **Other systems**: the gate and memcheck need x86-64 Linux, the statics that or AArch64 Linux, the arena 64-bit
+//!   Linux, and [`Keysan::differential`] gate and arena both. Freed blocks, outputs and texts are looked at
+//!   everywhere. So on AArch64 Linux the dead stack and the registers are not looked into, which
+//!   [`Keysan::blind_spots`] says, and the differential answers that it is blind; what compares the runs, the module
+//!   [`differential`], works everywhere.
 //!
 //! Silence from keysan therefore means "not in the places above at those times, in this build", and
 //! nothing more.

@@ -1,5 +1,10 @@
 //! Secrets in the writable memory of a shared library are found. The C library is one that every test has.
-#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64", not(miri)))]
+#![cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(miri)
+))]
 #![allow(unsafe_code, reason = "another's memory cannot be written to without it")]
 
 use std::ffi::{c_char, c_void};

@@ -2,8 +2,11 @@
 //! is ever tainted. In CI Valgrind must be installed.
 
 use std::hint::black_box;
-use std::io::Write;
-use std::process::{Command, Stdio};
+#[cfg(target_arch = "x86_64")]
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
 
 use keysan::valgrind::{Unaddressable, is_running, mark_public, mark_secret, tainted_bytes};
 
@@ -63,7 +66,8 @@ fn freed_memory_has_no_taint() {
     assert_eq!(tainted_bytes(start, 64), if is_running() { Err(Unaddressable) } else { Ok(0) });
 }
 
-/// Runs this program's other tests under Valgrind.
+/// Runs this program's other tests under Valgrind, where keysan can talk to it.
+#[cfg(target_arch = "x86_64")]
 #[test]
 fn all_this_is_true_under_valgrind() {
     let program = std::env::current_exe().expect("runs from a file");

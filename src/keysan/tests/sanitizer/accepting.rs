@@ -1,12 +1,13 @@
 //! What is accepted in code that one cannot change, by a baseline or by leaving a layer out.
 
+#[cfg(target_arch = "x86_64")]
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use keysan::sanitizer::{Baseline, Unaccepted, causes};
+use keysan::sanitizer::{Baseline, causes};
 use keysan::{Keysan, Layer};
 
-use super::{KEY, boxed, fill, open};
+use super::{KEY, boxed, open};
 
 #[test]
 fn what_is_accepted_is_silent_until_it_is_met_no_more_and_all_else_is_told() {
@@ -45,8 +46,11 @@ fn what_is_accepted_is_silent_until_it_is_met_no_more_and_all_else_is_told() {
     assert!(told.ends_with("; and in 2 more places"), "{told}");
 }
 
+#[cfg(target_arch = "x86_64")]
 #[test]
 fn what_another_call_leaves_where_an_accepted_one_does_is_not_accepted() {
+    use super::fill;
+    use keysan::sanitizer::Unaccepted;
     let (mut keysan, key) = open();
     #[inline(never)]
     fn leave() {
