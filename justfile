@@ -21,6 +21,14 @@ ci:
 msrv:
     ci/msrv.sh
 
+# keysan's tests on AArch64, under an emulator, if there is all that it takes.
+aarch64:
+    ci/aarch64.sh
+
+# keysan's public API, compared with where HEAD left a revision.
+semver *base:
+    ci/semver.sh {{base}}
+
 # All memory after every sequence, and taint; every night.
 audit *paths:
     ci/audit.sh {{paths}}
