@@ -196,7 +196,7 @@ impl fmt::Display for Unaccepted {
             ),
             Unaccepted::Unlisted(count) => write!(
                 f,
-                "{count} sightings had no room in the list of findings; clear keysan more often"
+                "{count} sightings had no room in the list of findings; clear keysan more often, or make the call shorter"
             ),
             Unaccepted::Causes(causes) => {
                 f.write_str("secrets where they must not be:")?;

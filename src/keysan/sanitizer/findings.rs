@@ -22,9 +22,21 @@ pub(super) struct Findings {
     /// How many calls there had been when each was first seen.
     #[cfg(feature = "trace")]
     calls: Vec<u32>,
+    /// What chance may have brought, until it is long enough to be told.
+    pending: Vec<Pending>,
     unlisted: u64,
     /// Layers of which nothing is listed.
     left_out: Vec<Layer>,
+}
+
+/// A copy of which too little was seen so far.
+#[derive(Debug)]
+struct Pending {
+    secret: u32,
+    spot: Spot,
+    #[cfg_attr(not(feature = "trace"), expect(dead_code, reason = "only who traces asks for it"))]
+    call: u32,
+    finding: Finding,
 }
 
 /// A sighting that should not be: whose bytes, from which on, where, and why not.
@@ -71,15 +83,14 @@ impl Findings {
             _ => first + 7,
         };
         let now = names.call(names.last_call());
-        let both = self.copies.iter_mut().zip(&mut self.listed);
-        let known = { both }.find(|((owner, known), finding)| {
-            *owner == secret
+        let is_known = |owner: u32, known: Spot, finding: &Finding| {
+            owner == secret
                 && known.is_same_copy(*finding.bytes.start(), spot, first)
                 && finding.place.name().is_none_or(|name| Some(name) == look)
                 && (finding.why == Why::NotAtHome) == (verdict == Verdict::NotAtHome)
                 && (!spot.is_painted_over() || finding.is_as_of(&now, verdict))
-        });
-        if let Some(((_, known), finding)) = known {
+        };
+        let extend = |known: &mut Spot, finding: &mut Finding| {
             let (start, end) = (*finding.bytes.start(), *finding.bytes.end());
             if first < start {
                 // The place is that of the first byte.
@@ -87,9 +98,30 @@ impl Findings {
                 finding.place = names.place(spot, look);
             }
             finding.bytes = start.min(first)..=end.max(last);
+        };
+        let both = self.copies.iter_mut().zip(&mut self.listed);
+        if let Some(((_, known), finding)) =
+            { both }.find(|((owner, known), finding)| is_known(*owner, *known, finding))
+        {
+            extend(known, finding);
             return;
         }
-        if self.listed.len() == FINDINGS_MAX {
+        let told_len = secrets.named(secret).visibility.told_len();
+        let is_told = |finding: &Finding| {
+            (finding.bytes.end() - finding.bytes.start()) as usize + 1 >= told_len
+        };
+        if let Some(index) =
+            self.pending.iter().position(|it| is_known(it.secret, it.spot, &it.finding))
+        {
+            let pending = &mut self.pending[index];
+            extend(&mut pending.spot, &mut pending.finding);
+            if is_told(&pending.finding) {
+                let pending = self.pending.swap_remove(index);
+                self.list(pending);
+            }
+            return;
+        }
+        if self.listed.len().max(self.pending.len()) == FINDINGS_MAX {
             self.unlisted += 1;
             return;
         }
@@ -109,11 +141,24 @@ impl Findings {
             Some(name) if place.name().is_none() => Moment::Scan { name: name.to_owned() },
             _ => names.call(names.last_call()),
         };
-        let secret_name = named.name.clone();
-        self.listed.push(Finding { secret: secret_name, bytes: first..=last, place, why, seen });
-        self.copies.push((secret, spot));
+        let finding = Finding { secret: named.name.clone(), bytes: first..=last, place, why, seen };
+        let pending = Pending { secret, spot, call: names.last_call(), finding };
+        if is_told(&pending.finding) {
+            self.list(pending);
+        } else {
+            self.pending.push(pending);
+        }
+    }
+
+    fn list(&mut self, told: Pending) {
+        if self.listed.len() == FINDINGS_MAX {
+            self.unlisted += 1;
+            return;
+        }
+        self.listed.push(told.finding);
+        self.copies.push((told.secret, told.spot));
         #[cfg(feature = "trace")]
-        self.calls.push(names.last_call());
+        self.calls.push(told.call);
     }
 
     /// From now on nothing of this layer is listed.
@@ -144,6 +189,7 @@ impl Findings {
     pub(super) fn clear(&mut self) {
         self.listed.clear();
         self.copies.clear();
+        self.pending.clear();
         #[cfg(feature = "trace")]
         self.calls.clear();
         self.unlisted = 0;

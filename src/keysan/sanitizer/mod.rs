@@ -224,7 +224,8 @@ impl Keysan {
 
     /// Makes a secret known, of 8 bytes or more. Of one that was drawn at random, any eight bytes will be found where
     /// every byte is looked at (statics, outputs, texts), and any fifteen on the heap and the stack, where words are; of
-    /// others [`visibility`](Keysan::visibility) says what will not.
+    /// others [`visibility`](Keysan::visibility) says what will not. Of a token in hex, say, at least fifteen digits
+    /// together are told, because eight come up by chance in texts that are full of such digits.
     ///
     /// The secret's bytes are kept masked, and the caller's copy stays the caller's concern: neither
     /// the stack outside calls nor the heap outside calls is looked at.

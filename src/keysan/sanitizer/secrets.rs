@@ -158,7 +158,7 @@ impl Secrets {
         self.named.push(Named {
             name,
             len: small(secret.len()),
-            visibility,
+            visibility: visibility.told_as(secret),
             repeats,
             retired: None,
             homes: Vec::new(),

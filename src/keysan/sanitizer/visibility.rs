@@ -17,10 +17,14 @@ pub struct Visibility {
     by_alignment: [usize; 8],
     /// The most that follow one another.
     unseen_max: usize,
+    /// Where the first begins, once there is one.
+    first: Option<usize>,
     /// Where the next one begins.
     next: usize,
     /// Whether they have few different bytes.
     is_common: bool,
+    /// The fewest bytes together that are told.
+    told_len: usize,
 }
 
 /// A secret with fewer bytes may well be a word that something else has, too.
@@ -36,14 +40,33 @@ impl Visibility {
             window_count,
             by_alignment,
             unseen_max: 0,
+            first: Some(0),
             next: window_count,
             is_common: false,
+            told_len: 8,
         }
+    }
+
+    /// Of this secret, whose bytes may be few different ones.
+    pub(super) fn told_as(mut self, secret: &[u8]) -> Visibility {
+        // Of a short one all that can be seen has to do.
+        let seen_len = self.next + 7 - self.first.unwrap_or(self.next);
+        self.told_len = told_len(secret).min(seen_len).max(8);
+        self
     }
 
     /// Of one of which none are yet; if `is_common`, those that are added have few different bytes.
     pub(super) fn none(len: usize, is_common: bool) -> Visibility {
-        Visibility { len, window_count: 0, by_alignment: [0; 8], unseen_max: 0, next: 0, is_common }
+        Visibility {
+            len,
+            window_count: 0,
+            by_alignment: [0; 8],
+            unseen_max: 0,
+            first: None,
+            next: 0,
+            is_common,
+            told_len: 8,
+        }
     }
 
     /// The eight bytes from `offset` on are sighted. Called in order of the offsets.
@@ -51,7 +74,15 @@ impl Visibility {
         self.by_alignment[offset % 8] += 1;
         self.window_count += 1;
         self.unseen_max = self.unseen_max.max(offset - self.next);
+        self.first.get_or_insert(offset);
         self.next = offset + 1;
+    }
+
+    /// The fewest bytes together that are told: 8, and more of a secret that is written in few different ones. Eight digits
+    /// of hex are as much as four bytes, and a text of such digits has any four bytes by chance once in a while.
+    #[must_use]
+    pub fn told_len(&self) -> usize {
+        self.told_len
     }
 
     pub(super) fn is_none(&self) -> bool {
@@ -67,7 +98,7 @@ impl Visibility {
     /// else looks like it.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.unseen_len() == 7 && self.len >= SHORT && !self.is_common
+        self.unseen_len() == 7 && self.len >= SHORT && !self.is_common && self.told_len == 8
     }
 
     /// The longest part of it, in bytes, that goes unseen in statics, outputs and texts: 7 if any eight bytes are found.
@@ -83,6 +114,31 @@ impl Visibility {
     pub fn alignment_count(&self) -> usize {
         self.by_alignment.iter().filter(|count| **count > 0).count()
     }
+}
+
+/// How unlikely it has to be that chance brings what is told: one in two to this power.
+const TOLD_BITS: f64 = 60.0;
+
+/// How many bytes of a secret chance brings as seldom as that in a text that is written as the secret is.
+fn told_len(secret: &[u8]) -> usize {
+    let is_in = |alphabet: fn(&u8) -> bool| secret.iter().all(alphabet);
+    let letters: u32 = if is_in(u8::is_ascii_digit) {
+        10
+    } else if is_in(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(it))
+        || is_in(|it| it.is_ascii_digit() || (b'A'..=b'F').contains(it))
+    {
+        16
+    } else if is_in(|it| it.is_ascii_digit() || it.is_ascii_lowercase())
+        || is_in(|it| it.is_ascii_digit() || it.is_ascii_uppercase())
+    {
+        36
+    } else if is_in(u8::is_ascii_graphic) {
+        94
+    } else {
+        256
+    };
+    let needed = (8..).find(|len| f64::from(*len) * f64::from(letters).log2() >= TOLD_BITS);
+    needed.map_or(8, |len: u32| len as usize)
 }
 
 impl fmt::Display for Visibility {
@@ -103,6 +159,9 @@ impl fmt::Display for Visibility {
                 f,
                 "; in the heap and on the stack, a copy is found at {count} of 8 alignments"
             )?;
+        }
+        if self.told_len > 8 {
+            write!(f, "; told are {} bytes together or more", self.told_len)?;
         }
         if self.len < SHORT || self.is_common {
             let why = if self.is_common { "has few different bytes" } else { "is short" };

@@ -111,3 +111,18 @@ fn a_secret_is_the_same_as_another_only_if_that_one_has_all_of_it() {
     assert_eq!(register("b", b"PassWord!y34"), Ok(()));
     assert_eq!(register("b again", b"PassWord!y34"), same("b"));
 }
+
+#[test]
+fn eight_digits_that_chance_brings_are_not_told_and_sixteen_are() {
+    let mut keysan = Keysan::open().unwrap();
+    let token = b"9f3a07c2e1b84d56a0c7f213";
+    let secret = keysan.register("token", token).unwrap();
+    assert_eq!(keysan.visibility(secret).told_len(), 15);
+    assert!(!keysan.visibility(secret).is_whole());
+    keysan.look_at_text("log", "iv 5503a07c2e1b8ff1");
+    keysan.assert_clean();
+    keysan.look_at_text("log", "iv 5503a07c2e1b84d56a0cff1");
+    let findings = keysan.findings().unwrap();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].to_string().starts_with("token, bytes 2 to 18,"), "{}", findings[0]);
+}
