@@ -90,6 +90,9 @@ impl Keysan {
     /// a test; what runs on is left alone after 20 million. Signals for traps (SIGTRAP) are handled from then on and
     /// passed on to whoever handled them before.
     ///
+    /// Lines of the source, and names of functions that were inlined, are there if the program was compiled with debug
+    /// information, as tests are unless somebody says otherwise.
+    ///
     /// Nothing is traced in outputs and texts, and of a static that holds the secret from before.
     ///
     /// # Errors
