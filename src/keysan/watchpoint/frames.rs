@@ -1,5 +1,6 @@
 //! Names the functions of a chain of calls, with the place in their source where the program says it.
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 use std::ffi::c_void;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -56,6 +57,7 @@ pub(crate) fn frames_of(hit: &Hit) -> Vec<(usize, Frame)> {
 }
 
 /// How far behind the beginning of its function an address is, by what the program has for unwinding.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn offset_in_function(address: usize) -> Option<usize> {
     unsafe extern "C" {
         fn _Unwind_FindEnclosingFunction(address: *mut c_void) -> *mut c_void;
@@ -63,6 +65,12 @@ fn offset_in_function(address: usize) -> Option<usize> {
     // SAFETY: only looks the address up, whatever it is.
     let start = unsafe { _Unwind_FindEnclosingFunction(std::ptr::without_provenance_mut(address)) };
     (!start.is_null()).then(|| address.checked_sub(start.addr())).flatten()
+}
+
+/// Elsewhere nothing is traced, and the unwinder may have no such function.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn offset_in_function(_address: usize) -> Option<usize> {
+    None
 }
 
 /// `function+0x12 (file:line)`.
