@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
 use super::cause::{Cause, causes};
-use super::{BlindSpot, Keysan, Void};
+use super::{BlindSpot, Differences, Keysan, Void};
 
 /// Causes that are accepted, each with the reason.
 ///
@@ -132,17 +132,50 @@ impl Baseline {
         if let Some(spot) = keysan.became_blind() {
             return Err(Unaccepted::Blind(spot));
         }
-        let is_accepted = |cause: &Cause<'_>| {
-            let accepted = self.accepted.iter().find(|accepted| accepted.shape == cause.shape);
-            accepted.inspect(|accepted| accepted.is_met.set(true)).is_some()
+        let told = |cause: &Cause<'_>| (cause.shape.clone(), cause.to_string());
+        self.check_causes(causes(findings).iter().map(told).collect())
+    }
+
+    /// Whether all that a [differential](Keysan::differential) found is accepted, of which [`Difference::shape`] says the
+    /// shape; what is accepted is noted as met. What follows the key in the same kind of place of the same call is one
+    /// cause, in however many words.
+    ///
+    /// [`Difference::shape`]: super::Difference::shape
+    ///
+    /// # Errors
+    ///
+    /// With the causes that are not accepted.
+    pub fn check_differential(&self, differences: &Differences) -> Result<(), Unaccepted> {
+        let mut causes: Vec<(String, String, usize)> = Vec::new();
+        for difference in &differences.found {
+            let shape = difference.shape();
+            match causes.iter_mut().find(|(known, ..)| *known == shape) {
+                Some((.., more)) => *more += 1,
+                None => causes.push((shape, difference.to_string(), 0)),
+            }
+        }
+        let told = |(shape, first, more): (String, String, usize)| {
+            let told = match more {
+                0 => format!("{shape}: {first}"),
+                1 => format!("{shape}: {first}; and in 1 more place"),
+                _ => format!("{shape}: {first}; and in {more} more places"),
+            };
+            (shape, told)
         };
-        let mut causes = causes(findings);
-        causes.retain(|cause| !is_accepted(cause));
+        self.check_causes(causes.into_iter().map(told).collect())
+    }
+
+    /// Whether all of these are accepted: shapes, and what is told of each.
+    fn check_causes(&self, mut causes: Vec<(String, String)>) -> Result<(), Unaccepted> {
+        causes.retain(|(shape, _)| {
+            let accepted = self.accepted.iter().find(|accepted| accepted.shape == *shape);
+            accepted.inspect(|accepted| accepted.is_met.set(true)).is_none()
+        });
         if causes.is_empty() {
             return Ok(());
         }
-        let told = |cause: Cause<'_>| (format!("{}\tWHY", cause.shape), cause.to_string());
-        Err(Unaccepted::Causes(causes.into_iter().map(told).collect()))
+        let line = |(shape, told): (String, String)| (format!("{shape}\tWHY"), told);
+        Err(Unaccepted::Causes(causes.into_iter().map(line).collect()))
     }
 
     /// What is accepted and was not met by any [`check`](Baseline::check) so far: each shape with its reason. At the

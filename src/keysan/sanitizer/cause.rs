@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::differential::Difference;
 use super::finding::{Finding, Moment, Place, Why};
+use crate::differential::Follows;
 
 /// What is behind some findings, and these.
 ///
@@ -23,14 +25,48 @@ pub struct Cause<'f> {
 pub fn causes(findings: &[Finding]) -> Vec<Cause<'_>> {
     let mut causes: Vec<Cause<'_>> = Vec::new();
     for finding in findings {
-        // In one line, whatever names are made of.
-        let shape = shape(finding).split_whitespace().collect::<Vec<_>>().join(" ");
+        let shape = in_one_line(&shape(finding));
         match causes.iter_mut().find(|cause| cause.shape == shape) {
             Some(cause) => cause.findings.push(finding),
             None => causes.push(Cause { shape, findings: vec![finding] }),
         }
     }
     causes
+}
+
+impl Difference {
+    /// What it has in common with others of its cause, like [`Cause::shape`]: layer, what it follows, and the call or
+    /// thing by name. It is what a [`Baseline`](super::Baseline) accepts.
+    #[must_use]
+    pub fn shape(&self) -> String {
+        let Difference { place, follows, seen, .. } = self;
+        let layer = place.layer();
+        let what = match follows {
+            Follows::Key => "what follows the key",
+            Follows::KeyAndPayload => "what follows key and payload",
+        };
+        let what = match place {
+            Place::Heap { allocated, freed: Some(freed), .. } => {
+                let (allocated, freed) = (named(allocated), named(freed));
+                format!("{layer}: {what}, allocated by {allocated}, freed by {freed}")
+            }
+            Place::Heap { allocated, freed: None, .. } => {
+                format!("{layer}: {what}, allocated by {}", named(allocated))
+            }
+            Place::Static { name, .. } | Place::Output { name, .. } | Place::Text { name, .. } => {
+                format!("{layer}: {what} in {name}")
+            }
+            Place::FreedBlock { .. } | Place::Stack { .. } | Place::Register { .. } => {
+                format!("{layer}: {what}, left by {}", named(seen))
+            }
+        };
+        in_one_line(&what)
+    }
+}
+
+/// A shape in one line, whatever names are made of.
+fn in_one_line(shape: &str) -> String {
+    shape.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What a finding has in common with others of its cause.

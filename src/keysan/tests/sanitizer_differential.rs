@@ -6,7 +6,7 @@ use std::hint::black_box;
 use keysan::Keysan;
 use keysan::differential::{Cause, Follows};
 use keysan::heap::ScanningAllocator;
-use keysan::sanitizer::{Differences, DifferentialError, Moment, Place};
+use keysan::sanitizer::{Baseline, Differences, DifferentialError, Moment, Place};
 
 #[global_allocator]
 static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
@@ -82,6 +82,29 @@ fn a_masked_key_on_the_dead_stack_is_told_with_its_call() {
     let call = Moment::Call { number: 2, name: "mask".into() };
     assert!(found.iter().any(|it| matches!(it.place, Place::Stack { .. }) && it.words == 2));
     assert!(found.iter().all(|it| it.seen == call), "{found:?}");
+}
+
+#[test]
+fn what_a_baseline_accepts_of_a_differential_is_silent_and_goes_stale() {
+    let mut keysan = Keysan::open().unwrap();
+    let differences = run(&mut keysan, false, false);
+    let none = Baseline::parse("").unwrap();
+    let told = none.check_differential(&differences).unwrap_err().to_string();
+    let (_, lines) = told.split_once("WHY:\n").unwrap();
+    assert!(lines.contains("heap: what follows the key, allocated by start\tWHY"), "{told}");
+    let baseline = Baseline::parse(&lines.replace("WHY", "a holder keeps its key")).unwrap();
+    assert_eq!(baseline.check_differential(&differences), Ok(()));
+    baseline.assert_not_stale();
+    // Once it is freed, that is another cause.
+    let freed = run(&mut keysan, false, true);
+    let told = baseline.check_differential(&freed).unwrap_err().to_string();
+    assert!(told.contains("allocated by start, freed by stop\tWHY"), "{told}");
+    // Where nothing is found any more, what is accepted is met no more.
+    let baseline =
+        Baseline::parse("heap: what follows the key, allocated by start\tknown").unwrap();
+    let excused = run(&mut keysan, true, false);
+    let _ = baseline.check_differential(&excused);
+    assert_eq!(baseline.stale().count(), 1);
 }
 
 #[test]
