@@ -51,13 +51,16 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                 "S-12",
             ),
             // Under which key is the business of another invariant.
-            Disagreement::Wrap { used: Some(_), .. }
-            | Disagreement::Wrap { instead: Some(WrapInstead::Under(_)), .. } => continue,
-            Disagreement::Wrap { expected, instead, .. } => (
+            Disagreement::Wrap { instead: None | Some(WrapInstead::Under(_)), .. } => continue,
+            Disagreement::Wrap { expected, instead: Some(instead), .. } => (
                 match instead {
-                    Some(WrapInstead::Nothing) => "handed out the read-back key as it is",
-                    Some(WrapInstead::TheOneBefore) => "handed out the read-back key before again",
-                    _ => "handed out no wrap of the read-back key that was drawn",
+                    WrapInstead::Nothing => "handed out the read-back key as it is",
+                    WrapInstead::Xored => "handed out the read-back key XORed with the session key",
+                    WrapInstead::Decrypted => {
+                        "handed out the read-back key decrypted with the session key"
+                    }
+                    WrapInstead::TheOneBefore => "handed out the read-back key before again",
+                    WrapInstead::Under(_) => continue,
                 }
                 .to_owned(),
                 format!("a new read-back key, wrapped under {expected}"),

@@ -167,7 +167,9 @@ fn check_wraps(case: &Case<'_>, verdict: &mut Verdict) {
         let under = match (used, instead) {
             (Some(used), _) => used.to_string(),
             (None, Some(WrapInstead::Under(other))) => no_key(other),
-            _ => continue,
+            (None, None) => "no key that the client knows".to_owned(),
+            // What is wrong is the wrap.
+            (None, Some(_)) => continue,
         };
         if verdict.claims(divergence.call) || verdict.is_echo(divergence.call) {
             continue;
@@ -263,8 +265,16 @@ mod tests {
         assert_eq!(ahead, happened("the read-back key was wrapped under K[s0, epoch 1]"));
         let zeros = wrapped_otherwise(calls, under(&[0; 16]));
         assert_eq!(zeros, happened("the read-back key was wrapped under a key that is all zero"));
-        // Under nothing that ever was a key: what is wrong is the wrap.
-        for wrap in [drawn, [7; 16]] {
+        let unknown = wrapped_otherwise(calls, [7; 16]);
+        assert_eq!(
+            unknown,
+            happened("the read-back key was wrapped under no key that the client knows")
+        );
+        // Under the right key: what is wrong is the wrap.
+        let xored = core::array::from_fn(|at| drawn[at] ^ key[at]);
+        let mut decrypted = drawn;
+        rekeylab_cipher::decrypt_block(&key, &mut decrypted);
+        for wrap in [drawn, xored, decrypted] {
             assert_eq!(wrapped_otherwise(calls, wrap)[0].0, "wrong-answer");
         }
     }

@@ -165,6 +165,10 @@ pub enum Instead {
 pub enum WrapInstead {
     /// It was not wrapped at all.
     Nothing,
+    /// It was XORed with the key in force.
+    Xored,
+    /// It was decrypted with the key in force.
+    Decrypted,
     /// The wrap is right, and of the read-back key before.
     TheOneBefore,
     /// The wrap is under this.

@@ -77,9 +77,7 @@ impl Model {
         let session = self.sessions.get(usize::from(slot))?;
         let handed_out = handed_out.first_chunk::<16>();
         let is_wrap = |of: &[u8; 16], under: &[u8; 16]| {
-            let mut wrapped = *of;
-            rekeylab_cipher::encrypt_block(under, &mut wrapped);
-            handed_out == Some(&wrapped)
+            handed_out.is_some_and(|bytes| is_wrap_of(bytes, of, under))
         };
         if is_wrap(drawn, &session.key) {
             return None;
@@ -94,6 +92,10 @@ impl Model {
             None
         } else if handed_out == Some(drawn) {
             Some(WrapInstead::Nothing)
+        } else if handed_out.is_some_and(|bytes| is_xor_of(bytes, drawn, &session.key)) {
+            Some(WrapInstead::Xored)
+        } else if handed_out.is_some_and(|bytes| is_wrap_of(drawn, bytes, &session.key)) {
+            Some(WrapInstead::Decrypted)
         } else if session.last_read_back_key.as_ref().is_some_and(is_before) {
             Some(WrapInstead::TheOneBefore)
         } else {
@@ -164,6 +166,17 @@ impl Model {
             })
         })
     }
+}
+
+/// Whether `wrapped` is what AES-ECB under `key` makes of `block`.
+fn is_wrap_of(wrapped: &[u8; 16], block: &[u8; 16], key: &[u8; 16]) -> bool {
+    let mut encrypted = *block;
+    rekeylab_cipher::encrypt_block(key, &mut encrypted);
+    encrypted == *wrapped
+}
+
+fn is_xor_of(bytes: &[u8; 16], one: &[u8; 16], other: &[u8; 16]) -> bool {
+    bytes.iter().zip(one).zip(other).all(|((byte, one), other)| *byte == one ^ other)
 }
 
 /// The call that submitted the bytes which a driver processed in place of a buffer's own, if they were the
