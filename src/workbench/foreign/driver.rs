@@ -9,7 +9,7 @@ use rekeylab_abi::{Adapter, Device, DriverHandle, Library, LibraryError};
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
     CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, RANDOM_NUMBER_LEN,
-    Retire, SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+    Retire, SESSION_KEY_LEN, SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 
 use super::client_keys::ClientKeys;
@@ -286,7 +286,8 @@ impl CryptoSessionDdi for TableDriver {
         device: DeviceHandle,
         args: &mut GetEncryptionBltKey<'_>,
     ) -> Hresult {
-        answer((|| {
+        let mut has_entered = false;
+        let code = answer((|| {
             // An optional entry is not called where it is not offered.
             if !self.has_read_back_keys {
                 return Err(self.refuse(Hresult::D3DDDIERR_NOTAVAILABLE));
@@ -298,10 +299,18 @@ impl CryptoSessionDdi for TableDriver {
             if self.handles == Handles::RuntimeChecks && args.key_len as usize > owned {
                 return Err(self.refuse(Hresult::E_INVALIDARG));
             }
+            has_entered = true;
             let buffer = args.read_back_key.as_deref_mut();
             let code = device.get_encryption_blt_key(session, buffer, args.key_len);
             code.ok_or(Hresult::E_NOTIMPL)
-        })())
+        })());
+        // What is refused here is refused as the core refuses (S-48).
+        if let (false, SESSION_KEY_LEN, Some(buffer)) =
+            (has_entered, args.key_len as usize, args.read_back_key.as_deref_mut())
+        {
+            buffer.iter_mut().take(SESSION_KEY_LEN).for_each(|byte| *byte = 0);
+        }
+        code
     }
 
     fn finish_session_key_refresh(
