@@ -12,13 +12,12 @@ use super::{Layer, handed};
 /// A secret by its name. Its bytes are never here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct SecretName {
-    /// What it is.
+    /// Key or random number.
     pub kind: SecretKind,
     /// The session slot it belongs to.
     pub session: u16,
     /// The epoch of the session in which a key is in force, or at whose end a random number is
-    /// applied; the key that was exchanged is that of epoch 0. Of a read-back key, which of its session
-    /// it is, from 1.
+    /// applied; the key that was exchanged is that of epoch 0.
     pub epoch: u32,
 }
 
@@ -29,8 +28,6 @@ pub enum SecretKind {
     Key,
     /// A refresh random number: public on the wire, a secret once it is spent.
     Random,
-    /// A read-back key: made by the driver, and known to the client by its wrap.
-    ReadBackKey,
     /// The round keys of a session key, which nobody needs between calls.
     RoundKey,
     /// The first block of the keystream of a buffer.
@@ -42,7 +39,7 @@ impl SecretKind {
     #[must_use]
     pub const fn is_transient(self) -> bool {
         match self {
-            Self::Key | Self::Random | Self::ReadBackKey => false,
+            Self::Key | Self::Random => false,
             Self::RoundKey | Self::Keystream => true,
         }
     }
@@ -53,9 +50,6 @@ impl fmt::Display for SecretName {
         let what = match self.kind {
             SecretKind::Key => "K",
             SecretKind::Random => "R",
-            SecretKind::ReadBackKey => {
-                return write!(f, "B[s{}, number {}]", self.session, self.epoch);
-            }
             SecretKind::RoundKey => "a round key of K",
             SecretKind::Keystream => "keystream of K",
         };
@@ -188,14 +182,6 @@ impl Place {
     }
 }
 
-impl Home {
-    /// Whether it is for a mark by which something is known again, which is no secret itself.
-    #[must_use]
-    pub const fn is_of_a_mark(&self) -> bool {
-        matches!(self, Self::LastMark { .. } | Self::ReadBackMark { .. })
-    }
-}
-
 /// A home that a driver declares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Home {
@@ -211,16 +197,6 @@ pub enum Home {
     },
     /// Of the mark by which a session knows its last random number again.
     LastMark {
-        /// The session slot.
-        session: u16,
-    },
-    /// Of a session's read-back key.
-    ReadBackKey {
-        /// The session slot.
-        session: u16,
-    },
-    /// Of the mark by which a session knows its last read-back key again.
-    ReadBackMark {
         /// The session slot.
         session: u16,
     },
@@ -349,12 +325,6 @@ impl fmt::Display for Home {
             Self::Key { session } => write!(f, "the home of the key of s{session}"),
             Self::Random { session } => write!(f, "the home of the random number of s{session}"),
             Self::LastMark { session } => write!(f, "the home of the last mark of s{session}"),
-            Self::ReadBackKey { session } => {
-                write!(f, "the home of the read-back key of s{session}")
-            }
-            Self::ReadBackMark { session } => {
-                write!(f, "the home of the read-back mark of s{session}")
-            }
             Self::BoundKey { fence } => {
                 write!(f, "the home of the key bound to the command with fence {fence}")
             }
