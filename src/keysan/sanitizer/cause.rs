@@ -40,27 +40,11 @@ impl Difference {
     #[must_use]
     pub fn shape(&self) -> String {
         let Difference { place, follows, seen, .. } = self;
-        let layer = place.layer();
         let what = match follows {
-            Follows::Key => "what follows the key",
-            Follows::KeyAndPayload => "what follows key and payload",
+            Follows::Key => "what follows the key, left",
+            Follows::KeyAndPayload => "what follows key and payload, left",
         };
-        let what = match place {
-            Place::Heap { allocated, freed: Some(freed), .. } => {
-                let (allocated, freed) = (named(allocated), named(freed));
-                format!("{layer}: {what}, allocated by {allocated}, freed by {freed}")
-            }
-            Place::Heap { allocated, freed: None, .. } => {
-                format!("{layer}: {what}, allocated by {}", named(allocated))
-            }
-            Place::Static { name, .. } | Place::Output { name, .. } | Place::Text { name, .. } => {
-                format!("{layer}: {what} in {name}")
-            }
-            Place::FreedBlock { .. } | Place::Stack { .. } | Place::Register { .. } => {
-                format!("{layer}: {what}, left by {}", named(seen))
-            }
-        };
-        in_one_line(&what)
+        in_one_line(&in_place(what, place, seen))
     }
 }
 
@@ -72,7 +56,6 @@ fn in_one_line(shape: &str) -> String {
 /// What a finding has in common with others of its cause.
 fn shape(finding: &Finding) -> String {
     let Finding { secret, place, why, seen, .. } = finding;
-    let layer = place.layer();
     let what = match why {
         Why::Retired { .. } => "after its end",
         Why::LeftBehind => "left",
@@ -80,20 +63,25 @@ fn shape(finding: &Finding) -> String {
         Why::GivenOut => "given out",
         Why::NotAtHome => "not at home",
     };
-    let seen = named(seen);
+    in_place(&format!("{secret}, {what}"), place, seen)
+}
+
+/// What was left and where, by the names of calls and things.
+fn in_place(what: &str, place: &Place, seen: &Moment) -> String {
+    let layer = place.layer();
     match place {
         Place::Heap { allocated, freed: Some(freed), .. } => {
             let (allocated, freed) = (named(allocated), named(freed));
-            format!("{layer}: {secret}, {what}, allocated by {allocated}, freed by {freed}")
+            format!("{layer}: {what}, allocated by {allocated}, freed by {freed}")
         }
         Place::Heap { allocated, freed: None, .. } => {
-            format!("{layer}: {secret}, {what}, allocated by {}", named(allocated))
+            format!("{layer}: {what}, allocated by {}", named(allocated))
         }
         Place::Static { name, .. } | Place::Output { name, .. } | Place::Text { name, .. } => {
-            format!("{layer}: {secret}, {what} in {name}")
+            format!("{layer}: {what} in {name}")
         }
         Place::FreedBlock { .. } | Place::Stack { .. } | Place::Register { .. } => {
-            format!("{layer}: {secret}, {what} by {seen}")
+            format!("{layer}: {what} by {}", named(seen))
         }
     }
 }

@@ -91,7 +91,7 @@ fn what_a_baseline_accepts_of_a_differential_is_silent_and_goes_stale() {
     let none = Baseline::parse("").unwrap();
     let told = none.check_differential(&differences).unwrap_err().to_string();
     let (_, lines) = told.split_once("WHY:\n").unwrap();
-    assert!(lines.contains("heap: what follows the key, allocated by start\tWHY"), "{told}");
+    assert!(lines.contains("heap: what follows the key, left, allocated by start\tWHY"), "{told}");
     let baseline = Baseline::parse(&lines.replace("WHY", "a holder keeps its key")).unwrap();
     assert_eq!(baseline.check_differential(&differences), Ok(()));
     baseline.assert_not_stale();
@@ -101,7 +101,7 @@ fn what_a_baseline_accepts_of_a_differential_is_silent_and_goes_stale() {
     assert!(told.contains("allocated by start, freed by stop\tWHY"), "{told}");
     // Where nothing is found any more, what is accepted is met no more.
     let baseline =
-        Baseline::parse("heap: what follows the key, allocated by start\tknown").unwrap();
+        Baseline::parse("heap: what follows the key, left, allocated by start\tknown").unwrap();
     let excused = run(&mut keysan, true, false);
     let _ = baseline.check_differential(&excused);
     assert_eq!(baseline.stale().count(), 1);
