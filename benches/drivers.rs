@@ -91,7 +91,7 @@ fn core_sheet(place: &Path) -> PathBuf {
         "name = \"the core\"\nlibrary = \"{}\"\nhandles = \"checked\"\n[limits]\ndevices = 4\n\
          sessions = 8\ngenerations = 16777215\nqueue-commands = 32\nbuffer-bytes = 65536\n\
          queue-bytes = 1048576\n[key-exchange]\nbefore = \"plain test key: \"\n\
-         [choices]\nrefusals = \"as-the-core\"\n",
+         [choices]\nrefusals = \"as-the-core\"\nread-back-keys = true\n",
         library.display()
     );
     fs::write(&sheet, text).unwrap();

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use rekeylab::Workbench;
 use rekeylab::executor::{Dut, PlainTestMechanism, Seams};
 use rekeylab::generate::SearchOptions;
-use rekeylab::observation::{Layer, Layers};
+use rekeylab::observation::{Choices, Layer, Layers};
 use rekeylab::report::{Colour, Subject, story};
 use rekeylab::search::Search;
 use rekeylab_cipher::ctr_xor;
@@ -30,7 +30,7 @@ use zeroize::Zeroize;
 
 /// What is tested, and what the workbench is told about it.
 #[derive(Debug)]
-struct OwnDut;
+pub(crate) struct OwnDut;
 
 impl Dut for OwnDut {
     type Driver = OwnDriver;
@@ -53,6 +53,13 @@ impl Dut for OwnDut {
         }
     }
 
+    fn choices(&self) -> Choices {
+        // It has no `GetEncryptionBltKey`, which is optional.
+        let mut choices = Choices::default();
+        choices.no_read_back_keys = true;
+        choices
+    }
+
     fn open(&self, seams: &Rc<Seams>) -> OwnDriver {
         OwnDriver {
             seams: Rc::clone(seams),
@@ -66,7 +73,7 @@ impl Dut for OwnDut {
     }
 }
 
-struct OwnDriver {
+pub(crate) struct OwnDriver {
     seams: Rc<Seams>,
     limits: Limits,
     last_handle: u64,

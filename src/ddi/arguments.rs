@@ -102,6 +102,26 @@ impl CtrIv {
     }
 }
 
+/// `D3DDDIARG_GETENCRYPTIONBLTKEY`.
+pub struct GetEncryptionBltKey<'a> {
+    /// The session under whose key the read-back key is wrapped.
+    pub session: SessionHandle,
+    /// Out: the wrapped read-back key. The whole buffer that the caller owns. The documents mark it as
+    /// input; it is an output all the same (S-72).
+    pub read_back_key: Option<&'a mut [u8]>,
+    /// Length of the buffer as the caller claims it, in bytes; must be [`SESSION_KEY_LEN`].
+    pub key_len: u32,
+}
+
+impl fmt::Debug for GetEncryptionBltKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GetEncryptionBltKey")
+            .field("session", &self.session)
+            .field("key_len", &self.key_len)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One session-key AES-CTR buffer, with its IV beside it.
 #[derive(Clone, Copy)]
 pub struct SubmitBuffer<'a> {

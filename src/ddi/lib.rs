@@ -21,8 +21,8 @@ mod limits;
 
 pub use arguments::{
     CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice,
-    CryptoSessionKeyExchange, CtrIv, RANDOM_NUMBER_LEN, Retire, SESSION_KEY_LEN, SessionStatus,
-    StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, CtrIv, GetEncryptionBltKey, RANDOM_NUMBER_LEN, Retire,
+    SESSION_KEY_LEN, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 pub use guid::Guid;
 pub use handle::{DeviceHandle, SessionHandle};
@@ -108,6 +108,26 @@ pub trait CryptoSessionDdi {
         device: DeviceHandle,
         session: SessionHandle,
     ) -> Hresult;
+
+    /// `GetEncryptionBltKey`: makes a new read-back key and hands it out, wrapped under the session key.
+    ///
+    /// Each call makes another key (R-35, INV-13), which replaces the one before and lives until finish,
+    /// for which the client asks again (S-19), or until the session ends. The wrap is one block of AES-ECB
+    /// under the key in force, which is the old one until finish. The size must be
+    /// exactly [`SESSION_KEY_LEN`] bytes (S-41), and exactly that many are written. When the call is
+    /// refused and the buffer is present with the right size, it is zeroed (S-48), and the key before
+    /// stays. Codes: `S_OK`; `E_INVALIDARG`; `D3DDDIERR_INVALIDCALL` (no key, S-05; lost, S-52); `E_FAIL`
+    /// (the entropy source failed or kept repeating itself, S-12); `D3DDDIERR_INVALIDHANDLE`. The call is
+    /// optional. A driver without it answers `D3DDDIERR_NOTAVAILABLE` to whatever is asked,
+    /// as this does, and touches no output.
+    fn get_encryption_blt_key(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut GetEncryptionBltKey<'_>,
+    ) -> Hresult {
+        let _ = (device, args);
+        Hresult::D3DDDIERR_NOTAVAILABLE
+    }
 
     /// Submits one AES-CTR buffer, encrypted under the session key, for the GPU to process.
     ///

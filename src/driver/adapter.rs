@@ -4,8 +4,9 @@ use core::fmt;
 
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, Guid, Hresult, Limits, RANDOM_NUMBER_LEN, Retire,
-    SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Guid, Hresult, Limits,
+    RANDOM_NUMBER_LEN, Retire, SESSION_KEY_LEN, SessionHandle, SessionStatus,
+    StartSessionKeyRefresh, SubmitBuffer,
 };
 
 use crate::counter::CounterRange;
@@ -71,18 +72,20 @@ impl Adapter {
 
     /// Shows `sink` every place where the core may keep a secret now, with what is in it.
     ///
-    /// Those are the three homes of every live session and the captured key of every command that
+    /// Those are the five homes of every live session and the captured key of every command that
     /// is outstanding and not lost. A product has no such function: it is how a workbench tells a
     /// secret that is at home from one that is not.
     #[cfg(feature = "homes")]
     pub fn for_each_home(&self, sink: &mut dyn FnMut(crate::HomeOf, &[u8; 16])) {
-        use crate::HomeOf::{BoundKey, Key, LastMark, Random};
+        use crate::HomeOf::{BoundKey, Key, LastMark, Random, ReadBackKey, ReadBackMark};
 
         for (place, session) in self.devices.sessions() {
             let (handle, secrets) = (session_handle(place), session.secrets());
             sink(Key(handle), secrets.key.bytes());
             sink(Random(handle), secrets.random.bytes());
             sink(LastMark(handle), secrets.last_mark.bytes());
+            sink(ReadBackKey(handle), secrets.read_back_key.bytes());
+            sink(ReadBackMark(handle), secrets.read_back_mark.bytes());
         }
         for (fence, key) in self.queue.bound_keys() {
             sink(BoundKey { fence }, key.bytes());
@@ -164,6 +167,21 @@ impl Adapter {
             self.engine.log(format_args!("no refresh started: the entropy source is broken"));
         }
         started
+    }
+
+    fn make_read_back_key(
+        &mut self,
+        device: DeviceHandle,
+        session: SessionHandle,
+        out: Option<&mut [u8; SESSION_KEY_LEN]>,
+    ) -> Result<(), Hresult> {
+        let (_, found) = self.devices.find(device, session)?;
+        let out = out.ok_or(Hresult::E_INVALIDARG)?;
+        let made = found.make_read_back_key(&mut *self.entropy, out);
+        if made == Err(Hresult::E_FAIL) {
+            self.engine.log(format_args!("no read-back key: the entropy source is broken"));
+        }
+        made
     }
 
     fn submit(&mut self, device: DeviceHandle, args: &SubmitBuffer<'_>) -> Result<u64, Hresult> {
@@ -281,6 +299,23 @@ impl CryptoSessionDdi for Adapter {
     ) -> Hresult {
         let found = self.devices.find(device, session);
         code(found.and_then(|(_, session)| session.finish_refresh()))
+    }
+
+    fn get_encryption_blt_key(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut GetEncryptionBltKey<'_>,
+    ) -> Hresult {
+        // Semantics decision: exactly 16 bytes, or nothing is written (S-41).
+        let is_len_right = args.key_len as usize == SESSION_KEY_LEN;
+        let buffer = args.read_back_key.as_deref_mut().filter(|_| is_len_right);
+        // Semantics decision: a buffer of the right size holds the wrapped key or zeros, never what lay
+        // there before (S-48), and no byte behind it is written (INV-09).
+        let mut out = buffer.and_then(|buffer| buffer.first_chunk_mut());
+        if let Some(out) = &mut out {
+            out.fill(0);
+        }
+        code(self.make_read_back_key(device, args.session, out))
     }
 
     fn submit_buffer(&mut self, device: DeviceHandle, args: &mut SubmitBuffer<'_>) -> Hresult {

@@ -1,4 +1,5 @@
-//! What one session keeps secret: the key in force and the random number that waits for finish.
+//! What one session keeps secret: the key in force, the random number that waits for finish, and the
+//! read-back key.
 
 use rekeylab_cipher::encrypt_block;
 use rekeylab_ddi::Hresult;
@@ -17,7 +18,13 @@ pub(crate) struct SessionSecrets {
     /// The mark of the random number before: a fixed block encrypted under it, which tells R from it
     /// without keeping it. Zeros before the first.
     pub(crate) last_mark: Home,
-    /// Where the mark of a new random number is made; zeros between calls.
+    /// B, the read-back key, from the call that made it to finish; zeros otherwise.
+    pub(crate) read_back_key: Home,
+    /// The mark of the last read-back key. Zeros before the first.
+    pub(crate) read_back_mark: Home,
+    /// Where a new read-back key is drawn and wrapped; zeros between calls.
+    drawn: Home,
+    /// Where the mark of what was drawn is made; zeros between calls.
     next_mark: Home,
 }
 
@@ -28,6 +35,9 @@ impl SessionSecrets {
             key: Home::empty(),
             random: Home::empty(),
             last_mark: Home::empty(),
+            read_back_key: Home::empty(),
+            read_back_mark: Home::empty(),
+            drawn: Home::empty(),
             next_mark: Home::empty(),
         })
     }
@@ -49,7 +59,9 @@ impl SessionSecrets {
             mark(&self.random, &mut self.next_mark);
             // An R of zeros is told by its mark as well, so that only the cipher ever reads R.
             let is_zero = self.next_mark.holds(&ZERO_MARK);
-            let is_repeated = self.next_mark.holds(self.last_mark.bytes());
+            // The read-back key counts, too: this number is sent in the clear.
+            let is_repeated = self.next_mark.holds(self.last_mark.bytes())
+                || self.next_mark.holds(self.read_back_mark.bytes());
             if is_zero || is_repeated {
                 continue;
             }
@@ -63,6 +75,42 @@ impl SessionSecrets {
         Err(Hresult::E_FAIL)
     }
 
+    /// Draws a new read-back key and writes it to `out`, wrapped under the key in force.
+    ///
+    /// Semantics decision: zeros, the read-back key before and the last random number, which everybody
+    /// knows, are drawn again as for a refresh (S-12, INV-13). When it fails, the read-back key before
+    /// stays in use (INV-04).
+    pub(crate) fn draw_read_back_key(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        out: &mut [u8; 16],
+    ) -> Result<(), Hresult> {
+        for _ in 0..ENTROPY_DRAWS_MAX {
+            if entropy.fill(self.drawn.bytes_mut()).is_err() {
+                break;
+            }
+            mark(&self.drawn, &mut self.next_mark);
+            let is_zero = self.next_mark.holds(&ZERO_MARK);
+            let is_repeated = self.next_mark.holds(self.read_back_mark.bytes())
+                || self.next_mark.holds(self.last_mark.bytes());
+            if is_zero || is_repeated {
+                continue;
+            }
+            self.read_back_mark.copy_from(&self.next_mark);
+            self.next_mark.wipe();
+            self.read_back_key.copy_from(&self.drawn);
+            // The wrap is one block of AES-ECB. It is made in a home: the caller may read its
+            // buffer at any time and must never find the key there as it is.
+            encrypt_block(self.key.bytes(), self.drawn.bytes_mut());
+            rekeylab_cipher::copy_secret(self.drawn.bytes(), out);
+            self.drawn.wipe();
+            return Ok(());
+        }
+        self.next_mark.wipe();
+        self.drawn.wipe();
+        Err(Hresult::E_FAIL)
+    }
+
     /// Makes the updated key the key in force and forgets what it was made of (R-17, S-03, S-79).
     ///
     /// The XOR happens in place: the old key has no other home to be erased from. After n refreshes
@@ -70,13 +118,16 @@ impl SessionSecrets {
     pub(crate) fn apply_random(&mut self) {
         self.key.xor_from(&self.random);
         self.random.wipe();
+        // Semantics decision: the read-back key ends with the key that it was delivered under (S-19).
+        // Whoever held that one would read on otherwise.
+        self.read_back_key.wipe();
     }
 
     /// Writes what every home holds; see [`Adapter::write_state`](crate::Adapter::write_state).
     #[cfg(feature = "homes")]
     pub(crate) fn write_state(&self, sink: &mut crate::observe::StateSink<'_>) {
-        let Self { key, random, last_mark, next_mark } = self;
-        for home in [key, random, last_mark, next_mark] {
+        let Self { key, random, last_mark, read_back_key, read_back_mark, drawn, next_mark } = self;
+        for home in [key, random, last_mark, read_back_key, read_back_mark, drawn, next_mark] {
             sink.bytes(home.bytes());
         }
     }
@@ -86,17 +137,18 @@ impl SessionSecrets {
         self.key.wipe();
         self.random.wipe();
         self.last_mark.wipe();
+        self.read_back_key.wipe();
+        self.read_back_mark.wipe();
     }
 }
 
-/// Makes the one-way mark of a random number: a fixed block encrypted under it.
+/// Makes the one-way mark of what was drawn: a fixed block encrypted under it.
 ///
-/// Repetition must be noticed after the random number itself was erased (S-12 beside S-79), so
-/// what is kept must not lead back to it. It still follows the random number, so it goes from home
-/// to home like one.
-fn mark(random: &Home, mark: &mut Home) {
+/// Repetition must be noticed after what was drawn is erased (S-12 beside S-79), so what is kept must
+/// not lead back to it. It still follows what was drawn, so it goes from home to home like that.
+fn mark(drawn: &Home, mark: &mut Home) {
     *mark.bytes_mut() = *b"refresh-mark-v1\0";
-    encrypt_block(random.bytes(), mark.bytes_mut());
+    encrypt_block(drawn.bytes(), mark.bytes_mut());
 }
 
 /// The mark of sixteen zero bytes.

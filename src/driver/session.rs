@@ -64,6 +64,16 @@ impl Session {
         Ok(())
     }
 
+    /// Makes a new read-back key and hands it out wrapped.
+    pub(crate) fn make_read_back_key(
+        &mut self,
+        entropy: &mut dyn Entropy,
+        out: &mut [u8; 16],
+    ) -> Result<(), Hresult> {
+        self.state = step(self.state, Event::ReadBackKey)?;
+        self.secrets.draw_read_back_key(entropy, out)
+    }
+
     /// Whether a buffer with these counters may be submitted now.
     pub(crate) fn admit_buffer(&self, range: CounterRange) -> Result<(), Hresult> {
         step(self.state, Event::Submit)?;

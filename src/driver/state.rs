@@ -6,13 +6,15 @@ use rekeylab_ddi::Hresult;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum State {
     /// Created, owned by a device, without a key.
-    /// Accepts exchange, status, destroy; refuses start, finish, submit (S-04, S-05).
+    /// Accepts exchange, status, destroy; refuses start, finish, read-back key, submit (S-04, S-05).
     Unkeyed,
     /// Holds a key and may use it.
-    /// Accepts start, submit, status, destroy; refuses exchange (S-07) and finish (S-02).
+    /// Accepts start, read-back key, submit, status, destroy; refuses exchange (S-07) and finish
+    /// (S-02).
     Keyed,
     /// Holds a key, still in force, and a random number that waits for finish.
-    /// Accepts finish, submit, status, destroy; refuses start (S-01) and exchange (S-08).
+    /// Accepts finish, read-back key, submit, status, destroy; refuses start (S-01) and exchange
+    /// (S-08).
     /// Lasts until finish, destroy or tear-down; nothing cancels it (S-09) and no time limit
     /// applies (S-10).
     Pending,
@@ -32,6 +34,8 @@ pub enum Event {
     Start,
     /// A refresh is to end.
     Finish,
+    /// A read-back key is to be made.
+    ReadBackKey,
     /// A buffer is to be processed.
     Submit,
     /// Somebody asks for the status.
@@ -69,14 +73,14 @@ impl From<Refusal> for Hresult {
 ///
 /// A [`Refusal`]; the state then stays as it is (INV-04).
 pub const fn step(state: State, event: Event) -> Result<State, Refusal> {
-    use Event::{Destroy, Exchange, Finish, Start, Status, Submit, TearDown};
+    use Event::{Destroy, Exchange, Finish, ReadBackKey, Start, Status, Submit, TearDown};
     use Refusal::{NoSession, WrongState};
     use State::{Dead, Keyed, Lost, Pending, Unkeyed};
     match (state, event) {
         (Unkeyed, Exchange) => Ok(Keyed),
         // Semantics decision: nothing that needs a key works before there is one (S-04, S-05). A
         // refresh over a zero key would make the random number, sent in the clear, the key.
-        (Unkeyed, Start | Finish | Submit) => Err(WrongState),
+        (Unkeyed, Start | Finish | ReadBackKey | Submit) => Err(WrongState),
         (Unkeyed, Status) => Ok(Unkeyed),
 
         // Semantics decision: a session is keyed once; a new key needs a new session (S-07).
@@ -87,7 +91,7 @@ pub const fn step(state: State, event: Event) -> Result<State, Refusal> {
         // S-03). XOR with zero would claim a refresh that never was, with a kept random number it
         // would bring the old key back.
         (Keyed, Finish) => Err(WrongState),
-        (Keyed, Submit | Status) => Ok(Keyed),
+        (Keyed, ReadBackKey | Submit | Status) => Ok(Keyed),
 
         // Semantics decision: no key exchange between start and finish (S-08).
         (Pending, Exchange) => Err(WrongState),
@@ -96,10 +100,10 @@ pub const fn step(state: State, event: Event) -> Result<State, Refusal> {
         (Pending, Start) => Err(WrongState),
         (Pending, Finish) => Ok(Keyed),
         // The key in force until finish is the old one.
-        (Pending, Submit | Status) => Ok(Pending),
+        (Pending, ReadBackKey | Submit | Status) => Ok(Pending),
 
         // Semantics decision: a lost session answers its status and can be destroyed (S-52).
-        (Lost, Exchange | Start | Finish | Submit) => Err(WrongState),
+        (Lost, Exchange | Start | Finish | ReadBackKey | Submit) => Err(WrongState),
         (Lost, Status) => Ok(Lost),
 
         // Semantics decision: destroying a live session never fails (S-21, S-22, S-49).
@@ -107,7 +111,9 @@ pub const fn step(state: State, event: Event) -> Result<State, Refusal> {
         // Semantics decision: a tear-down takes the key of every live session (S-54).
         (Unkeyed | Keyed | Pending | Lost, TearDown) => Ok(Lost),
 
-        (Dead, Exchange | Start | Finish | Submit | Status | Destroy | TearDown) => Err(NoSession),
+        (Dead, Exchange | Start | Finish | ReadBackKey | Submit | Status | Destroy | TearDown) => {
+            Err(NoSession)
+        }
     }
 }
 
@@ -117,10 +123,11 @@ mod tests {
 
     const STATES: [State; 5] =
         [State::Unkeyed, State::Keyed, State::Pending, State::Lost, State::Dead];
-    const EVENTS: [Event; 7] = [
+    const EVENTS: [Event; 8] = [
         Event::Exchange,
         Event::Start,
         Event::Finish,
+        Event::ReadBackKey,
         Event::Submit,
         Event::Status,
         Event::Destroy,
@@ -176,7 +183,7 @@ mod tests {
 
     #[test]
     fn no_key_no_service() {
-        for event in [Event::Start, Event::Finish, Event::Submit] {
+        for event in [Event::Start, Event::Finish, Event::ReadBackKey, Event::Submit] {
             assert_eq!(step(State::Unkeyed, event), Err(Refusal::WrongState));
             assert_eq!(step(State::Lost, event), Err(Refusal::WrongState));
         }

@@ -5,8 +5,8 @@ use std::cell::Cell;
 
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, Hresult, Limits, Retire, SessionHandle,
-    StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, Limits, Retire,
+    SessionHandle, StartSessionKeyRefresh, SubmitBuffer,
 };
 use rekeylab_driver::{Bounds, Engine, Entropy, HomeOf, KeyUnwrap};
 
@@ -129,6 +129,14 @@ impl CryptoSessionDdi for Adapter {
         args: &mut StartSessionKeyRefresh<'_>,
     ) -> Hresult {
         self.call(|core| core.start_session_key_refresh(device, args))
+    }
+
+    fn get_encryption_blt_key(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut GetEncryptionBltKey<'_>,
+    ) -> Hresult {
+        self.call(|core| core.get_encryption_blt_key(device, args))
     }
 
     fn finish_session_key_refresh(

@@ -13,7 +13,7 @@ use rekeylab_abi::opening::{
 use rekeylab_abi::resource::{CreateResource, Lock, Unlock};
 use rekeylab_abi::session::{
     AlignedGuid, CreateCryptoSession, CryptoSessionKeyExchange, DecryptionBlt,
-    DestroyCryptoSession, FinishSessionKeyRefresh, StartSessionKeyRefresh,
+    DestroyCryptoSession, FinishSessionKeyRefresh, GetEncryptionBltKey, StartSessionKeyRefresh,
 };
 use rekeylab_abi::table::{DeviceFuncs, index, promised};
 use rekeylab_abi::{Entry, Handle};
@@ -135,6 +135,7 @@ fn fill(table: NonNull<DeviceFuncs>) {
             index::DESTROY_CRYPTO_SESSION => destroy_crypto_session as *const (),
             index::START_SESSION_KEY_REFRESH => start_session_key_refresh as *const (),
             index::FINISH_SESSION_KEY_REFRESH => finish_session_key_refresh as *const (),
+            index::GET_ENCRYPTION_BLT_KEY => get_encryption_blt_key as *const (),
             index::DECRYPTION_BLT => decryption_blt as *const (),
             _ => not_offered as *const (),
         };
@@ -225,6 +226,29 @@ extern "C" fn start_session_key_refresh(
         let mut driver = lock();
         let (core, device) = driver.core_of(device)?;
         succeed(core.start_session_key_refresh(device, &mut ddi))
+    })())
+}
+
+extern "C" fn get_encryption_blt_key(device: Handle, args: *const GetEncryptionBltKey) -> i32 {
+    answer((|| {
+        // SAFETY: what the interface promises of the runtime.
+        let args = unsafe { passed(args) }?;
+        // A size that is refused anyway is not believed.
+        let size = args.key_size as usize;
+        let len = if size == rekeylab_ddi::SESSION_KEY_LEN { size } else { 0 };
+        let start = NonNull::new(args.read_back_key.cast::<u8>());
+        let read_back_key = start.map(|start| {
+            // SAFETY: the runtime says that so many bytes are there, for this call to write.
+            unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), len) }
+        });
+        let mut ddi = rekeylab_ddi::GetEncryptionBltKey {
+            session: session(args.session),
+            read_back_key,
+            key_len: args.key_size,
+        };
+        let mut driver = lock();
+        let (core, device) = driver.core_of(device)?;
+        succeed(core.get_encryption_blt_key(device, &mut ddi))
     })())
 }
 

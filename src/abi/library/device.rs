@@ -17,7 +17,8 @@ use crate::opening::{CreateDevice, INTERFACE_D3D9};
 use crate::runtime::Runtime;
 use crate::session::{
     AlignedGuid, CreateCryptoSession, CryptoSessionKeyExchange, DecryptionBlt,
-    DestroyCryptoSession, EncryptionBlt, FinishSessionKeyRefresh, StartSessionKeyRefresh,
+    DestroyCryptoSession, EncryptionBlt, FinishSessionKeyRefresh, GetEncryptionBltKey,
+    StartSessionKeyRefresh,
 };
 use crate::table::{DeviceFuncs, ENTRY_COUNT, NAMES, index, promised};
 use crate::{Entry, Handle, session};
@@ -164,6 +165,21 @@ impl Device {
     pub fn finish_session_key_refresh(&self, session: DriverHandle) -> Option<Hresult> {
         argument!(args: FinishSessionKeyRefresh, self.padding(), { session: session.as_handle() });
         self.call(index::FINISH_SESSION_KEY_REFRESH, args)
+    }
+
+    /// `GetEncryptionBltKey`: into as many bytes as the size says.
+    pub fn get_encryption_blt_key(
+        &self,
+        session: DriverHandle,
+        read_back_key: Option<&mut [u8]>,
+        key_size: u32,
+    ) -> Option<Hresult> {
+        argument!(args: GetEncryptionBltKey, self.padding(), {
+            session: session.as_handle(),
+            read_back_key: start_of(read_back_key),
+            key_size: key_size,
+        });
+        self.call(index::GET_ENCRYPTION_BLT_KEY, args)
     }
 
     /// `DestroyCryptoSession`.

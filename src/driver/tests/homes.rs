@@ -5,8 +5,8 @@ mod plain_seams;
 
 use std::collections::BTreeMap;
 
-use plain_seams::{RANDOM, adapter, device, keyed_session, retire, start, submit};
-use rekeylab_ddi::{CryptoSessionDdi, Hresult};
+use plain_seams::{RANDOM, adapter, device, keyed_session, read_back_key, retire, start, submit};
+use rekeylab_ddi::{CryptoSessionDdi, Hresult, StartSessionKeyRefresh};
 use rekeylab_driver::{Adapter, HomeOf};
 
 const KEY: [u8; 16] = [0x11; 16];
@@ -26,7 +26,7 @@ fn updated() -> [u8; 16] {
 }
 
 #[test]
-fn a_session_has_three_homes_from_its_creation_to_its_end() {
+fn a_session_has_five_homes_from_its_creation_to_its_end() {
     let mut adapter = adapter();
     assert_eq!(homes(&adapter), BTreeMap::new());
     let device = device(&mut adapter);
@@ -35,6 +35,8 @@ fn a_session_has_three_homes_from_its_creation_to_its_end() {
         (HomeOf::Key(session), KEY),
         (HomeOf::Random(session), NOTHING),
         (HomeOf::LastMark(session), NOTHING),
+        (HomeOf::ReadBackKey(session), NOTHING),
+        (HomeOf::ReadBackMark(session), NOTHING),
     ];
     assert_eq!(homes(&adapter), BTreeMap::from(expected));
     assert_eq!(adapter.destroy_crypto_session(device, session), Hresult::S_OK);
@@ -56,6 +58,27 @@ fn a_refresh_moves_the_random_number_into_the_key() {
     assert_eq!(finished[&HomeOf::Random(session)], NOTHING);
     let mark = finished[&HomeOf::LastMark(session)];
     assert!(mark != NOTHING && mark != RANDOM, "a mark does not lead back to what it marks");
+}
+
+#[test]
+fn a_read_back_key_has_a_home_until_finish_and_its_wrap_leads_back_to_it() {
+    let mut adapter = adapter();
+    let device = device(&mut adapter);
+    let session = keyed_session(&mut adapter, device, &KEY);
+    let mut wrapped = read_back_key(&mut adapter, device, session);
+    assert_ne!(wrapped, RANDOM, "wrapped it shows nothing");
+    rekeylab_cipher::decrypt_block(&KEY, &mut wrapped);
+    assert_eq!(wrapped, RANDOM, "the wrap is one block of AES-ECB under the session key (R-33)");
+    let made = homes(&adapter);
+    assert_eq!(made[&HomeOf::ReadBackKey(session)], RANDOM);
+    let mark = made[&HomeOf::ReadBackMark(session)];
+    assert!(mark != NOTHING && mark != RANDOM, "a mark does not lead back to what it marks");
+    // The source has one number only, which may not become the random number too (S-12).
+    let mut random = NOTHING;
+    let mut args =
+        StartSessionKeyRefresh { session, random_number: Some(&mut random), random_number_len: 16 };
+    assert_eq!(adapter.start_session_key_refresh(device, &mut args), Hresult::E_FAIL);
+    assert_eq!(homes(&adapter)[&HomeOf::ReadBackKey(session)], RANDOM);
 }
 
 #[test]
@@ -82,7 +105,13 @@ fn an_engine_reset_empties_the_homes_of_sessions_and_ends_those_of_commands() {
     submit(&mut adapter, device, session, 1);
     start(&mut adapter, device, session);
     assert_eq!(adapter.reset_engine(), Hresult::S_OK);
-    let expected = [HomeOf::Key(session), HomeOf::Random(session), HomeOf::LastMark(session)];
+    let expected = [
+        HomeOf::Key(session),
+        HomeOf::Random(session),
+        HomeOf::LastMark(session),
+        HomeOf::ReadBackKey(session),
+        HomeOf::ReadBackMark(session),
+    ];
     assert_eq!(homes(&adapter), BTreeMap::from(expected.map(|home| (home, NOTHING))));
 }
 
@@ -97,7 +126,7 @@ fn a_home_is_named_by_the_handle_that_the_caller_holds() {
     let other = keyed_session(&mut adapter, devices[1], &OTHER_KEY);
     let homes = homes(&adapter);
     assert_ne!(first, next);
-    assert_eq!(homes.len(), 6);
+    assert_eq!(homes.len(), 10);
     assert_eq!(homes[&HomeOf::Key(next)], KEY);
     assert_eq!(homes[&HomeOf::Key(other)], OTHER_KEY);
 }

@@ -4,7 +4,9 @@
 
 mod plain_seams;
 
-use plain_seams::{adapter, device, keyed_session, new_session, retire, start, submit};
+use plain_seams::{
+    adapter, device, keyed_session, new_session, read_back_key, retire, start, submit,
+};
 use rekeylab_ddi::{CryptoSessionDdi, CryptoSessionKeyExchange, CtrIv, Hresult, SubmitBuffer};
 use rekeylab_driver::Adapter;
 
@@ -39,6 +41,11 @@ fn every_step_in_the_life_of_a_session_is_a_state_of_its_own() {
     assert_eq!(adapter.finish_session_key_refresh(device, session), Hresult::S_OK);
     note(&adapter, &mut seen);
     retire(&mut adapter, 1);
+    note(&adapter, &mut seen);
+    // The source has one number only, which the first session has used.
+    let other = keyed_session(&mut adapter, device, &KEY);
+    note(&adapter, &mut seen);
+    read_back_key(&mut adapter, device, other);
     note(&adapter, &mut seen);
     submit(&mut adapter, device, session, 2);
     note(&adapter, &mut seen);

@@ -77,6 +77,33 @@ impl Player {
     }
 }
 
+/// A read-back key, unwrapped under this key.
+fn read_back_key(player: &Player, key: &[u8; 16]) -> [u8; 16] {
+    let mut wrapped = [0xEE; 17];
+    let code = player.device.get_encryption_blt_key(player.session, Some(&mut wrapped), 16);
+    assert_eq!((code, wrapped[16]), (Some(Hresult::S_OK), 0xEE));
+    let mut block = *wrapped.first_chunk().unwrap();
+    rekeylab_cipher::decrypt_block(key, &mut block);
+    block
+}
+
+#[test]
+fn each_read_back_key_is_new_and_needs_sixteen_bytes() {
+    let player = Player::new([7; 16]);
+    let first = read_back_key(&player, &player.key);
+    let updated = player.start();
+    let second = read_back_key(&player, &player.key);
+    assert_eq!(player.device.finish_session_key_refresh(player.session), Some(Hresult::S_OK));
+    let third = read_back_key(&player, &updated);
+    assert!(first != second && second != third && first != third);
+    for (size, is_there) in [(0, true), (15, true), (17, true), (u32::MAX, true), (16, false)] {
+        let mut wrapped = [0xEE; 17];
+        let buffer = is_there.then_some(&mut wrapped[..]);
+        let code = player.device.get_encryption_blt_key(player.session, buffer, size);
+        assert_eq!((code, wrapped), (Some(Hresult::E_INVALIDARG), [0xEE; 17]), "{size}");
+    }
+}
+
 const OLD: &[u8; LEN as usize] = b"what was accepted before uses the key of before.";
 const NEW: &[u8; LEN as usize] = b"and from the finish on all use the updated key..";
 

@@ -55,6 +55,7 @@ struct Entries<'a> {
     rules: Vec<Entry<'a>>,
     otherwise: Vec<String>,
     decode: bool,
+    read_back_keys: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,6 +108,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
                 rules: came.rules.iter().map(entry).collect(),
                 otherwise: ids(came.choices),
                 decode: !came.choices.no_decode,
+                read_back_keys: !came.choices.no_read_back_keys,
             };
             console.say_json(1, &entries)?;
         }
@@ -198,8 +200,9 @@ fn profile(name: &str, choices: Choices) -> String {
     let ids: Vec<String> = ids(choices).iter().map(|id| format!("\"{id}\"")).collect();
     format!(
         "# What {name} was seen to choose where the documents are silent: `rekeylab conform`.\n\
-         refusals = \"{refusals}\"\ndecode = {}\notherwise = [{}]\n",
+         refusals = \"{refusals}\"\ndecode = {}\nread-back-keys = {}\notherwise = [{}]\n",
         !choices.no_decode,
+        !choices.no_read_back_keys,
         ids.join(", ")
     )
 }

@@ -1,5 +1,7 @@
 //! Finds the choices that explain what a driver was seen to do.
 
+use rekeylab_ddi::Hresult;
+
 use crate::invariant::{Model, Verdict, Violation, judge};
 use crate::observation::{Choices, Observation, Trace, silent_point};
 use crate::sequence::{Call, DecodeProfile};
@@ -55,6 +57,15 @@ fn offered(rules: &str, seen: Option<&Observation>, choices: Choices) -> Vec<Cho
     if is_for_decode && !choices.no_decode {
         let mut more = choices;
         more.no_decode = true;
+        offered.push(more);
+    }
+    let is_about_read_back_keys = seen.is_some_and(|seen| {
+        let is_not_available = seen.code == Some(Hresult::D3DDDIERR_NOTAVAILABLE);
+        is_not_available && matches!(seen.call, Call::EncryptionBltKey { .. })
+    });
+    if is_about_read_back_keys && !choices.no_read_back_keys {
+        let mut more = choices;
+        more.no_read_back_keys = true;
         offered.push(more);
     }
     offered

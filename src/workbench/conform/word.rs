@@ -133,6 +133,12 @@ pub(super) fn of(rule: &Rule, probe: Option<&Probe>, choices: Choices) -> (Word,
     if choices.no_decode && matches!(rule.id, "R-05") {
         return (Word::NotOffered, "sessions go with no decode profile".to_owned());
     }
+    if choices.no_read_back_keys
+        && calls.iter().any(|seen| matches!(seen.call, Call::EncryptionBltKey { .. }))
+    {
+        let why = "read-back keys are not asked for; see `read-back-keys` in the data sheet";
+        return (Word::NotAsked, why.to_owned());
+    }
     if matches!(rule.id, "R-29" | "S-29") && trace.read_backs.is_empty() {
         let why = "surfaces are read by Lock; see `read-back` in the data sheet".to_owned();
         return (Word::NotAsked, why);

@@ -54,12 +54,20 @@ pub(super) struct ClientSession {
     pub(super) key_secret: Option<u32>,
     /// Which secret the random number is that waits for finish.
     pub(super) random_secret: Option<u32>,
+    /// Which secret the read-back key is that it has now.
+    pub(super) read_back_secret: Option<u32>,
     /// How many refreshes the client has finished.
     pub(super) epoch: u32,
+    /// How many read-back keys it was given.
+    pub(super) read_back_keys: u32,
     /// The random number of the start that waits for its finish.
     pub(super) random: Option<[u8; 16]>,
     /// The random number that its last start answered; zeros before the first.
     pub(super) last_random: [u8; 16],
+    /// The read-back key, until finish.
+    read_back_key: Option<[u8; 16]>,
+    /// The last one; zeros before the first.
+    last_read_back_key: [u8; 16],
     key: Option<[u8; 16]>,
     first_key: [u8; 16],
 }
@@ -100,6 +108,8 @@ impl Client {
             session.first_key.zeroize();
             session.random.zeroize();
             session.last_random.zeroize();
+            session.read_back_key.zeroize();
+            session.last_read_back_key.zeroize();
         }
         self.key_ring.wipe();
     }
@@ -116,9 +126,13 @@ impl Client {
             is_lost: false,
             key_secret: None,
             random_secret: None,
+            read_back_secret: None,
             epoch: 0,
+            read_back_keys: 0,
             random: None,
             last_random: [0; 16],
+            read_back_key: None,
+            last_read_back_key: [0; 16],
             key: None,
             first_key: [0; 16],
         });
@@ -195,7 +209,8 @@ impl Client {
         match home {
             Home::Key { session } => self.live(session)?.key_secret,
             Home::Random { session } => self.live(session)?.waiting_random(),
-            Home::LastMark { .. } => None,
+            Home::ReadBackKey { session } => self.live(session)?.read_back_secret,
+            Home::LastMark { .. } | Home::ReadBackMark { .. } => None,
             Home::BoundKey { fence } => {
                 let is_it = |buffer: &&InFlight| buffer.fence == fence && !buffer.is_lost;
                 self.in_flight.iter().find(is_it)?.bound_secret()
@@ -208,7 +223,10 @@ impl Client {
         match home {
             Home::Key { session } => self.live(session).is_some_and(|one| one.key.is_some()),
             Home::Random { session } => self.live(session).is_some_and(|one| one.random.is_some()),
-            Home::LastMark { .. } => false,
+            Home::ReadBackKey { session } => {
+                self.live(session).is_some_and(|one| one.read_back_key.is_some())
+            }
+            Home::LastMark { .. } | Home::ReadBackMark { .. } => false,
             Home::BoundKey { fence } => {
                 self.in_flight.iter().any(|buffer| buffer.fence == fence && !buffer.is_lost)
             }
@@ -218,7 +236,9 @@ impl Client {
     /// Every home that has to hold a secret now.
     pub(super) fn occupied_homes(&self) -> impl Iterator<Item = (Home, u32)> {
         let slots = (0..self.sessions.len()).filter_map(|slot| u16::try_from(slot).ok());
-        let homes = slots.flat_map(|session| [Home::Key { session }, Home::Random { session }]);
+        let homes = slots.flat_map(|session| {
+            [Home::Key { session }, Home::Random { session }, Home::ReadBackKey { session }]
+        });
         let bound = self.in_flight.iter().filter_map(|buffer| {
             Some((Home::BoundKey { fence: buffer.fence }, buffer.bound_secret()?))
         });
@@ -230,7 +250,8 @@ impl Client {
         let sessions = self.sessions.iter().filter(|session| session.is_live());
         let in_sessions: usize = sessions
             .map(|one| {
-                usize::from(one.key_secret.is_some()) + usize::from(one.waiting_random().is_some())
+                let secrets = [one.key_secret, one.waiting_random(), one.read_back_secret];
+                secrets.into_iter().flatten().count()
             })
             .sum();
         let bound = self.in_flight.iter().filter(|buffer| buffer.bound_secret().is_some());
@@ -266,7 +287,8 @@ impl InFlight {
 
 impl ClientSession {
     fn write_state(&self, hash: &mut StateHash) {
-        // Which secrets they are is a matter of names: what is searched for is written elsewhere.
+        // Which secrets they are, and how many there were, is a matter of names: what is searched for is
+        // written elsewhere.
         let Self {
             handle,
             device_slot,
@@ -274,9 +296,13 @@ impl ClientSession {
             is_lost,
             key_secret: _,
             random_secret: _,
+            read_back_secret: _,
             epoch,
+            read_back_keys: _,
             random,
             last_random,
+            read_back_key,
+            last_read_back_key,
             key,
             first_key,
         } = self;
@@ -285,11 +311,12 @@ impl ClientSession {
         hash.flag(*is_alive);
         hash.flag(*is_lost);
         hash.number((*epoch).into());
-        for secret in [random, key] {
+        for secret in [random, read_back_key, key] {
             hash.bytes(secret.as_ref().map_or(&[], |bytes| &bytes[..]));
         }
         hash.bytes(first_key);
         hash.bytes(last_random);
+        hash.bytes(last_read_back_key);
     }
 
     /// Whether the driver has to keep its secrets.
@@ -306,6 +333,26 @@ impl ClientSession {
     pub(super) fn take_key(&mut self, key: &[u8; 16]) {
         self.key = Some(*key);
         self.first_key = *key;
+    }
+
+    /// What an entropy fault may answer when a read-back key is drawn: the last one again, or, before the
+    /// first, the last random number.
+    pub(super) fn known_of_read_back_keys(&self) -> Known {
+        let last = [self.last_read_back_key, self.last_random];
+        let again = last.into_iter().find(|last| *last != [0; 16]).unwrap_or_default();
+        Known { again, ..self.known() }
+    }
+
+    /// Takes a read-back key out of its wrap, and keeps it as the one in use.
+    pub(super) fn take_read_back_key(&mut self, wrapped: &[u8; 16]) -> [u8; 16] {
+        let mut read_back_key = *wrapped;
+        if let Some(key) = &self.key {
+            rekeylab_cipher::decrypt_block(key, &mut read_back_key);
+        }
+        self.read_back_key = Some(read_back_key);
+        self.last_read_back_key = read_back_key;
+        self.read_back_keys += 1;
+        read_back_key
     }
 
     /// The random numbers that an entropy fault may answer a start with.
@@ -327,6 +374,9 @@ impl ClientSession {
         if self.random.is_some() {
             self.key = Some(self.updated_key());
             self.random = None;
+            // The read-back key ends with the key that it was delivered under (S-19).
+            self.read_back_key = None;
+            self.read_back_secret = None;
             self.epoch += 1;
         }
     }

@@ -129,6 +129,10 @@ pub enum DeclaredHome {
     Random(SessionHandle),
     /// The one-way mark of a live session's last R (S-12), which is no secret itself.
     LastMark(SessionHandle),
+    /// B, the read-back key of a live session, until finish (S-19).
+    ReadBackKey(SessionHandle),
+    /// The one-way mark of a live session's last B (INV-13), which is no secret itself.
+    ReadBackMark(SessionHandle),
     /// The key that a command captured when it was submitted (S-17), until it completes.
     BoundKey {
         /// The fence that its submission answered.

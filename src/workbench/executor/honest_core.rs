@@ -98,6 +98,8 @@ impl From<HomeOf> for DeclaredHome {
             HomeOf::Key(session) => Self::Key(session),
             HomeOf::Random(session) => Self::Random(session),
             HomeOf::LastMark(session) => Self::LastMark(session),
+            HomeOf::ReadBackKey(session) => Self::ReadBackKey(session),
+            HomeOf::ReadBackMark(session) => Self::ReadBackMark(session),
             HomeOf::BoundKey { fence } => Self::BoundKey { fence },
         }
     }

@@ -375,7 +375,7 @@ fn record_heap(
         let is_occupied = client.is_occupied(spot.home);
         record.is_key_expected |= is_occupied;
         // What the mark is made of may be long spent, so it is not among the expected.
-        if is_occupied || matches!(spot.home, Home::LastMark { .. }) {
+        if is_occupied || spot.home.is_of_a_mark() {
             let word = arena.word_at(spot.position);
             record.recording.excuse(word..word + (spot.position % 8 + 16).div_ceil(8));
         }
@@ -426,6 +426,13 @@ impl<'a> Occupants<'a> {
             }
             DeclaredHome::LastMark(handle) => {
                 (Home::LastMark { session: self.session(handle)?.0 }, None)
+            }
+            DeclaredHome::ReadBackKey(handle) => {
+                let (session, live) = self.session(handle)?;
+                (Home::ReadBackKey { session }, live.and_then(|live| live.read_back_secret))
+            }
+            DeclaredHome::ReadBackMark(handle) => {
+                (Home::ReadBackMark { session: self.session(handle)?.0 }, None)
             }
             DeclaredHome::BoundKey { fence } => {
                 let home = Home::BoundKey { fence };

@@ -3,8 +3,8 @@
 use keysan::valgrind;
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, CtrIv, DeviceHandle, Hresult, RANDOM_NUMBER_LEN, Retire,
-    SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, CtrIv, DeviceHandle, GetEncryptionBltKey, Hresult, RANDOM_NUMBER_LEN,
+    Retire, SESSION_KEY_LEN, SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 
 use super::audit::Taint;
@@ -12,6 +12,7 @@ use super::client::{self, InFlight};
 use super::dut::Dut;
 use super::outputs::{OWNED_RANDOM_LEN_MAX, arguments_text};
 use super::run::{Run, enter};
+use super::seams::Known;
 use super::{narrow, seams, short};
 use crate::observation::{Layer, MARGIN_LEN, RetireRoom, SecretKind, SecretName, UNTOUCHED};
 use crate::sequence::{Blob, CryptoType, DecodeProfile, NullPointer, Room, Shape, expand};
@@ -94,22 +95,9 @@ impl<D: Dut> Run<'_, D> {
     pub(super) fn start_refresh(&mut self, size: u32, null: bool, index: usize) -> Hresult {
         // The client owns what it claims and a margin; of absurd claims only the first bytes.
         let owned_len = (size as usize).min(OWNED_RANDOM_LEN_MAX) + MARGIN_LEN;
-        let known = self.executor.client.session_mut(&self.seen).map(|session| session.known());
-        let planned = if self.dut.draws_by_itself() {
-            [None, None]
-        } else {
-            self.executor.seams.plan_randoms(known.unwrap_or_default())
-        };
-        let mut is_fresh = false;
-        let planned = planned.map(|random| {
-            // The second of the two is.
-            let is_fresh = std::mem::replace(&mut is_fresh, true);
-            let (random, session) = (random?, self.seen.session_slot?);
-            let epoch =
-                self.executor.client.session_mut(&self.seen).map_or(0, |session| session.epoch);
-            let name = SecretName { kind: SecretKind::Random, session, epoch };
-            Some((random, self.register_random(&random, is_fresh, name)?))
-        });
+        let session = self.executor.client.session_mut(&self.seen);
+        let (known, epoch) = session.map_or_else(Default::default, |one| (one.known(), one.epoch));
+        let planned = self.plan_draw(SecretKind::Random, known, epoch);
 
         let start = self.next_buffer(owned_len);
         self.seen.buffer = narrow(start)..narrow(start + owned_len);
@@ -144,16 +132,84 @@ impl<D: Dut> Run<'_, D> {
                 self.note_own_random(&random);
             }
         }
-        if planned.iter().flatten().any(|(planned, _)| self.executor.seams.has_answered(planned)) {
-            // Drawn; the same bytes drawn again keep this name.
-            self.executor.planned = None;
-        }
+        self.forget_what_was_drawn(&planned);
         // The number that was drawn belongs there; everything else is looked at.
         let is_drawn = code.is_ok() && self.executor.seams.has_answered(&random);
         let expected_len = if is_drawn { RANDOM_NUMBER_LEN } else { 0 };
         let range = start + expected_len..start + owned_len;
         self.scan_short_output(range, expected_len, index);
         code
+    }
+
+    pub(super) fn encryption_blt_key(&mut self, size: u32, null: bool, index: usize) -> Hresult {
+        let owned_len = (size as usize).min(OWNED_RANDOM_LEN_MAX) + MARGIN_LEN;
+        let session = self.executor.client.session_mut(&self.seen);
+        let (known, number) = session.map_or_else(Default::default, |one| {
+            (one.known_of_read_back_keys(), one.read_back_keys + 1)
+        });
+        let planned = self.plan_draw(SecretKind::ReadBackKey, known, number);
+
+        let start = self.next_buffer(owned_len);
+        self.seen.buffer = narrow(start)..narrow(start + owned_len);
+        let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
+        let owned = &mut self.trace.bytes[start..];
+        let mut args = GetEncryptionBltKey {
+            session: self.seen.session,
+            read_back_key: (!null).then_some(&mut *owned),
+            key_len: size,
+        };
+        let device = self.seen.device;
+        let code =
+            enter(self.dut, &mut self.driver, self.instruments, secrets, is_gated, |driver| {
+                driver.get_encryption_blt_key(device, &mut args)
+            });
+        let text = arguments_text(self.layers, &args);
+
+        if self.executor.taint == Taint::Marked {
+            // Wrapped it is for everybody to see.
+            valgrind::mark_public(owned);
+        }
+        let wrapped = owned.first_chunk::<SESSION_KEY_LEN>().copied().unwrap_or_default();
+        self.read_arguments(text);
+        if let (Some(session), true) = (self.executor.client.session_mut(&self.seen), code.is_ok())
+        {
+            let read_back_key = session.take_read_back_key(&wrapped);
+            // What was drawn is what the driver has to keep, also if it wrapped it in a wrong way.
+            let mut drawn = planned.iter().flatten();
+            let drawn = drawn.find(|(planned, _)| self.executor.seams.has_answered(planned));
+            session.read_back_secret = drawn.map(|&(_, secret)| secret);
+            if self.dut.draws_by_itself() {
+                // Only the client can tell what was drawn, by the key that it holds.
+                self.executor.seams.note_number(&read_back_key);
+                self.note_own_read_back_key(&read_back_key, number);
+            }
+        }
+        self.forget_what_was_drawn(&planned);
+        // Wrapped, it shows nothing of any secret.
+        self.scan_short_output(start..start + owned_len, 0, index);
+        code
+    }
+
+    /// Registers what the next draw can answer: the number of an entropy fault, and a fresh one.
+    fn plan_draw(&mut self, kind: SecretKind, known: Known, epoch: u32) -> Planned {
+        if self.dut.draws_by_itself() {
+            return [None, None];
+        }
+        let mut is_fresh = false;
+        self.executor.seams.plan_randoms(known).map(|random| {
+            // The second of the two is.
+            let is_fresh = std::mem::replace(&mut is_fresh, true);
+            let (random, session) = (random?, self.seen.session_slot?);
+            let name = SecretName { kind, session, epoch };
+            Some((random, self.register_random(&random, is_fresh, name)?))
+        })
+    }
+
+    /// What was drawn is planned no more; the same bytes drawn again keep their name.
+    fn forget_what_was_drawn(&mut self, planned: &Planned) {
+        if planned.iter().flatten().any(|(planned, _)| self.executor.seams.has_answered(planned)) {
+            self.executor.planned = None;
+        }
     }
 
     pub(super) fn finish_refresh(&mut self) -> Hresult {
@@ -353,6 +409,9 @@ impl<D: Dut> Run<'_, D> {
         code
     }
 }
+
+/// What a draw can answer, and which secrets these are, as far as they are searched for.
+type Planned = [Option<([u8; 16], u32)>; 2];
 
 /// What a number holds that nobody has written.
 const UNTOUCHED_NUMBER: u64 = u64::from_ne_bytes([UNTOUCHED; 8]);

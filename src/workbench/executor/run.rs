@@ -238,6 +238,7 @@ impl<D: Dut> Run<'_, D> {
             Call::ExchangeKey { key, blob, shape, .. } => self.exchange_key(key, blob, shape),
             Call::StartRefresh { size, null, .. } => self.start_refresh(size, null, index),
             Call::FinishRefresh { .. } => self.finish_refresh(),
+            Call::EncryptionBltKey { size, null, .. } => self.encryption_blt_key(size, null, index),
             Call::SubmitBuffer { iv, count, len, null, .. } => {
                 self.submit_buffer((iv, count), len, null, index)
             }

@@ -87,7 +87,7 @@ impl Seams {
     /// Draws a random number, which is the same in every run unless the sequence says otherwise; as
     /// an entropy source fails, it may fail and leave bytes behind that must not be used.
     ///
-    /// A driver may only draw during `start-refresh`.
+    /// A driver may only draw during `start-refresh` and `encryption-blt-key`.
     ///
     /// # Errors
     ///
@@ -291,7 +291,7 @@ impl Seams {
         self.entropy.borrow().draws.last() == Some(&Draw::Answered(*random))
     }
 
-    /// The random numbers that the next start can be given: what an injected entropy fault answers, and
+    /// The random numbers that the next call which draws can be given: what an injected entropy fault answers, and
     /// the fresh number that comes once the fault is over.
     ///
     /// They are wanted before the call, so that they can be searched for while the driver has them.
@@ -323,7 +323,7 @@ impl Seams {
 pub(super) struct Known {
     /// What would bring its first key back.
     pub(super) restoring: [u8; 16],
-    /// The random number that it got last; zeros before the first.
+    /// What was drawn for it last, for the purpose in question; zeros before the first.
     pub(super) again: [u8; 16],
 }
 

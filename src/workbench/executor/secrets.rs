@@ -98,17 +98,28 @@ impl<D: Dut> Run<'_, D> {
 
     /// Registers the random number that a driver has drawn by itself and handed out.
     pub(super) fn note_own_random(&mut self, random: &[u8; 16]) {
-        if !keysan::looks_like_nothing_else(random) {
-            return;
-        }
-        let Some(slot) = self.seen.session_slot else { return };
         let session = self.executor.client.session_mut(&self.seen);
         let epoch = session.map_or(0, |session| session.epoch);
-        let name = SecretName { kind: SecretKind::Random, session: slot, epoch };
-        let secret = self.register(random, name);
-        if let Some(session) = self.executor.client.session_mut(&self.seen) {
-            session.random_secret = Some(secret);
+        let secret = self.register_own(SecretKind::Random, random, epoch);
+        if let (Some(session), Some(_)) = (self.executor.client.session_mut(&self.seen), secret) {
+            session.random_secret = secret;
         }
+    }
+
+    /// Registers the read-back key that a driver has drawn by itself and handed out wrapped; which of its
+    /// session it is, from 1.
+    pub(super) fn note_own_read_back_key(&mut self, read_back_key: &[u8; 16], number: u32) {
+        let secret = self.register_own(SecretKind::ReadBackKey, read_back_key, number);
+        if let (Some(session), Some(_)) = (self.executor.client.session_mut(&self.seen), secret) {
+            session.read_back_secret = secret;
+        }
+    }
+
+    /// Registers what a driver has drawn by itself; `None` if it looks like something else.
+    fn register_own(&mut self, kind: SecretKind, drawn: &[u8; 16], epoch: u32) -> Option<u32> {
+        let session = self.seen.session_slot?;
+        let name = SecretName { kind, session, epoch };
+        keysan::looks_like_nothing_else(drawn).then(|| self.register(drawn, name))
     }
 
     /// Registers a secret and answers which one it is.

@@ -45,6 +45,7 @@ const EXCHANGE: Call = exchange(1, Blob::Good);
 const EXCHANGE_OTHER: Call = exchange(2, Blob::Good);
 const START: Call = start(16);
 const FINISH: Call = Call::FinishRefresh { session: S };
+const READ_BACK_KEY: Call = Call::EncryptionBltKey { session: S, size: 16, null: false };
 const STATUS: Call = Call::SessionStatus { session: S };
 /// Blocks 0 and 1 of IV 1. Made a second time, it uses the same counters again.
 const SUBMIT: Call = submit(1, 0, 32);
@@ -109,13 +110,13 @@ const fn no_memory(after: u32) -> Call {
 }
 
 /// Every alphabet; the first is the full one.
-pub const ALL: &[Alphabet] = &[FULL, LIFECYCLE, REFRESH, COUNTERS, QUEUE];
+pub const ALL: &[Alphabet] = &[FULL, LIFECYCLE, REFRESH, READ_BACK, COUNTERS, QUEUE];
 
 const FULL: Alphabet = Alphabet {
     name: "full",
     says: "every call on two devices with two sessions each, also through the other device; \
            sessions of every type and profile; key exchange good, with another key, one byte \
-           short or long, garbled, empty, NULL; start with 16, 0, 15, 17 bytes and NULL; buffers \
+           short or long, garbled, empty, NULL; start with 16, 0, 15, 17 bytes and NULL; read-back key; buffers \
            with the next IV, a far one, the same, one block of overlap, the last Count and one past \
            it, 0, 15, 17, 1024 and 1040 bytes, without IV or data; retire none, one, all, with room for \
            all, for one, for all but a byte or an entry, for nothing; reset; one injected failure of the entropy source or an allocation",
@@ -138,6 +139,7 @@ const FULL: Alphabet = Alphabet {
         start(17),
         Call::StartRefresh { session: S, size: 16, null: true },
         FINISH,
+        READ_BACK_KEY,
         SUBMIT,
         SUBMIT_OVERLAP,
         SUBMIT_NEXT,
@@ -160,7 +162,7 @@ const FULL: Alphabet = Alphabet {
         forged(HandleForm::DeviceWrongKind),
         forged(HandleForm::DeviceLowBit),
     ],
-    through_others: &[DESTROY, EXCHANGE, START, FINISH, SUBMIT, STATUS],
+    through_others: &[DESTROY, EXCHANGE, START, FINISH, READ_BACK_KEY, SUBMIT, STATUS],
     other_sessions: &[
         create(CryptoType::Null, DecodeProfile::None),
         create(CryptoType::Unknown, DecodeProfile::None),
@@ -234,6 +236,24 @@ const REFRESH: Alphabet = Alphabet {
         entropy(EntropyFault::Zero),
         entropy(EntropyFault::Repeat),
         entropy(EntropyFault::Restore),
+    ],
+};
+
+const READ_BACK: Alphabet = Alphabet {
+    name: "read-back",
+    says: "key exchange, start, finish, read-back key and destroy on one device with two sessions; reset; \
+           one entropy failure: none, zeros, a repetition, the session's last again",
+    devices_max: 1,
+    sessions_max: 2,
+    on_sessions: &[DESTROY, EXCHANGE, START, FINISH, READ_BACK_KEY],
+    through_others: &[],
+    other_sessions: &[],
+    others: &[RESET],
+    injections: &[
+        entropy(EntropyFault::Fail),
+        entropy(EntropyFault::Zero),
+        entropy(EntropyFault::Repeat),
+        entropy(EntropyFault::Again),
     ],
 };
 
@@ -352,7 +372,9 @@ impl Alphabet {
             (Some(owner), Some(Slot(via))) => via < created.device_count && owner != Some(via),
             // Refused for its handle, whatever the other arguments are: one of each kind.
             (None, None) => {
-                slot == 0 && [DESTROY, EXCHANGE, START, FINISH, SUBMIT, STATUS].contains(letter)
+                let of_each_kind =
+                    [DESTROY, EXCHANGE, START, FINISH, READ_BACK_KEY, SUBMIT, STATUS];
+                slot == 0 && of_each_kind.contains(letter)
             }
             (None, Some(_)) => false,
         }
@@ -390,7 +412,7 @@ mod tests {
     #[test]
     fn the_first_call_can_name_nothing_but_null() {
         let first = following(&FULL, &[]);
-        assert_eq!(first.len(), 1 + 12 + 6 + 11 + 11, "{first:?}");
+        assert_eq!(first.len(), 1 + 12 + 7 + 11 + 11, "{first:?}");
         assert!(first.contains(&"create-session d0".to_owned()));
         assert!(!first.iter().any(|letter| letter.contains("d1") || letter.contains("s1")));
     }

@@ -14,6 +14,9 @@ pub struct SheetChoices {
     /// Whether sessions can be used for decode, with the profile of H.264.
     #[serde(default = "yes")]
     pub decode: bool,
+    /// Whether it offers `GetEncryptionBltKey`; it is not asked for read-back keys otherwise.
+    #[serde(default)]
+    pub read_back_keys: bool,
     /// The silent points at which it chooses otherwise than the driver core, as `S-01`.
     #[serde(default, deserialize_with = "points")]
     pub otherwise: Choices,
@@ -32,7 +35,12 @@ pub enum Refusals {
 
 impl Default for SheetChoices {
     fn default() -> Self {
-        Self { refusals: Refusals::default(), decode: true, otherwise: Choices::default() }
+        Self {
+            refusals: Refusals::default(),
+            decode: true,
+            read_back_keys: false,
+            otherwise: Choices::default(),
+        }
     }
 }
 
@@ -44,6 +52,7 @@ impl From<&SheetChoices> for Choices {
     fn from(choices: &SheetChoices) -> Self {
         let mut all = choices.otherwise;
         all.no_decode = !choices.decode;
+        all.no_read_back_keys = !choices.read_back_keys;
         all.any_failure = choices.refusals == Refusals::AnyFailure;
         all
     }

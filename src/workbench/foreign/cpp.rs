@@ -175,6 +175,16 @@ fn line(
             }
             format!("call_start_refresh({index}, {session}, {size}, {expected});")
         }
+        Call::EncryptionBltKey { session, size, null } => {
+            let Some(session) = of_session(session)? else { return Ok(None) };
+            if !sheet.choices.read_back_keys {
+                return Ok(None);
+            }
+            if null || size > 1 << 16 {
+                return Err("its buffer is not there");
+            }
+            format!("call_encryption_blt_key({index}, {session}, {size}, {expected});")
+        }
         Call::FinishRefresh { session } => {
             let Some(session) = of_session(session)? else { return Ok(None) };
             format!("call_finish_refresh({index}, {session}, {expected});")

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use rekeylab_abi::{Adapter, Device, DriverHandle, Library, LibraryError};
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, Hresult, RANDOM_NUMBER_LEN, Retire, SessionHandle,
-    SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, RANDOM_NUMBER_LEN,
+    Retire, SESSION_KEY_LEN, SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 
 use super::client_keys::ClientKeys;
@@ -25,6 +25,8 @@ use crate::observation::Observation;
 pub struct TableDriver {
     adapter: Result<Adapter, LibraryError>,
     handles: Handles,
+    /// Whether it offers read-back keys.
+    has_read_back_keys: bool,
     key_wrapper: Arc<KeyWrapper>,
     pub(super) limits: SheetLimits,
     /// How it is seen what became of an upload.
@@ -64,6 +66,7 @@ impl TableDriver {
         Self {
             adapter: library.open_adapter(),
             handles: sheet.handles,
+            has_read_back_keys: sheet.choices.read_back_keys,
             key_wrapper: Arc::clone(key_wrapper),
             limits: sheet.limits,
             read_back: sheet.read_back,
@@ -274,6 +277,38 @@ impl CryptoSessionDdi for TableDriver {
             (has_entered, args.random_number_len as usize, args.random_number.as_deref_mut())
         {
             buffer.iter_mut().take(RANDOM_NUMBER_LEN).for_each(|byte| *byte = 0);
+        }
+        code
+    }
+
+    fn get_encryption_blt_key(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut GetEncryptionBltKey<'_>,
+    ) -> Hresult {
+        let mut has_entered = false;
+        let code = answer((|| {
+            // An optional entry is not called where it is not offered.
+            if !self.has_read_back_keys {
+                return Err(self.refuse(Hresult::D3DDDIERR_NOTAVAILABLE));
+            }
+            let (index, device) = self.device(device)?;
+            let session = self.session(index, args.session)?;
+            let owned = args.read_back_key.as_ref().map_or(0, |bytes| bytes.len());
+            // The real runtime passes no buffer that is shorter than it says.
+            if self.handles == Handles::RuntimeChecks && args.key_len as usize > owned {
+                return Err(self.refuse(Hresult::E_INVALIDARG));
+            }
+            has_entered = true;
+            let buffer = args.read_back_key.as_deref_mut();
+            let code = device.get_encryption_blt_key(session, buffer, args.key_len);
+            code.ok_or(Hresult::E_NOTIMPL)
+        })());
+        // What is refused here is refused as the core refuses (S-48).
+        if let (false, SESSION_KEY_LEN, Some(buffer)) =
+            (has_entered, args.key_len as usize, args.read_back_key.as_deref_mut())
+        {
+            buffer.iter_mut().take(SESSION_KEY_LEN).for_each(|byte| *byte = 0);
         }
         code
     }

@@ -37,6 +37,7 @@ struct CreateSessionArgs { Guid crypto, profile; Handle session; };
 struct KeyExchangeArgs { Handle session; std::uint32_t size; void *data; };
 struct SessionArgs { Handle session; };
 struct StartArgs { Handle session; void *random; std::uint32_t size; };
+struct ReadBackKeyArgs { Handle session; void *key; std::uint32_t size; };
 struct Iv { std::uint8_t iv[8], count[8]; };
 struct BltArgs {
     Handle session, source; std::uint32_t source_index; Handle target; std::uint32_t target_index, source_size;
@@ -62,7 +63,7 @@ struct ContextArgs {
 enum Entry {
     lock = 35, unlock = 36, create_resource = 37, destroy_resource = 38, flush = 41, destroy_device = 91,
     create_session = 111, key_exchange = 112, destroy_session = 113, encryption_blt = 114, start = 116, finish = 117,
-    decryption_blt = 119, create_resource2 = 128, flush1 = 132
+    read_back_key = 118, decryption_blt = 119, create_resource2 = 128, flush1 = 132
 };
 
 // ---- What the driver may call: a context with real memory; everything else is not there. ----
@@ -155,7 +156,7 @@ static void big_endian(std::uint64_t number, std::uint8_t *out) {
 
 enum Answer { any, served, refused };
 
-struct Session { std::size_t device; Handle handle; std::uint8_t key[16], random[16]; bool is_keyed, is_pending, is_alive; };
+struct Session { std::size_t device; Handle handle; std::uint8_t key[16], random[16], wrapped[16]; bool is_keyed, is_pending, is_alive; };
 struct Upload {
     int call; std::size_t device, session; Handle surface, source; Bytes due; std::uint8_t *memory, key[16];
     std::uint32_t room; bool is_taken, is_unseen; Bytes came; bool is_lost;
@@ -276,7 +277,7 @@ static void open_adapter(const char *path) {
 [[maybe_unused]] static void call_create_session(int call, std::size_t on, Guid crypto, Guid profile, Answer expected) {
     CreateSessionArgs args{crypto, profile, nullptr};
     const std::int32_t code = enter(devices[on].functions[create_session], devices[on].handle, &args);
-    sessions.push_back({on, args.session, {}, {}, false, false, code == 0});
+    sessions.push_back({on, args.session, {}, {}, {}, false, false, code == 0});
     compare(call, code, expected);
 }
 
@@ -308,6 +309,27 @@ static void open_adapter(const char *path) {
         std::memcpy(session.random, buffer.data(), 16);
         session.is_pending = true;
         learn(session.random, session.random);
+    }
+    compare(call, code, expected);
+}
+
+[[maybe_unused]] static void call_encryption_blt_key(int call, std::size_t on, std::uint32_t size, Answer expected) {
+    Session &session = sessions[on];
+    Device &device = devices[session.device];
+    Bytes buffer(size + 32, 0xE7);
+    ReadBackKeyArgs args{session.handle, buffer.data(), size};
+    const std::int32_t code = enter(device.functions[read_back_key], device.handle, &args);
+    for (std::size_t i = size < 16 ? size : 16; i < buffer.size(); ++i)
+        if (buffer[i] != 0xE7) wrong(call, "wrote more than a wrapped key of sixteen bytes");
+    if (code == 0) {
+        std::uint8_t zeros[16] = {}, random[16];
+        std::memcpy(random, session.random, 16);
+        encrypt(session.key, zeros);
+        encrypt(session.key, random);
+        if (std::memcmp(zeros, buffer.data(), 16) == 0) wrong(call, "wrapped a read-back key of zeros");
+        if (std::memcmp(random, buffer.data(), 16) == 0) wrong(call, "wrapped the random number of the last refresh");
+        if (std::memcmp(session.wrapped, buffer.data(), 16) == 0) wrong(call, "handed out the same wrapped key again");
+        std::memcpy(session.wrapped, buffer.data(), 16);
     }
     compare(call, code, expected);
 }

@@ -42,6 +42,7 @@ use crate::report::shell_word;
 /// [choices]                               # where the documents are silent
 /// refusals = "any-failure"                # or "as-the-core"
 /// decode = false                          # sessions go with no decode profile
+/// read-back-keys = true                   # GetEncryptionBltKey is offered
 /// otherwise = ["S-01", "S-48"]            # `rekeylab list rules` prints what the core does
 ///
 /// [limits]                                # whatever is left out has none
@@ -294,6 +295,14 @@ impl Sheet {
                 path: profile.clone(),
                 error: error.to_string().trim_end().to_owned(),
             })?;
+        }
+        if sheet.choices.read_back_keys && sheet.read_back == ReadBackBy::EncryptionBlt {
+            return Err(SheetError::Parse {
+                path: sheet.profile.unwrap_or_else(|| path.to_owned()),
+                error: "surfaces are read under the session key (read-back = \"encryption-blt\"), which a \
+                        driver with read-back-keys = true does only as long as it has made none"
+                    .to_owned(),
+            });
         }
         Ok(sheet)
     }

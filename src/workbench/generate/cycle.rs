@@ -80,6 +80,13 @@ const CYCLES: &[Cycle] = &[
         times: &[|_| 3, |_| 5, |_| 8, |_| 9],
         weight: 2,
     },
+    // Read-back keys, each in the place of the one before or behind a refresh.
+    Cycle { kinds: &[CallKind::EncryptionBltKey], times: &[|_| 2, |_| 3, |_| 4, |_| 9], weight: 1 },
+    Cycle {
+        kinds: &[CallKind::EncryptionBltKey, CallKind::StartRefresh, CallKind::FinishRefresh],
+        times: &[|_| 2, |_| 3, |_| 5],
+        weight: 1,
+    },
     // Tables.
     Cycle {
         kinds: &[CallKind::CreateSession],

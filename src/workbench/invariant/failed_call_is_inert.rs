@@ -1,5 +1,7 @@
 //! `failed-call-is-inert`: a refused call changes nothing and leaves outputs zeroed.
 
+use rekeylab_ddi::Hresult;
+
 use super::{
     Case, Disagreement, Divergence, Invariant, Model, Verdict, Violation, abort_function, nothing,
 };
@@ -66,7 +68,8 @@ fn unzeroed_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> 
         return written_output(case, seen);
     }
     match seen.call {
-        Call::StartRefresh { size, null, .. } => {
+        Call::EncryptionBltKey { .. } if is_not_offered(seen) => None,
+        Call::StartRefresh { size, null, .. } | Call::EncryptionBltKey { size, null, .. } => {
             let buffer = case.trace.buffer_of(seen);
             let out = buffer.get(..buffer.len().min(16))?;
             let is_right = if size == 16 && !null {
@@ -74,7 +77,8 @@ fn unzeroed_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> 
             } else {
                 out.iter().all(|&byte| byte == 0 || byte == UNTOUCHED)
             };
-            (!is_right).then_some("sixteen zero bytes, which nobody takes for a random number")
+            (!is_right)
+                .then_some("sixteen zero bytes, which nobody takes for a random number or a key")
         }
         Call::CreateDevice | Call::CreateSession { .. } => {
             (seen.scalar != 0).then_some("the NULL handle")
@@ -86,10 +90,15 @@ fn unzeroed_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> 
     }
 }
 
+/// Whether the driver has no such call, and so did not even look at its output (R-10).
+fn is_not_offered(seen: &Observation) -> bool {
+    seen.code == Some(Hresult::D3DDDIERR_NOTAVAILABLE)
+}
+
 /// The same of a driver that leaves the outputs of refused calls as they were: it may zero them, too.
 fn written_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> {
     let is_untouched = match seen.call {
-        Call::StartRefresh { .. } => {
+        Call::StartRefresh { .. } | Call::EncryptionBltKey { .. } => {
             case.trace.buffer_of(seen).iter().all(|&byte| byte == 0 || byte == UNTOUCHED)
         }
         Call::CreateDevice | Call::CreateSession { .. } | Call::SubmitBuffer { .. } => {
@@ -115,6 +124,7 @@ fn mark_left_by(case: &Case<'_>, divergence: &Divergence) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{check, rings, trace_of};
+    use crate::observation::UNTOUCHED;
 
     const KEYED: &str = "d0 = create-device -> ok
         s0 = create-session d0 -> ok
@@ -146,15 +156,30 @@ mod tests {
 
     #[test]
     fn a_refusal_that_leaves_bytes_in_the_output_rings() {
+        for word in ["start-refresh", "encryption-blt-key"] {
+            let mut trace = trace_of(&format!(
+                "d0 = create-device -> ok
+                s0 = create-session d0 -> ok
+                {word} s0 size=16 -> D3DDDIERR_INVALIDCALL",
+            ));
+            assert_eq!(rings(&trace), [""; 0]);
+            let at = trace.calls[2].buffer.start as usize;
+            trace.bytes[at + 15] = 1;
+            assert_eq!(rings(&trace), ["failed-call-is-inert"], "{word}");
+        }
+    }
+
+    #[test]
+    fn a_driver_without_read_back_keys_does_not_touch_their_buffer() {
         let mut trace = trace_of(
             "d0 = create-device -> ok
             s0 = create-session d0 -> ok
-            start-refresh s0 size=16 -> D3DDDIERR_INVALIDCALL",
+            encryption-blt-key s0 size=16 -> D3DDDIERR_NOTAVAILABLE",
         );
-        assert_eq!(rings(&trace), [""; 0]);
+        trace.choices.no_read_back_keys = true;
         let at = trace.calls[2].buffer.start as usize;
-        trace.bytes[at + 15] = 1;
-        assert_eq!(rings(&trace), ["failed-call-is-inert"]);
+        trace.bytes[at..at + 16].fill(UNTOUCHED);
+        assert_eq!(rings(&trace), [""; 0]);
     }
 
     #[test]

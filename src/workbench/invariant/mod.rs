@@ -37,7 +37,7 @@ use crate::sequence::Call;
 pub use keystream_reuse::KEYSTREAM_REUSE;
 pub use model::{
     Answer, CompletionFault, Disagreement, Divergence, Instead, KeyName, Model, ModelSession,
-    Processed,
+    Processed, WrapInstead,
 };
 pub use remembered::write_remembered;
 use remembered::{Remembers, nothing};

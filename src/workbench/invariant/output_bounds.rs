@@ -37,6 +37,8 @@ fn check_outputs(case: &Case<'_>, verdict: &mut Verdict) {
         let (promised_len, rules) = match seen.call {
             // A start writes its sixteen bytes, or zeros in their place when it refuses.
             Call::StartRefresh { size, .. } => (size.min(16) as usize, "INV-09 S-11"),
+            // So does a call for a read-back key.
+            Call::EncryptionBltKey { size, .. } => (size.min(16) as usize, "INV-09 S-41"),
             Call::Retire { .. } => (seen.surface_len as usize, "INV-09"),
             _ => continue,
         };
@@ -97,12 +99,13 @@ mod tests {
         exchange-key s0 key=7 -> ok
         start-refresh s0 size=16 -> ok
         submit-buffer s0 iv=1 count=0 len=48 -> ok
-        retire 1 -> ok";
+        retire 1 -> ok
+        encryption-blt-key s0 size=16 -> ok";
 
     /// Writes one byte into the buffer of a call, `beyond` bytes behind what it was promised.
     fn overrun(call: usize, beyond: usize) -> Vec<&'static str> {
         let mut trace = trace_of(CALLS);
-        let promised = if call == 3 { 16 } else { 48 };
+        let promised = if call == 5 { 48 } else { 16 };
         let at = trace.calls[call].buffer.start as usize + promised + beyond;
         trace.bytes[at] = 0;
         rings(&trace)
@@ -110,7 +113,7 @@ mod tests {
 
     #[test]
     fn one_byte_too_many_rings_wherever_it_is() {
-        for call in [3, 5] {
+        for call in [3, 5, 6] {
             for beyond in [0, 1, 31] {
                 assert_eq!(overrun(call, beyond), ["output-bounds"], "call {call}, {beyond}");
             }

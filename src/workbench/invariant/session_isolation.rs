@@ -54,15 +54,22 @@ fn remembers(Remembered { standings, .. }: &Remembered<'_>, hash: &mut StateHash
     standings.sessions().iter().for_each(|session| hash.maybe(session.device.map(u64::from)));
 }
 
-/// A buffer that was processed under another session's key (INV-12).
+/// A buffer that was processed, or a read-back key that was wrapped, under another session's key (INV-12).
 ///
 /// Not if both sessions began with the same key: then it may as well be this session's own key, with
 /// a random number that is not its own, and `wrong-key-epoch` says what is known.
 fn foreign_keys(case: &Case<'_>, verdict: &mut Verdict) {
     for divergence in case.divergences {
-        if let Disagreement::Plaintext { submitted, expected, used: Some(used), .. } =
-            &divergence.about
-            && used.session != expected.session
+        let (what, expected, used) = match &divergence.about {
+            Disagreement::Plaintext { submitted, expected, used: Some(used), .. } => {
+                (format!("the buffer of call {submitted} was processed"), expected, used)
+            }
+            Disagreement::Wrap { expected, used: Some(used), .. } => {
+                ("the read-back key was wrapped".to_owned(), expected, used)
+            }
+            _ => continue,
+        };
+        if used.session != expected.session
             && !case.model.share_first_key(used.session, expected.session)
             && !verdict.claims(divergence.call)
         {
@@ -70,7 +77,7 @@ fn foreign_keys(case: &Case<'_>, verdict: &mut Verdict) {
                 invariant: INVARIANT.name,
                 call: divergence.call,
                 session: Some(expected.session),
-                happened: format!("the buffer of call {submitted} was processed under {used}"),
+                happened: format!("{what} under {used}"),
                 expected: format!("{expected}, the key of its own session"),
                 rules: "INV-12 S-17",
                 is_inferred: false,

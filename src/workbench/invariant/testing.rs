@@ -156,7 +156,9 @@ impl Writer {
                 let of_session = &mut self.sessions[slot.unwrap()].key;
                 expand::session_key(World::default(), key, shape, of_session);
             }
-            Call::StartRefresh { size, null, .. } => self.start(seen, size, null),
+            Call::StartRefresh { size, null, .. } | Call::EncryptionBltKey { size, null, .. } => {
+                self.draw(seen, size, null);
+            }
             Call::FinishRefresh { .. } if is_ok => {
                 let session = &mut self.sessions[slot.unwrap()];
                 session.key.iter_mut().zip(session.random).for_each(|(k, r)| *k ^= r);
@@ -192,7 +194,8 @@ impl Writer {
         }
     }
 
-    fn start(&mut self, seen: &mut Observation, size: u32, null: bool) {
+    /// A start, or a call for a read-back key, which is handed out wrapped.
+    fn draw(&mut self, seen: &mut Observation, size: u32, null: bool) {
         let mut buffer = vec![UNTOUCHED; size.min(64) as usize + MARGIN_LEN];
         let first = self.trace.draws.len() as u32;
         if seen.is_ok() {
@@ -203,8 +206,13 @@ impl Writer {
                 self.random_count += 1;
             }
             self.trace.draws.push(Draw::Answered(random));
+            let session = &mut self.sessions[usize::from(seen.session_slot.unwrap())];
+            if matches!(seen.call, Call::StartRefresh { .. }) {
+                session.random = random;
+            } else {
+                rekeylab_cipher::encrypt_block(&session.key, &mut random);
+            }
             buffer[..16].copy_from_slice(&random);
-            self.sessions[usize::from(seen.session_slot.unwrap())].random = random;
         } else {
             if seen.code == Some(Hresult::E_FAIL) {
                 self.entropy_fault = None;

@@ -2,7 +2,9 @@
 
 use rekeylab_ddi::{Hresult, SessionStatus};
 
-use super::{Case, Disagreement, Invariant, Verdict, Violation, abort_function, nothing};
+use super::{
+    Case, Disagreement, Invariant, Verdict, Violation, WrapInstead, abort_function, nothing,
+};
 use crate::observation::Observation;
 use crate::sequence::Call;
 
@@ -36,10 +38,33 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                 "the number that was drawn".to_owned(),
                 "R-16 INV-02",
             ),
+            Disagreement::StaleDraw if matches!(seen.call, Call::EncryptionBltKey { .. }) => (
+                "made a read-back key of zeros, or of what was drawn last for the session"
+                    .to_owned(),
+                "another draw".to_owned(),
+                "S-12 INV-13",
+            ),
             Disagreement::StaleDraw => (
-                "handed out a random number of zeros, or the last one again".to_owned(),
+                "handed out a random number of zeros, or one that was drawn last for the session"
+                    .to_owned(),
                 "another draw".to_owned(),
                 "S-12",
+            ),
+            // Under which key is the business of another invariant.
+            Disagreement::Wrap { instead: None | Some(WrapInstead::Under(_)), .. } => continue,
+            Disagreement::Wrap { expected, instead: Some(instead), .. } => (
+                match instead {
+                    WrapInstead::Nothing => "handed out the read-back key as it is",
+                    WrapInstead::Xored => "handed out the read-back key XORed with the session key",
+                    WrapInstead::Decrypted => {
+                        "handed out the read-back key decrypted with the session key"
+                    }
+                    WrapInstead::TheOneBefore => "handed out the read-back key before again",
+                    WrapInstead::Under(_) => continue,
+                }
+                .to_owned(),
+                format!("a new read-back key, wrapped under {expected}"),
+                "R-33 R-35 R-36 INV-13",
             ),
             Disagreement::Fence => (
                 format!("answered fence {}", seen.scalar),
@@ -97,6 +122,8 @@ mod tests {
     fn an_answer_that_no_other_invariant_explains_rings() {
         for call in [
             "exchange-key s0 key=8 -> ok",
+            "encryption-blt-key s0 size=17 -> ok",
+            "encryption-blt-key s0 -> D3DDDIERR_NOTAVAILABLE",
             "start-refresh s0 size=17 -> ok",
             "start-refresh s0 size=16 -> D3DDDIERR_NOTAVAILABLE",
             "submit-buffer s0 iv=1 count=0 len=16 -> D3DDDIERR_INVALIDCALL",
@@ -106,6 +133,25 @@ mod tests {
         ] {
             check(&format!("{KEYED}{call}"), &["wrong-answer"]);
         }
+    }
+
+    #[test]
+    fn the_same_read_back_key_again_and_one_that_was_drawn_before_ring() {
+        let twice = format!("{KEYED}encryption-blt-key s0 -> ok\nencryption-blt-key s0 -> ok");
+        let mut trace = trace_of(&twice);
+        assert_eq!(rings(&trace), [""; 0]);
+        let wrap = |call: usize| {
+            let start = trace.calls[call].buffer.start as usize;
+            start..start + 16
+        };
+        let (first, second) = (wrap(3), wrap(4));
+        trace.bytes.copy_within(first, second.start);
+        let told = violations(&trace);
+        assert_eq!(told[0].happened, "handed out the read-back key before again");
+        // Drawn again, which wraps to the same.
+        trace.draws[1] = trace.draws[0];
+        let told = violations(&trace);
+        assert!(told[0].happened.starts_with("made a read-back key of zeros, or of what"));
     }
 
     #[test]

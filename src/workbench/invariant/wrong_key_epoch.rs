@@ -1,7 +1,8 @@
 //! `wrong-key-epoch`: a buffer is processed under the key in force when it was submitted.
 
 use super::{
-    Case, Disagreement, Divergence, Instead, Invariant, Verdict, Violation, abort_function, nothing,
+    Case, Disagreement, Divergence, Instead, Invariant, Verdict, Violation, WrapInstead,
+    abort_function, nothing,
 };
 use crate::observation::{EmptyHome, Home, Place, SecretName, Sighting};
 use crate::sequence::expand::{self, World};
@@ -9,7 +10,7 @@ use crate::sequence::expand::{self, World};
 pub(super) const INVARIANT: Invariant = Invariant {
     name: "wrong-key-epoch",
     holds_when: "a buffer is processed under the key in force when it was submitted, and its \
-                 plaintext comes back equal",
+                 plaintext comes back equal; a read-back key is wrapped under the key in force",
     check,
     remembers: nothing,
     abort: wrong_key_epoch_found,
@@ -20,6 +21,7 @@ abort_function!(wrong_key_epoch_found);
 fn check(case: &Case<'_>, verdict: &mut Verdict) {
     check_homes(case, verdict);
     check_buffers(case, verdict);
+    check_wraps(case, verdict);
 }
 
 /// A session whose home does not hold the key in force will process its next buffer under another.
@@ -115,12 +117,14 @@ fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
             (None, Some(Instead::ReadBackInTheClear)) => {
                 format!("{buffer} was read back in the clear")
             }
-            (None, Some(Instead::Zeros)) => {
-                format!("{buffer} was processed under a key that is all zero")
-            }
-            (None, Some(Instead::Mixed { key, random_of })) => format!(
-                "{buffer} was processed under {key}, XORed with the random number of s{random_of}"
-            ),
+            (
+                None,
+                Some(
+                    other @ (Instead::Zeros
+                    | Instead::Mixed { .. }
+                    | Instead::MixedWithReadBackKey { .. }),
+                ),
+            ) => format!("{buffer} was processed under {}", no_key(other)),
             (None, None) => match wrong_blocks(case, divergence.call, *submitted) {
                 Some(blocks) => format!("{buffer} came back wrong in {blocks}"),
                 None => format!("{buffer} was processed under no key that the client knows"),
@@ -133,6 +137,53 @@ fn check_buffers(case: &Case<'_>, verdict: &mut Verdict) {
             happened,
             expected: format!("{expected}, in force when it was submitted"),
             rules: "R-18 R-19 S-17 INV-01 INV-02 INV-08",
+            is_inferred: false,
+            place: None,
+        });
+    }
+}
+
+/// What was used in the place of a key.
+fn no_key(instead: &Instead) -> String {
+    match instead {
+        Instead::Zeros => "a key that is all zero".to_owned(),
+        Instead::Mixed { key, random_of } => {
+            format!("{key}, XORed with the random number of s{random_of}")
+        }
+        Instead::MixedWithReadBackKey { key, read_back_key_of } => {
+            format!("{key}, XORed with the read-back key of s{read_back_key_of}")
+        }
+        Instead::Nothing
+        | Instead::ReadBackUnder { .. }
+        | Instead::ReadBackInTheClear
+        | Instead::Bytes { .. } => "no key".to_owned(),
+    }
+}
+
+/// A read-back key that was wrapped under another key than the one in force (R-36).
+fn check_wraps(case: &Case<'_>, verdict: &mut Verdict) {
+    for divergence in case.divergences {
+        let Disagreement::Wrap { expected, used, instead } = &divergence.about else { continue };
+        let under = match (used, instead) {
+            (Some(used), _) => used.to_string(),
+            (None, Some(WrapInstead::Under(other))) => no_key(other),
+            (None, None) => "no key that the client knows".to_owned(),
+            // What is wrong is the wrap.
+            (None, Some(_)) => continue,
+        };
+        if verdict.claims(divergence.call) || verdict.is_echo(divergence.call) {
+            continue;
+        }
+        if has_rung(verdict, expected.session) {
+            continue;
+        }
+        verdict.violations.push(Violation {
+            invariant: INVARIANT.name,
+            call: divergence.call,
+            session: divergence.session,
+            happened: format!("the read-back key was wrapped under {under}"),
+            expected: format!("{expected}, which is in force"),
+            rules: "R-18 R-19 R-36 INV-01 INV-02",
             is_inferred: false,
             place: None,
         });
@@ -167,7 +218,9 @@ mod tests {
     use super::super::testing::{
         process_under, process_under_refreshed, process_with, rings, trace_of, violations,
     };
-    use crate::observation::{EmptyHome, Home, Place, SecretKind, SecretName, Sighting};
+    use crate::observation::{Draw, EmptyHome, Home, Place, SecretKind, SecretName, Sighting};
+    use crate::sequence::Shape;
+    use crate::sequence::expand::{self, World};
 
     const CALLS: &str = "d0 = create-device -> ok
         s0 = create-session d0 -> ok
@@ -176,6 +229,55 @@ mod tests {
         finish-refresh s0 -> ok
         submit-buffer s0 iv=1 count=0 len=48 -> ok
         retire 1 -> ok";
+
+    /// What is said of the wrap that the last call hands out, in the place of the right one.
+    fn wrapped_otherwise(calls: &str, wrap: [u8; 16]) -> Vec<(&'static str, String)> {
+        let mut trace = trace_of(calls);
+        let at = trace.calls.last().unwrap().buffer.start as usize;
+        trace.bytes[at..at + 16].copy_from_slice(&wrap);
+        let told = violations(&trace).into_iter();
+        told.map(|violation| (violation.invariant, violation.happened)).collect()
+    }
+
+    #[test]
+    fn a_read_back_key_that_is_wrapped_under_another_key_rings_and_says_which() {
+        let calls = "d0 = create-device -> ok
+            s0 = create-session d0 -> ok
+            exchange-key s0 key=7 -> ok
+            start-refresh s0 -> ok
+            encryption-blt-key s0 -> ok";
+        let trace = trace_of(calls);
+        assert_eq!(rings(&trace), [""; 0]);
+        let random = *trace.buffer_of(&trace.calls[3]).first_chunk::<16>().unwrap();
+        let Draw::Answered(drawn) = trace.draws_of(&trace.calls[4])[0] else { panic!() };
+        let mut key = [0; 16];
+        expand::session_key(World::default(), 7, Shape::Plain, &mut key);
+        let mut ahead = key;
+        ahead.iter_mut().zip(random).for_each(|(key, random)| *key ^= random);
+        let under = |key: &[u8; 16]| {
+            let mut wrap = drawn;
+            rekeylab_cipher::encrypt_block(key, &mut wrap);
+            wrap
+        };
+        assert_eq!(wrapped_otherwise(calls, under(&key)), []);
+        let happened = |what: &str| vec![("wrong-key-epoch", what.to_owned())];
+        let ahead = wrapped_otherwise(calls, under(&ahead));
+        assert_eq!(ahead, happened("the read-back key was wrapped under K[s0, epoch 1]"));
+        let zeros = wrapped_otherwise(calls, under(&[0; 16]));
+        assert_eq!(zeros, happened("the read-back key was wrapped under a key that is all zero"));
+        let unknown = wrapped_otherwise(calls, [7; 16]);
+        assert_eq!(
+            unknown,
+            happened("the read-back key was wrapped under no key that the client knows")
+        );
+        // Under the right key: what is wrong is the wrap.
+        let xored = core::array::from_fn(|at| drawn[at] ^ key[at]);
+        let mut decrypted = drawn;
+        rekeylab_cipher::decrypt_block(&key, &mut decrypted);
+        for wrap in [drawn, xored, decrypted] {
+            assert_eq!(wrapped_otherwise(calls, wrap)[0].0, "wrong-answer");
+        }
+    }
 
     #[test]
     fn a_key_in_force_that_is_not_in_its_home_rings() {

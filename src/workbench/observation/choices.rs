@@ -10,6 +10,8 @@ pub struct Choices {
     pub any_failure: bool,
     /// Whether sessions cannot be used for decode: no decode profile goes with any cipher.
     pub no_decode: bool,
+    /// Whether there are no read-back keys: `GetEncryptionBltKey` is not offered.
+    pub no_read_back_keys: bool,
     /// The points, by number.
     points: u128,
 }

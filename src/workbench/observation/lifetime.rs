@@ -27,8 +27,10 @@ pub enum Cause {
     Refused,
     /// It exists during a call only.
     Transient,
-    /// A refresh was finished: the old key and the random number are spent.
+    /// A refresh was finished: the old key, the random number and the read-back key are spent.
     Finished,
+    /// Another read-back key took its place.
+    Replaced,
     /// Its session or device was destroyed.
     Destroyed,
     /// The engine was reset.
@@ -83,6 +85,14 @@ impl Lives<'_> {
             Call::StartRefresh { .. } => {
                 self.bear(call, SecretKind::Random, slot, epoch, seen.code, lifetimes);
             }
+            Call::EncryptionBltKey { .. } => {
+                let made = self.standings.session(Some(slot)).read_back_keys;
+                let kind = SecretKind::ReadBackKey;
+                self.bear(call, kind, slot, made + 1, seen.code, lifetimes);
+                if seen.is_ok() {
+                    self.bury(call, kind, slot, made, Cause::Replaced, lifetimes);
+                }
+            }
             Call::FinishRefresh { .. } => self.finish(call, seen, slot, lifetimes),
             Call::SubmitBuffer { .. } if seen.is_ok() => {
                 self.in_flight.push(Bound { fence: seen.scalar, session: slot, epoch });
@@ -131,6 +141,7 @@ impl Lives<'_> {
         self.bear(call, SecretKind::Key, slot, epoch + 1, seen.code, lifetimes);
         if seen.is_ok() {
             self.bury(call, SecretKind::Random, slot, epoch, Cause::Finished, lifetimes);
+            self.bury_read_back_key(call, slot, Cause::Finished, lifetimes);
             self.bury_key(call, slot, epoch, Cause::Finished, lifetimes);
         }
     }
@@ -144,6 +155,12 @@ impl Lives<'_> {
         if session.phase() == Phase::Pending {
             self.bury(call, SecretKind::Random, slot, session.epoch, cause, lifetimes);
         }
+        self.bury_read_back_key(call, slot, cause, lifetimes);
+    }
+
+    fn bury_read_back_key(&self, call: u32, slot: u16, cause: Cause, lifetimes: &mut Lifetimes) {
+        let number = self.standings.session(Some(slot)).read_back_keys;
+        self.bury(call, SecretKind::ReadBackKey, slot, number, cause, lifetimes);
     }
 
     /// Commands complete; a key whose last command it was, and which is in force nowhere, dies.
@@ -243,6 +260,7 @@ impl fmt::Display for Cause {
             Self::Refused => "the call that brought it was refused",
             Self::Transient => "it may exist during a call only",
             Self::Finished => "the refresh was finished",
+            Self::Replaced => "another read-back key took its place",
             Self::Destroyed => "its session was destroyed",
             Self::Reset => "the engine was reset",
             Self::Completed => "the last command under it completed",

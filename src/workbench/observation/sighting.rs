@@ -12,12 +12,13 @@ use super::{Layer, handed};
 /// A secret by its name. Its bytes are never here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct SecretName {
-    /// Key or random number.
+    /// What it is.
     pub kind: SecretKind,
     /// The session slot it belongs to.
     pub session: u16,
     /// The epoch of the session in which a key is in force, or at whose end a random number is
-    /// applied; the key that was exchanged is that of epoch 0.
+    /// applied; the key that was exchanged is that of epoch 0. Of a read-back key, which of its session
+    /// it is, from 1.
     pub epoch: u32,
 }
 
@@ -28,6 +29,8 @@ pub enum SecretKind {
     Key,
     /// A refresh random number: public on the wire, a secret once it is spent.
     Random,
+    /// A read-back key: made by the driver, and known to the client by its wrap.
+    ReadBackKey,
     /// The round keys of a session key, which nobody needs between calls.
     RoundKey,
     /// The first block of the keystream of a buffer.
@@ -39,7 +42,7 @@ impl SecretKind {
     #[must_use]
     pub const fn is_transient(self) -> bool {
         match self {
-            Self::Key | Self::Random => false,
+            Self::Key | Self::Random | Self::ReadBackKey => false,
             Self::RoundKey | Self::Keystream => true,
         }
     }
@@ -50,6 +53,9 @@ impl fmt::Display for SecretName {
         let what = match self.kind {
             SecretKind::Key => "K",
             SecretKind::Random => "R",
+            SecretKind::ReadBackKey => {
+                return write!(f, "B[s{}, number {}]", self.session, self.epoch);
+            }
             SecretKind::RoundKey => "a round key of K",
             SecretKind::Keystream => "keystream of K",
         };
@@ -182,6 +188,14 @@ impl Place {
     }
 }
 
+impl Home {
+    /// Whether it is for a mark by which something is known again, which is no secret itself.
+    #[must_use]
+    pub const fn is_of_a_mark(&self) -> bool {
+        matches!(self, Self::LastMark { .. } | Self::ReadBackMark { .. })
+    }
+}
+
 /// A home that a driver declares.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Home {
@@ -197,6 +211,16 @@ pub enum Home {
     },
     /// Of the mark by which a session knows its last random number again.
     LastMark {
+        /// The session slot.
+        session: u16,
+    },
+    /// Of a session's read-back key.
+    ReadBackKey {
+        /// The session slot.
+        session: u16,
+    },
+    /// Of the mark by which a session knows its last read-back key again.
+    ReadBackMark {
         /// The session slot.
         session: u16,
     },
@@ -325,6 +349,12 @@ impl fmt::Display for Home {
             Self::Key { session } => write!(f, "the home of the key of s{session}"),
             Self::Random { session } => write!(f, "the home of the random number of s{session}"),
             Self::LastMark { session } => write!(f, "the home of the last mark of s{session}"),
+            Self::ReadBackKey { session } => {
+                write!(f, "the home of the read-back key of s{session}")
+            }
+            Self::ReadBackMark { session } => {
+                write!(f, "the home of the read-back mark of s{session}")
+            }
             Self::BoundKey { fence } => {
                 write!(f, "the home of the key bound to the command with fence {fence}")
             }

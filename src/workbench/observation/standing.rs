@@ -42,6 +42,8 @@ pub struct SessionStanding {
     pub finished: Option<u32>,
     /// How many refreshes were finished since its key was exchanged.
     pub epoch: u32,
+    /// How many read-back keys it has made.
+    pub read_back_keys: u32,
     has_key: bool,
     is_lost: bool,
 }
@@ -66,6 +68,7 @@ static NEVER_CREATED: SessionStanding = SessionStanding {
     is_started: false,
     finished: None,
     epoch: 0,
+    read_back_keys: 0,
     has_key: false,
     is_lost: false,
 };
@@ -250,6 +253,7 @@ impl SessionStanding {
                 self.epoch += u32::from(self.is_started);
                 (self.is_started, self.finished) = (false, Some(index));
             }
+            Call::EncryptionBltKey { .. } => self.read_back_keys += 1,
             Call::DestroySession { .. } => self.ended = Some(index),
             _ => {}
         }

@@ -155,6 +155,7 @@ fn mark(call: u32, secret: Option<&SecretName>, place: &Place) -> Mark {
         SecretKind::Random => 2,
         SecretKind::RoundKey => 3,
         SecretKind::Keystream => 4,
+        SecretKind::ReadBackKey => 5,
     });
     let epoch = secret.map_or(0, |secret| secret.epoch);
     let mut mark = Mark { call, layer: place.layer() as u8, kind, epoch, ..Mark::default() };
@@ -171,6 +172,8 @@ fn mark(call: u32, secret: Option<&SecretName>, place: &Place) -> Mark {
                 Home::Random { .. } => 2,
                 Home::LastMark { .. } => 3,
                 Home::BoundKey { .. } => 4,
+                Home::ReadBackKey { .. } => 5,
+                Home::ReadBackMark { .. } => 6,
             }
         }
         Place::Log { encoding, .. } | Place::Debug { encoding } => mark.encoding = *encoding as u8,

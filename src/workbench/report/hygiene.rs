@@ -130,7 +130,8 @@ fn life(trace: &Trace, secret: u32, lifetime: Lifetime) -> Option<SecretLife> {
             leftovers.push(spot);
         }
     }
-    let is_spare = name.kind == SecretKind::Random && lifetime.cause == Cause::Alive;
+    let is_drawn = matches!(name.kind, SecretKind::Random | SecretKind::ReadBackKey);
+    let is_spare = is_drawn && lifetime.cause == Cause::Alive;
     Some(SecretLife {
         name: name.to_string(),
         born: lifetime.born,

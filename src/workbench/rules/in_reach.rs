@@ -25,9 +25,15 @@ pub const ALL: &[Rule] = rules! {
     "R-06": "a NULL decode profile makes a session that is not used for decode",
         by "src/driver/adapter.rs: create_session",
         shown "corpus/seeds/only-aes128-ctr-is-offered.seq";
+    "R-08": "refresh, read-back keys and transfers are optional",
+        by "src/ddi/lib.rs: get_encryption_blt_key",
+        shown "src/workbench/tests/own_driver.rs: a_driver_without_read_back_keys_answers_that_they_are_not_available";
     "R-09": "there is one key-exchange mechanism for a crypto type",
         by "src/driver/seams.rs: KeyUnwrap",
         shown "corpus/seeds/bad-wrapped-keys-leave-the-session-unkeyed.seq";
+    "R-10": "an optional call that is not supported is not available",
+        by "src/ddi/lib.rs: get_encryption_blt_key",
+        shown "src/workbench/tests/own_driver.rs: a_driver_without_read_back_keys_answers_that_they_are_not_available";
     "R-11": "the wrapped key has exactly the length of its mechanism",
         by "src/driver/adapter.rs: exchange_key",
         shown "corpus/seeds/bad-wrapped-keys-leave-the-session-unkeyed.seq";
@@ -70,6 +76,15 @@ pub const ALL: &[Rule] = rules! {
     "R-31": "IV and Count are big-endian in memory and are compared as numbers",
         by "src/driver/counter.rs: CounterRange",
         shown "corpus/seeds/ivs-are-compared-as-numbers.seq";
+    "R-33": "what is wrapped under a session key is wrapped by AES-ECB",
+        by "src/driver/secrets.rs: draw_read_back_key",
+        shown "corpus/seeds/a-read-back-key-is-wrapped-under-the-key-in-force.seq";
+    "R-35": "each call for a read-back key makes a new one",
+        by "src/driver/secrets.rs: draw_read_back_key",
+        shown "corpus/seeds/every-read-back-key-is-new.seq";
+    "R-36": "a read-back key is handed out wrapped under the session key",
+        by "src/driver/secrets.rs: draw_read_back_key",
+        shown "corpus/seeds/a-read-back-key-is-wrapped-under-the-key-in-force.seq";
     "R-68": "after a tear-down the status of a session tells of it",
         by "src/ddi/lib.rs: check_crypto_session_status",
         shown "corpus/seeds/nothing-revives-a-lost-session.seq";
@@ -89,7 +104,7 @@ pub const ALL: &[Rule] = rules! {
     "S-04": "without a key there is no refresh",
         by "src/driver/state.rs: step",
         shown "corpus/seeds/nothing-works-before-the-key-exchange.seq";
-    "S-05": "without a key there is no data",
+    "S-05": "without a key there is no data and no read-back key",
         by "src/driver/state.rs: step",
         shown "corpus/seeds/nothing-works-before-the-key-exchange.seq";
     "S-06": "a start that fails changes no state and erases what it drew",
@@ -125,6 +140,9 @@ pub const ALL: &[Rule] = rules! {
     "S-17": "work in flight keeps the key that it was submitted under",
         by "src/driver/session.rs: bind_buffer",
         shown "corpus/seeds/work-in-flight-keeps-its-key-over-finish.seq";
+    "S-19": "a read-back key lives until finish",
+        by "src/driver/secrets.rs: apply_random",
+        shown "corpus/seeds/a-finish-ends-the-read-back-key.seq";
     "S-21": "destroy ends a pending refresh, erases both secrets and switches no key",
         by "src/driver/adapter.rs: destroy",
         shown "corpus/seeds/destroy-while-refreshing.seq";
@@ -167,6 +185,9 @@ pub const ALL: &[Rule] = rules! {
     "S-40": "a buffer is a whole number of blocks, at least one and no more than the driver takes",
         by "src/driver/adapter.rs: submit",
         shown "corpus/seeds/a-buffer-is-whole-blocks-and-not-too-long.seq";
+    "S-41": "the buffer for a wrapped key has exactly 16 bytes",
+        by "src/driver/adapter.rs: get_encryption_blt_key",
+        shown "corpus/seeds/a-read-back-key-takes-exactly-sixteen-bytes.seq";
     "S-43": "each input is copied once, and the caller may change it when the call is back",
         by "src/driver/adapter.rs: submit",
         shown "corpus/seeds/work-in-flight-keeps-its-key-over-finish.seq";
@@ -231,6 +252,9 @@ pub const ALL: &[Rule] = rules! {
     "INV-12": "calls on one session change no other",
         by "src/workbench/invariant/session_isolation.rs: foreign_keys",
         shown "corpus/seeds/two-sessions-refresh-independently.seq";
+    "INV-13": "no two read-back keys in a row are the same, and none is a random number",
+        by "src/driver/secrets.rs: draw_read_back_key",
+        shown "corpus/seeds/a-read-back-key-of-zeros-is-drawn-again.seq";
     "INV-14": "the same calls over the same entropy have the same outputs",
         by "src/workbench/executor/seams.rs: SeededEntropy",
         shown "corpus/seeds/a-start-that-does-not-draw-leaves-the-entropy-fault.seq";

@@ -271,6 +271,18 @@ calls! {
             Argument::short("after", WireField::Size, &[0, 1, 2, 3, 4, 8]).usually(Usual::From(0, 4));
     };
 
+    /// `encryption-blt-key`: `GetEncryptionBltKey`.
+    EncryptionBltKey = 0x18, "encryption-blt-key",
+        "has the driver make a new read-back key and hand it out wrapped",
+        odds [1, 2, 2, 7, 7, 4, 4], Effects { draws: true, ..Effects::SPENDS }, {
+        /// Which session.
+        session: SessionRef = SessionRef::new(0), Argument::SESSION;
+        /// Claimed length of the buffer for the wrapped key, in bytes.
+        size: u32 = 16, Argument::short("size", WireField::Size, SIZES).tempting(10).weighing(7);
+        /// Whether the buffer pointer is NULL.
+        null: bool = false, Argument::word("null", WireField::ModeLow, &["none", "buffer"]).tempting(32);
+    };
+
     /// `close-adapter`: the driver goes with everything open, and nothing can be called any more.
     CloseAdapter = 0x0E, "close-adapter", "closes the adapter with all that is open; the end",
         odds [0, 0, 0, 0, 0, 0, 0], Effects::FRAMES;
@@ -299,7 +311,6 @@ pub const RESERVED: &[(u8, &str)] = &[
     (0x15, "encryption-blt"),
     (0x16, "decryption-blt"),
     (0x17, "pitch"),
-    (0x18, "encryption-blt-key"),
     (0x19, "session-handle"),
     (0x1A, "hardware-key-data"),
     (0x1B, "private-data-size"),

@@ -45,6 +45,9 @@ const KEY: &str = "session key";
 const OUT: &str = "random-number buffer";
 const OUT_LEN: &str = "random-number length";
 const RANDOM: &str = "random number";
+const WRAP: &str = "read-back key buffer";
+const WRAP_LEN: &str = "read-back key length";
+const READ_BACK_KEY: &str = "read-back key";
 const IV: &str = "IV and Count";
 const DATA: &str = "data of a buffer";
 const DATA_LEN: &str = "length of the data";
@@ -146,6 +149,29 @@ pub const ALL: &[Misuse] = &[
         "inject-entropy high-bits draws=1; inject-entropy equal-halves draws=1",
     ),
     by(RANDOM, "from another source", "open-adapter entropy=7"),
+    by(WRAP, "a NULL pointer", "encryption-blt-key s0 null=buffer"),
+    always(
+        WRAP,
+        "full of old bytes",
+        "filled with a pattern before every call, and a margin behind",
+    ),
+    by(
+        WRAP_LEN,
+        "0, 15, 17",
+        "encryption-blt-key s0 size=0; encryption-blt-key s0 size=15; encryption-blt-key s0 size=17",
+    ),
+    by(
+        WRAP_LEN,
+        "2^31, 2^32 - 1",
+        "encryption-blt-key s0 size=2147483648; encryption-blt-key s0 size=4294967295",
+    ),
+    by(READ_BACK_KEY, "not to be had", "inject-entropy fail draws=1; encryption-blt-key s0"),
+    by(READ_BACK_KEY, "zeros", "inject-entropy zero draws=4; encryption-blt-key s0"),
+    by(
+        READ_BACK_KEY,
+        "the last one again, or the last random number",
+        "inject-entropy again draws=1; encryption-blt-key s0",
+    ),
     by(IV, "a NULL pointer", "submit-buffer s0 null=iv"),
     by(IV, "not above the last", "submit-buffer s0 iv=2; submit-buffer s0 iv=1"),
     by(IV, "past the last Count", "submit-buffer s0 count=0xffffffffffffffff len=32"),

@@ -58,6 +58,15 @@ const REFUSALS: &[(CallKind, &[Hresult])] = &[
         ],
     ),
     (CallKind::SessionStatus, &[Hresult::D3DDDIERR_INVALIDHANDLE]),
+    (
+        CallKind::EncryptionBltKey,
+        &[
+            Hresult::E_FAIL,
+            Hresult::E_INVALIDARG,
+            Hresult::D3DDDIERR_INVALIDCALL,
+            Hresult::D3DDDIERR_INVALIDHANDLE,
+        ],
+    ),
 ];
 
 /// What a call can find where it is aimed.

@@ -188,6 +188,9 @@ mod with_faults {
         for fault in [Fault::ZeroRandomAccepted, Fault::SecondStartReplacesRandom] {
             check_fault(fault, "refresh", 5);
         }
+        for fault in [Fault::ReadBackKeyWrappedAhead, Fault::ReadBackKeyMadeOnce] {
+            check_fault(fault, "read-back", 5);
+        }
         for fault in [Fault::IvMayRiseInNativeOrder, Fault::CounterOverlapsByOne] {
             check_fault(fault, "counters", 5);
         }
@@ -233,6 +236,9 @@ mod with_faults {
         Some(match fault {
             Fault::WornOutSlotWraps => "a slot wears out with its fourth session",
             Fault::FourthDeviceRefused => "there are two devices",
+            Fault::ReadBackKeyOfFifteenBytesAccepted | Fault::ReadBackKeyOfNoBytesAccepted => {
+                "read-back keys are asked for with sixteen bytes"
+            }
             Fault::KeyInDebug | Fault::KeyInDebugAsBase64 | Fault::RandomInDebug => {
                 "the fast lane does not read what Debug shows"
             }
@@ -270,6 +276,10 @@ mod with_faults {
             _ if hangs(fault) => None,
             _ if shortest_of(fault) <= 5 => Some("full"),
             Fault::FinishForgetsCounters | Fault::RefusedSubmitConsumesCounter => Some("counters"),
+            Fault::ThirdReadBackKeyWrappedUnderZeros
+            | Fault::RepeatedReadBackKeyAccepted
+            | Fault::ReadBackKeyMayBeTheRandomNumber
+            | Fault::RandomNumberMayBeTheReadBackKey => Some("read-back"),
             _ if shortest_of(fault) == 6 && fault.rings() == "wrong-key-epoch" => Some("refresh"),
             _ => None,
         }

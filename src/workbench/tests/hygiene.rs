@@ -45,6 +45,11 @@ fn matrix() -> Vec<Row> {
         row(Fault::FinishLeavesRandom, &[Homes, Differential]), // 2
         row(Fault::MarkIsTheRandom, &[Homes]),
         row(Fault::FailedStartLeavesRandom, &[Homes]),
+        row(Fault::FinishKeepsTheReadBackKey, &[Homes, Differential]),
+        row(Fault::ResetLeavesTheReadBackKey, &[Homes, Differential]),
+        row(Fault::ReadBackMarkIsTheKey, &[Homes]),
+        row(Fault::RefusedReadBackKeyStaysWhereItWasDrawn, &[Heap]),
+        row(Fault::OldReadBackKeysKept, &[Heap, Differential]),
         row(Fault::FailedExchangeKeepsKey, &[Homes]),
         row(Fault::ResetLeavesSessionSecrets, &[Homes, Differential]),
         row(Fault::ResetLeavesRandom, &[Homes, Differential]),
@@ -75,6 +80,7 @@ fn matrix() -> Vec<Row> {
         row(Fault::KeyInThreadLocal, &[Statics, Differential]),
         row(Fault::KeyTakenByValue, &[Stack, Differential]).perhaps(&[Registers]), // 5
         row(Fault::RandomTakenByValue, &[Stack, Differential]).perhaps(&[Registers]),
+        row(Fault::ReadBackKeyTakenByValue, &[Stack, Differential]).perhaps(&[Registers]),
         row(Fault::FinishLeavesKeyInRegister, &[Registers, Differential]), // 16
         row(Fault::SubmitLeavesRoundKeys, &[Registers, Differential]),     // 18
         // What the caller gets back, and text.
@@ -83,6 +89,8 @@ fn matrix() -> Vec<Row> {
             .and_model(), // 7
         row(Fault::RefusedStartShowsRandom, &[Outputs]).and_model(),
         row(Fault::SecondStartKeepsRandom, &[Outputs, Homes]).and_model(),
+        row(Fault::ReadBackKeyHandedOutAsItIs, &[Outputs]).and_model(),
+        row(Fault::ReadBackKeyInLog, &[Log, Differential]).perhaps(&[Stack]),
         row(Fault::KeyInDebug, &[Debug, Differential]),
         row(Fault::KeyInDebugAsBase64, &[Debug, Differential]),
         row(Fault::RandomInDebug, &[Debug, Differential]).perhaps(&[Stack]),

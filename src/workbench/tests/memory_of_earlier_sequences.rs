@@ -11,8 +11,8 @@ use rekeylab::observation::{Layer, Layers};
 use rekeylab::sequence::{CallSequence, SequenceText};
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, Hresult, Limits, Retire, SessionHandle,
-    StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, Limits, Retire,
+    SessionHandle, StartSessionKeyRefresh, SubmitBuffer,
 };
 use rekeylab_driver::Adapter;
 
@@ -79,6 +79,14 @@ impl CryptoSessionDdi for PoolingDriver {
         args: &mut StartSessionKeyRefresh<'_>,
     ) -> Hresult {
         self.0.start_session_key_refresh(device, args)
+    }
+
+    fn get_encryption_blt_key(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut GetEncryptionBltKey<'_>,
+    ) -> Hresult {
+        self.0.get_encryption_blt_key(device, args)
     }
 
     fn finish_session_key_refresh(

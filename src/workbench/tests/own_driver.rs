@@ -1,7 +1,14 @@
 //! The example that brings a driver of its own finds that driver's bug, minimises it and tells it.
 #![allow(dead_code, clippy::print_stdout, reason = "the example's `main` is for its reader")]
 
+use std::rc::Rc;
+
 use expect_test::expect;
+use rekeylab::Workbench;
+use rekeylab::executor::{Dut, Seams};
+use rekeylab::observation::Layers;
+use rekeylab::sequence::SequenceText;
+use rekeylab_ddi::Limits;
 
 #[path = "../../../examples/own_driver.rs"]
 mod example;
@@ -30,4 +37,43 @@ fn the_bug_of_a_driver_from_elsewhere_is_found_minimised_and_told() {
           fingerprint c169-fec9
     "#]]
     .assert_eq(&example::report());
+}
+
+#[test]
+fn a_driver_without_read_back_keys_answers_that_they_are_not_available() {
+    let calls = "d0 = create-device -> ok
+        s0 = create-session d0 -> ok
+        encryption-blt-key s0 -> D3DDDIERR_NOTAVAILABLE
+        encryption-blt-key s0 size=0 null=buffer -> D3DDDIERR_NOTAVAILABLE
+        encryption-blt-key s1 via=d1 -> D3DDDIERR_NOTAVAILABLE";
+    let sequence = SequenceText::parse(calls).unwrap().sequence();
+    let rings = |workbench: &mut Workbench| -> Vec<_> {
+        let told = workbench.run_with(&sequence, Layers::FAST).violations.iter();
+        told.map(|violation| (violation.invariant, violation.call)).collect()
+    };
+    let mut workbench = Workbench::on(example::OwnDut);
+    assert_eq!(rings(&mut workbench), []);
+    // One that is said to have them, and answers like this, is wrong.
+    workbench.drive(Undeclared);
+    assert_eq!(rings(&mut workbench), [("wrong-answer", 2)]);
+}
+
+/// The example's driver, of which nobody says that it has no read-back keys.
+#[derive(Debug)]
+struct Undeclared;
+
+impl Dut for Undeclared {
+    type Driver = example::OwnDriver;
+
+    fn name(&self) -> String {
+        example::OwnDut.name()
+    }
+
+    fn limits(&self) -> Limits {
+        example::OwnDut.limits()
+    }
+
+    fn open(&self, seams: &Rc<Seams>) -> example::OwnDriver {
+        example::OwnDut.open(seams)
+    }
 }

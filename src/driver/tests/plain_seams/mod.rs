@@ -4,8 +4,8 @@
 
 use rekeylab_ddi::{
     Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi, CryptoSessionKeyExchange,
-    CtrIv, DeviceHandle, Guid, Hresult, Retire, SessionHandle, StartSessionKeyRefresh,
-    SubmitBuffer,
+    CtrIv, DeviceHandle, GetEncryptionBltKey, Guid, Hresult, Retire, SessionHandle,
+    StartSessionKeyRefresh, SubmitBuffer,
 };
 use rekeylab_driver::{
     Adapter, Bounds, Entropy, EntropyError, KeyUnwrap, SoftwareEngine, UnwrapError,
@@ -92,6 +92,18 @@ pub(crate) fn start(
     let mut args =
         StartSessionKeyRefresh { session, random_number: Some(&mut random), random_number_len: 16 };
     assert_eq!(adapter.start_session_key_refresh(device, &mut args), Hresult::S_OK);
+}
+
+/// Asks for a read-back key and answers its wrap.
+pub(crate) fn read_back_key(
+    adapter: &mut impl CryptoSessionDdi,
+    device: DeviceHandle,
+    session: SessionHandle,
+) -> [u8; 16] {
+    let mut wrapped = [0xE7; 16];
+    let mut args = GetEncryptionBltKey { session, read_back_key: Some(&mut wrapped), key_len: 16 };
+    assert_eq!(adapter.get_encryption_blt_key(device, &mut args), Hresult::S_OK);
+    wrapped
 }
 
 /// Submits one block and answers its fence.

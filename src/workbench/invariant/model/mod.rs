@@ -78,8 +78,17 @@ pub enum Disagreement {
     Code,
     /// The random number that start handed out is not the one that was drawn.
     Random,
-    /// Start handed out a number that had to be drawn again (S-12), or did not draw at all.
+    /// A call handed out a number that had to be drawn again (S-12), or did not draw at all.
     StaleDraw,
+    /// What was handed out is not the read-back key that was drawn, wrapped under the key in force.
+    Wrap {
+        /// The key that it had to be wrapped under.
+        expected: KeyName,
+        /// A key that would explain the bytes, if the client knows one.
+        used: Option<KeyName>,
+        /// What else would, if no key does.
+        instead: Option<WrapInstead>,
+    },
     /// The fence of an accepted buffer does not follow the last one.
     Fence,
     /// A create that succeeded wrote no handle.
@@ -130,6 +139,13 @@ pub enum Instead {
         /// Whose random number it was XORed with.
         random_of: u16,
     },
+    /// A key and a read-back key.
+    MixedWithReadBackKey {
+        /// The key.
+        key: KeyName,
+        /// Whose read-back key it was XORed with.
+        read_back_key_of: u16,
+    },
     /// The right key, and a read-back that was encrypted under another than the one in force.
     ReadBackUnder {
         /// That key.
@@ -142,6 +158,21 @@ pub enum Instead {
         /// The call that submitted them.
         of: usize,
     },
+}
+
+/// What explains a read-back key that was wrapped under no key that ever was in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WrapInstead {
+    /// It was not wrapped at all.
+    Nothing,
+    /// It was XORed with the key in force.
+    Xored,
+    /// It was decrypted with the key in force.
+    Decrypted,
+    /// The wrap is right, and of the read-back key before.
+    TheOneBefore,
+    /// The wrap is under this.
+    Under(Instead),
 }
 
 /// How a completion can be wrong.

@@ -31,6 +31,9 @@ impl Model {
                 self.start_refresh(trace, limits, seen, size, null)
             }
             Call::FinishRefresh { .. } => self.finish_refresh(seen),
+            Call::EncryptionBltKey { size, null, .. } => {
+                self.encryption_blt_key(trace, limits, seen, size, null)
+            }
             Call::SubmitBuffer { .. } => self.submit_buffer(limits, seen),
             Call::SessionStatus { .. } => match self.live_session(seen) {
                 Ok(_) => ok("the session is alive", "S-52"),
@@ -185,6 +188,43 @@ impl Model {
         }
     }
 
+    fn encryption_blt_key(
+        &self,
+        trace: &Trace,
+        limits: &Limits,
+        seen: &Observation,
+        size: u32,
+        null: bool,
+    ) -> Answer {
+        if trace.choices.no_read_back_keys {
+            let because = "read-back keys are not offered";
+            return refuse(Hresult::D3DDDIERR_NOTAVAILABLE, because, "R-08 R-10");
+        }
+        let session = match self.live_session(seen) {
+            Ok(session) => session,
+            Err(answer) => return answer,
+        };
+        if size != 16 {
+            return refuse(Hresult::E_INVALIDARG, "a wrapped key has 16 bytes", "S-41");
+        }
+        if null {
+            return refuse(Hresult::E_INVALIDARG, "the pointer is NULL", "S-15");
+        }
+        match session.phase {
+            Phase::Unkeyed => return refuse(INVALIDCALL, "the session has no key yet", "S-05"),
+            Phase::Lost => return refuse(INVALIDCALL, "the session is lost", "S-52"),
+            Phase::Keyed | Phase::Pending | Phase::Never | Phase::Dead => {}
+        }
+        match session.accepted_draw(trace.draws_of(seen), limits) {
+            DrawResult::Accepted(_) => ok("the session has a key to wrap it under", "R-35 R-36"),
+            DrawResult::Unfinished => ok("a read-back key was to be drawn", "R-35"),
+            DrawResult::Failed => refuse(Hresult::E_FAIL, "the entropy source failed", "S-06"),
+            DrawResult::Exhausted => {
+                refuse(Hresult::E_FAIL, "the entropy source keeps repeating itself", "S-12")
+            }
+        }
+    }
+
     fn submit_buffer(&self, limits: &Limits, seen: &Observation) -> Answer {
         let Call::SubmitBuffer { iv, count, len, null, .. } = seen.call else {
             return ok("it is no submission", "");
@@ -305,13 +345,14 @@ pub(super) enum DrawResult {
 }
 
 impl ModelSession {
-    /// Goes through the draws of a start as S-06 and S-12 say.
+    /// Goes through the draws of a call as S-06 and S-12 say: what the session has drawn last is not used,
+    /// neither the random number nor the read-back key.
     pub(super) fn accepted_draw(&self, draws: &[Draw], limits: &Limits) -> DrawResult {
         for draw in draws.iter().take(limits.entropy_draws_max as usize) {
             match draw {
                 Draw::Failed => return DrawResult::Failed,
                 Draw::Answered(random) if *random == [0; 16] => {}
-                Draw::Answered(random) if Some(*random) == self.last_random => {}
+                Draw::Answered(random) if self.has_just_drawn(random) => {}
                 Draw::Answered(random) => return DrawResult::Accepted(*random),
             }
         }
@@ -320,6 +361,10 @@ impl ModelSession {
         } else {
             DrawResult::Exhausted
         }
+    }
+
+    fn has_just_drawn(&self, drawn: &[u8; 16]) -> bool {
+        [self.last_random, self.last_read_back_key].contains(&Some(*drawn))
     }
 }
 

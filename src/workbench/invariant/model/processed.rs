@@ -2,7 +2,7 @@
 
 use rekeylab_ddi::Completion;
 
-use super::{Instead, KeyName, Model, ModelCommand};
+use super::{Disagreement, Instead, KeyName, Model, ModelCommand, WrapInstead};
 use crate::observation::{Observation, Phase, ReadBack, Trace};
 use crate::sequence::Call;
 
@@ -66,6 +66,45 @@ impl Model {
         keys
     }
 
+    /// What is wrong with a read-back key that was handed out wrapped, if it is not the one that was drawn,
+    /// under the key in force.
+    pub(super) fn wrapped_otherwise(
+        &self,
+        slot: u16,
+        drawn: &[u8; 16],
+        handed_out: &[u8],
+    ) -> Option<Disagreement> {
+        let session = self.sessions.get(usize::from(slot))?;
+        let handed_out = handed_out.first_chunk::<16>();
+        let is_wrap = |of: &[u8; 16], under: &[u8; 16]| {
+            handed_out.is_some_and(|bytes| is_wrap_of(bytes, of, under))
+        };
+        if is_wrap(drawn, &session.key) {
+            return None;
+        }
+        let expected = KeyName { session: slot, epoch: session.epoch };
+        let mut keys = self.all_keys();
+        // The same session's keys explain more than another's, so they are tried first.
+        keys.sort_by_key(|(name, _)| name.session != slot);
+        let used = keys.iter().find(|(_, key)| is_wrap(drawn, key)).map(|&(name, _)| name);
+        let is_before = |before: &[u8; 16]| is_wrap(before, &session.key);
+        let instead = if used.is_some() {
+            None
+        } else if handed_out == Some(drawn) {
+            Some(WrapInstead::Nothing)
+        } else if handed_out.is_some_and(|bytes| is_xor_of(bytes, drawn, &session.key)) {
+            Some(WrapInstead::Xored)
+        } else if handed_out.is_some_and(|bytes| is_wrap_of(drawn, bytes, &session.key)) {
+            Some(WrapInstead::Decrypted)
+        } else if session.last_read_back_key.as_ref().is_some_and(is_before) {
+            Some(WrapInstead::TheOneBefore)
+        } else {
+            let is_under = |key: &[u8; 16]| is_wrap(drawn, key);
+            self.explained_otherwise(&keys, is_under).map(WrapInstead::Under)
+        };
+        Some(Disagreement::Wrap { expected, used, instead })
+    }
+
     /// What explains bytes that were read back encrypted, if it is not the buffer that is wrong but the read-back:
     /// the client has decrypted them under the key in force, which is undone here.
     pub(super) fn read_back_otherwise(
@@ -105,21 +144,39 @@ impl Model {
         if explains(&[0; 16]) {
             return Some(Instead::Zeros);
         }
-        let randoms = (0..).zip(&self.sessions).flat_map(|(slot, session)| {
-            let last = session.last_random.filter(|random| *random != session.random);
-            let drawn = [Some(session.random), last].into_iter().flatten();
-            drawn.filter(|random| *random != [0; 16]).map(move |random| (slot, random))
-        });
-        for (random_of, random) in randoms {
-            for &(key, mut mixed) in keys {
+        let is_mixed_with = |random: [u8; 16]| {
+            let is_it = |(_, key): &(KeyName, [u8; 16])| {
+                let mut mixed = *key;
                 mixed.iter_mut().zip(random).for_each(|(key, random)| *key ^= random);
-                if explains(&mixed) {
-                    return Some(Instead::Mixed { key, random_of });
-                }
-            }
-        }
-        None
+                explains(&mixed)
+            };
+            keys.iter().find(|key| random != [0; 16] && is_it(key)).map(|&(key, _)| key)
+        };
+        let sessions = || (0..).zip(&self.sessions);
+        let with_random = sessions().find_map(|(random_of, session)| {
+            let last = session.last_random.filter(|random| *random != session.random);
+            let mut drawn = [Some(session.random), last].into_iter().flatten();
+            let key = drawn.find_map(is_mixed_with)?;
+            Some(Instead::Mixed { key, random_of })
+        });
+        with_random.or_else(|| {
+            sessions().find_map(|(read_back_key_of, session)| {
+                let key = session.last_read_back_key.and_then(is_mixed_with)?;
+                Some(Instead::MixedWithReadBackKey { key, read_back_key_of })
+            })
+        })
     }
+}
+
+/// Whether `wrapped` is what AES-ECB under `key` makes of `block`.
+fn is_wrap_of(wrapped: &[u8; 16], block: &[u8; 16], key: &[u8; 16]) -> bool {
+    let mut encrypted = *block;
+    rekeylab_cipher::encrypt_block(key, &mut encrypted);
+    encrypted == *wrapped
+}
+
+fn is_xor_of(bytes: &[u8; 16], one: &[u8; 16], other: &[u8; 16]) -> bool {
+    bytes.iter().zip(one).zip(other).all(|((byte, one), other)| *byte == one ^ other)
 }
 
 /// The call that submitted the bytes which a driver processed in place of a buffer's own, if they were the

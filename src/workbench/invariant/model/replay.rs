@@ -96,6 +96,15 @@ impl Model {
                 let out = trace.buffer_of(seen);
                 (out.get(..16) != Some(&random)).then_some(Disagreement::Random)
             }
+            Call::EncryptionBltKey { .. } => {
+                let limits = trace.limits.as_ref()?;
+                let DrawResult::Accepted(drawn) =
+                    session?.accepted_draw(trace.draws_of(seen), limits)
+                else {
+                    return Some(Disagreement::StaleDraw);
+                };
+                self.wrapped_otherwise(seen.session_slot?, &drawn, trace.buffer_of(seen))
+            }
             Call::SubmitBuffer { .. } => {
                 (seen.scalar != self.last_fence.wrapping_add(1)).then_some(Disagreement::Fence)
             }
@@ -160,6 +169,15 @@ impl Model {
                     let name = KeyName { session: slot, epoch: session.epoch };
                     let key = session.key;
                     self.keys.push((name, key));
+                }
+            }
+            Call::EncryptionBltKey { .. } => {
+                let limits = trace.limits.as_ref();
+                if let (Some(session), Some(limits)) = (self.session_of(seen), limits)
+                    && let DrawResult::Accepted(drawn) =
+                        session.accepted_draw(trace.draws_of(seen), limits)
+                {
+                    session.last_read_back_key = Some(drawn);
                 }
             }
             Call::SubmitBuffer { .. } => self.follow_submit(index, seen, is_judged),
@@ -467,6 +485,7 @@ impl ModelSession {
             key: [0; 16],
             random: [0; 16],
             last_random: None,
+            last_read_back_key: None,
             highest: None,
             highest_ever: None,
             highest_read_back: None,

@@ -55,6 +55,8 @@ pub struct ModelSession {
     pub(super) key: [u8; 16],
     pub(super) random: [u8; 16],
     pub(super) last_random: Option<[u8; 16]>,
+    /// The last read-back key that it made.
+    pub(super) last_read_back_key: Option<[u8; 16]>,
     /// IV and Count of the highest block used.
     pub(super) highest: Option<(u64, u64)>,
     /// The same, whatever key was in force.
@@ -80,6 +82,7 @@ impl ModelSession {
             key,
             random,
             last_random,
+            last_read_back_key,
             highest,
             highest_ever,
             highest_read_back: _, // of drivers whose states are not told apart
@@ -93,7 +96,9 @@ impl ModelSession {
         hash.count(*place);
         hash.bytes(key);
         hash.bytes(random);
-        hash.bytes(last_random.as_ref().map_or(&[], |random| &random[..]));
+        for last in [last_random, last_read_back_key] {
+            hash.bytes(last.as_ref().map_or(&[], |drawn| &drawn[..]));
+        }
         hash.maybe(highest.map(|(iv, _)| iv));
         hash.maybe(highest.map(|(_, count)| count));
         hash.maybe(highest_ever.map(|(iv, _)| iv));

@@ -48,7 +48,7 @@ fn sheet(directory: &Path, library: &Path, rest: &str) -> PathBuf {
     let text = format!(
         "name = \"a library\"\nlibrary = \"{library}\"\nhandles = \"checked\"\n{rest}\n\
          [key-exchange]\nbefore = \"plain test key: \"\n\
-         [choices]\nrefusals = \"as-the-core\"\n"
+         [choices]\nrefusals = \"as-the-core\"\nread-back-keys = true\n"
     );
     fs::write(&path, text).unwrap();
     path
@@ -117,10 +117,18 @@ fn a_driver_without_encrypted_read_back_is_told_before_anything_runs() {
     let directory = tempfile::tempdir().unwrap();
     let sheet = sheet(directory.path(), &library(), SMALL);
     let text = fs::read_to_string(&sheet).unwrap();
-    fs::write(&sheet, format!("read-back = \"encryption-blt\"\n{text}")).unwrap();
-    let arguments = ["run", "--driver", sheet.to_str().unwrap()];
-    let (code, out, err) = rekeylab(&arguments, &[corpus().remove(0)]);
-    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    let text = format!("read-back = \"encryption-blt\"\n{text}");
+    let said = |text: &str| {
+        fs::write(&sheet, text).unwrap();
+        let arguments = ["run", "--driver", sheet.to_str().unwrap()];
+        let (code, out, err) = rekeylab(&arguments, &[corpus().remove(0)]);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+        err
+    };
+    // What would be read back under a read-back key is not decrypted here.
+    let err = said(&text);
+    assert!(err.contains("sheet.toml: surfaces are read under the session key"), "{err}");
+    let err = said(&text.replace("read-back-keys = true", ""));
     assert!(err.contains("does not offer EncryptionBlt"), "{err}");
     assert!(err.contains("read-back = \"lock\""), "{err}");
 }

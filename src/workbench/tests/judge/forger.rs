@@ -7,8 +7,8 @@ use rekeylab::executor::{Core, DeclaredHome, Dut, Seams};
 use rekeylab::sequence::BoundsChoice;
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, Hresult, Limits, Retire, SessionHandle, SessionStatus,
-    StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, Limits, Retire,
+    SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 use rekeylab_driver::Adapter;
 
@@ -128,6 +128,14 @@ impl CryptoSessionDdi for Forger {
         args: &mut StartSessionKeyRefresh<'_>,
     ) -> Hresult {
         self.core.start_session_key_refresh(device, args)
+    }
+
+    fn get_encryption_blt_key(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut GetEncryptionBltKey<'_>,
+    ) -> Hresult {
+        self.core.get_encryption_blt_key(device, args)
     }
 
     fn finish_session_key_refresh(

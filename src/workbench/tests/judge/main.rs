@@ -211,13 +211,15 @@ fn is_told_by_name(code: Hresult) -> bool {
     Hresult::from_name(&code.to_string()) == Some(code)
 }
 
-/// An operator learns of every refresh that could not start and of every reset, with how much was
+/// An operator learns of every refresh that could not start, of every read-back key that could not be made and of every reset, with how much was
 /// lost, and of nothing else.
 fn check_the_log(trace: &Trace, name: &str) {
     let (mut told, mut lost) = (0, 0);
     for (index, seen) in trace.calls.iter().enumerate() {
         let is_told = match seen.call {
-            Call::StartRefresh { .. } => seen.code == Some(Hresult::E_FAIL),
+            Call::StartRefresh { .. } | Call::EncryptionBltKey { .. } => {
+                seen.code == Some(Hresult::E_FAIL)
+            }
             Call::ResetEngine => true,
             _ => false,
         };

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use rekeylab::executor::{Core, Dut, Seams};
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, Hresult, Limits, Retire, SessionHandle,
-    StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, Limits, Retire,
+    SessionHandle, StartSessionKeyRefresh, SubmitBuffer,
 };
 use rekeylab_driver::Adapter;
 
@@ -84,6 +84,14 @@ impl CryptoSessionDdi for KeylessDriver {
         args: &mut StartSessionKeyRefresh<'_>,
     ) -> Hresult {
         self.core.start_session_key_refresh(device, args)
+    }
+
+    fn get_encryption_blt_key(
+        &mut self,
+        device: DeviceHandle,
+        args: &mut GetEncryptionBltKey<'_>,
+    ) -> Hresult {
+        self.core.get_encryption_blt_key(device, args)
     }
 
     fn finish_session_key_refresh(
