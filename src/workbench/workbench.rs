@@ -10,7 +10,7 @@ use crate::minimize::{Cut, follow_ups, in_one_session, minimize_within, windows,
 use crate::observation::{Layer, Layers, Trace};
 use crate::report::Aftermath;
 use crate::search::Search;
-use crate::sequence::{CALLS_MAX, CallSequence, LOG_CALLS_MAX, Opening};
+use crate::sequence::{BoundsChoice, CALLS_MAX, CallSequence, LOG_CALLS_MAX, Opening};
 use crate::watchdog::{Hang, attempt};
 
 /// Runs sequences against a driver under test and judges them.
@@ -350,7 +350,10 @@ impl Workbench {
         layers: Layers,
         is_shown: impl Fn(&Verdict, &Trace) -> bool,
     ) -> CallSequence {
-        let limits = self.dut.limits_at(Opening::of(&sequence.calls).bounds);
+        let bounds_of = |sequence: &CallSequence| Opening::of(&sequence.calls).bounds;
+        let given = bounds_of(sequence);
+        let [given_limits, usual_limits] =
+            [given, BoundsChoice::default()].map(|bounds| self.dut.limits_at(bounds));
         let reach = layers.and(self.layers());
         let mut is_shown_by = |sequence: &CallSequence, lane| {
             self.run_with(sequence, lane);
@@ -366,8 +369,16 @@ impl Workbench {
             if is_new && is_shown_by(&shortest, lane) {
                 // The dearest look finds nothing plainer than those before it, only shorter.
                 let last_steps = if is_found && lane == reach { 0 } else { last_steps };
-                let holds = |candidate: &CallSequence| is_shown_by(candidate, lane);
-                shortest = minimize_within(&shortest, &limits, last_steps, holds);
+                let mut holds = |candidate: &CallSequence| is_shown_by(candidate, lane);
+                let limits = |bounds| if bounds == given { &given_limits } else { &usual_limits };
+                loop {
+                    let bounds = bounds_of(&shortest);
+                    shortest = minimize_within(&shortest, limits(bounds), last_steps, &mut holds);
+                    // Where the usual bounds turn out to be enough, other buffers fill the queue.
+                    if bounds_of(&shortest) == bounds {
+                        break;
+                    }
+                }
                 is_found = true;
             }
         }

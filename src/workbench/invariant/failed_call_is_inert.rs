@@ -38,7 +38,8 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
         }
     }
     for divergence in case.divergences {
-        if divergence.about == Disagreement::Code
+        let is_a_mark = matches!(divergence.about, Disagreement::Code | Disagreement::StaleDraw);
+        if is_a_mark
             && !verdict.claims(divergence.call)
             && !verdict.is_echo(divergence.call)
             && let Some(cause) = mark_left_by(case, divergence)
@@ -46,14 +47,22 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
             let kind = case.trace.calls[cause].call.kind().word();
             let seen = &case.trace.calls[divergence.call];
             let code = seen.code.map(|code| code.to_string()).unwrap_or_default();
+            let (what, expected) = match divergence.about {
+                Disagreement::StaleDraw => (
+                    "took what was drawn last for the session".to_owned(),
+                    "another draw".to_owned(),
+                ),
+                _ => (
+                    format!("answered {code}"),
+                    format!("{}: {}", divergence.answer.code, divergence.answer.because),
+                ),
+            };
             verdict.violations.push(Violation {
                 invariant: INVARIANT.name,
                 call: divergence.call,
                 session: divergence.session,
-                happened: format!(
-                    "answered {code}, as if the refused {kind} of call {cause} had worked"
-                ),
-                expected: format!("{}: {}", divergence.answer.code, divergence.answer.because),
+                happened: format!("{what}, as if the refused {kind} of call {cause} had worked"),
+                expected,
                 rules: "INV-04 S-06 S-37",
                 is_inferred: true,
                 place: None,
@@ -123,8 +132,8 @@ fn mark_left_by(case: &Case<'_>, divergence: &Divergence) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{check, rings, trace_of};
-    use crate::observation::UNTOUCHED;
+    use super::super::testing::{check, rings, trace_of, violations};
+    use crate::observation::{Draw, UNTOUCHED};
 
     const KEYED: &str = "d0 = create-device -> ok
         s0 = create-session d0 -> ok
@@ -139,6 +148,34 @@ mod tests {
                 start-refresh s0 size=16 -> D3DDDIERR_INVALIDCALL"
             ),
             &["failed-call-is-inert"],
+        );
+    }
+
+    #[test]
+    fn a_refused_start_whose_draw_counts_as_the_last_one_rings() {
+        // What start drew is drawn again for a read-back key.
+        let repeating = |between: &str| {
+            let mut trace = trace_of(&format!(
+                "{KEYED}start-refresh s0 -> ok
+                finish-refresh s0 -> ok
+                {between}
+                encryption-blt-key s0 -> ok"
+            ));
+            assert_eq!(rings(&trace), [""; 0]);
+            trace.draws[1] = trace.draws[0].clone();
+            trace
+        };
+        assert_eq!(rings(&repeating("session-status s0 -> ok")), ["wrong-answer"]);
+        let mut trace = repeating("start-refresh s0 size=16 null=buffer -> E_INVALIDARG");
+        let end = trace.draws.len() as u32;
+        trace.draws.push(Draw::Answered([9; 16]));
+        trace.calls[5].draws = end..end + 1;
+        let told = violations(&trace);
+        assert_eq!(told[0].invariant, "failed-call-is-inert");
+        assert_eq!(
+            told[0].happened,
+            "took what was drawn last for the session, as if the refused start-refresh of call 5 had \
+             worked"
         );
     }
 

@@ -242,9 +242,8 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     /// Two plain calls in the place of an injection and the call that it is for.
     fn replace_injections(&mut self) {
         for at in 0..self.len().saturating_sub(1) {
-            let [injection, target] = [self.best.calls[at], self.best.calls[at + 1]];
-            if injection.is_injection() {
-                let plain = calls_for(&[], &target);
+            if self.best.calls[at].is_injection() {
+                let plain = calls_for(&self.best.calls[at + 1..], 0);
                 let pairs =
                     plain.iter().flat_map(|one| plain.iter().map(move |other| [*one, *other]));
                 for pair in pairs {

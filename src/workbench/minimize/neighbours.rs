@@ -6,7 +6,7 @@
 use super::search::Search;
 use super::simplify::Number;
 use crate::sequence::call::CallKind;
-use crate::sequence::call::{Call, CallSequence};
+use crate::sequence::call::{Call, CallSequence, Effects};
 use crate::sequence::renumber::{self, Created};
 use crate::sequence::slot::SlotKind;
 use crate::sequence::slot::{SessionRef, Slot};
@@ -19,8 +19,11 @@ const TARGETS_MAX: usize = 4;
 /// ways to do so then.
 const EXCHANGE_LEN_MAX: usize = 12;
 
-/// More draws than a start makes (S-12), so that the next one is concerned too.
-const MORE_DRAWS: u32 = 5;
+/// As many draws as one call makes at most (S-12).
+const ALL_DRAWS: u32 = 4;
+
+/// More draws than one call makes, so that the next one is concerned too.
+const MORE_DRAWS: u32 = ALL_DRAWS + 1;
 
 impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     /// Tries all that is one step away, as long as [`Search::calls_left`] lasts.
@@ -90,7 +93,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     /// A plainer call in the place of each.
     fn replace(&mut self) {
         for at in (0..self.len()).rev() {
-            for call in calls_for(&self.best.calls[..at], &self.best.calls[at]) {
+            for call in calls_for(&self.best.calls, at) {
                 if call.kind() <= self.best.calls[at].kind()
                     && self.attempt_neighbour(|calls| calls[at] = call)
                 {
@@ -117,7 +120,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
             let mut rest = self.best.calls.clone();
             renumber::keep(&mut rest, |index, _| index != removed);
             let at = if removed < at { at - 1 } else { at };
-            for call in calls_for(&rest[..at], &rest[at]) {
+            for call in calls_for(&rest, at) {
                 if call == rest[at] {
                     continue;
                 }
@@ -220,11 +223,16 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
     }
 }
 
-/// The plain calls that could come after these, plainer kinds first: on whatever exists, and on
-/// what the call is aimed at whose place they would take. A start that is refused for its buffer,
-/// and entropy that is broken for longer than one start, are as good as plain.
-pub(super) fn calls_for(before: &[Call], replaced: &Call) -> Vec<Call> {
+/// The plain calls that could come in the place of one, plainer kinds first: on whatever exists there,
+/// and on what the call is aimed at whose place they would take. A start that is refused for its
+/// buffer, a buffer whose counters follow those before it, and entropy that is broken for as long as
+/// one call draws or longer, are as good as plain. What prepares a failure comes only before a call
+/// that can fail of it.
+pub(super) fn calls_for(calls: &[Call], at: usize) -> Vec<Call> {
+    let (before, [replaced, after @ ..]) = calls.split_at(at) else { return Vec::new() };
     let created = Created::by(before);
+    let does_later =
+        |what: fn(&Effects) -> bool| after.iter().any(|call| what(&call.kind().descriptor().does));
     let slots = |count: usize| {
         let count = count.clamp(1, TARGETS_MAX);
         (0..u8::try_from(count).unwrap_or(u8::MAX)).map(Slot)
@@ -234,13 +242,16 @@ pub(super) fn calls_for(before: &[Call], replaced: &Call) -> Vec<Call> {
         .chain(replaced.session())
         .collect();
     let mut all = Vec::new();
-    for kind in CallKind::ALL {
+    for &kind in CallKind::ALL {
         let plain = kind.plain();
         if let Call::InjectEntropy { draws, .. } = plain {
-            let faults = EntropyFault::ALL.iter();
-            let longer = faults.clone().map(|&fault| (fault, MORE_DRAWS));
-            let all_faults = faults.map(|&fault| (fault, draws)).chain(longer);
-            all.extend(all_faults.map(|(fault, draws)| Call::InjectEntropy { fault, draws }));
+            if !does_later(|does| does.draws) {
+                continue;
+            }
+            for draws in [draws, ALL_DRAWS, MORE_DRAWS] {
+                let faults = EntropyFault::ALL.iter();
+                all.extend(faults.map(|&fault| Call::InjectEntropy { fault, draws }));
+            }
         } else if plain.session().is_some() {
             all.extend(targets.iter().map(|&target| {
                 let mut call = plain;
@@ -249,9 +260,15 @@ pub(super) fn calls_for(before: &[Call], replaced: &Call) -> Vec<Call> {
                 }
                 call
             }));
-            if let Call::StartRefresh { null, .. } = plain {
-                let refused = |&session: &_| Call::StartRefresh { session, size: 0, null };
-                all.extend(targets.iter().map(refused));
+            match plain {
+                Call::StartRefresh { null, .. } => {
+                    let refused = |&session: &_| Call::StartRefresh { session, size: 0, null };
+                    all.extend(targets.iter().map(refused));
+                }
+                Call::SubmitBuffer { .. } => {
+                    all.extend(targets.iter().filter_map(|&target| next_buffer(before, target)));
+                }
+                _ => {}
             }
         } else if plain.device().is_some() {
             // What is passed in the place of a device's handle may show in a plainer call, too.
@@ -269,11 +286,21 @@ pub(super) fn calls_for(before: &[Call], replaced: &Call) -> Vec<Call> {
                     call
                 })
             }));
-        } else {
+        } else if kind != CallKind::InjectAllocationFailure || does_later(|does| does.allocates) {
             all.push(plain);
         }
     }
     all
+}
+
+/// The plainest buffer that a session takes after those that were submitted to it, if there are any.
+fn next_buffer(before: &[Call], target: SessionRef) -> Option<Call> {
+    let is_its = |call: &&Call| call.session().is_some_and(|it| it.slot == target.slot);
+    let last = before.iter().filter(is_its).filter_map(|call| Number::IV.of(call)).max()?;
+    let mut call = CallKind::SubmitBuffer.plain();
+    *call.session_mut()? = target;
+    Number::IV.set(&mut call, last.checked_add(1)?);
+    Some(call)
 }
 
 /// What a call on a device passes in the place of the device's handle.

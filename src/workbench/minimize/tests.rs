@@ -1,5 +1,6 @@
 //! Known bugs shrink to their known shortest form.
 
+use super::neighbours::calls_for;
 use super::search::EVALUATIONS_MAX;
 use super::*;
 use crate::generate::SMALL_LIMITS;
@@ -258,4 +259,41 @@ fn the_predicate_is_asked_a_bounded_number_of_times() {
     });
     assert!(len > 100);
     assert!((1000..=EVALUATIONS_MAX).contains(&count), "{count}");
+}
+
+#[test]
+fn a_failure_is_prepared_only_before_a_call_that_can_fail_of_it() {
+    let text = "# rekeylab sequence 1\ncreate-device\nsession-status s0\nfinish-refresh s0\n\
+        start-refresh s0\n";
+    let calls = SequenceText::parse(text).unwrap().sequence().calls;
+    let injects = |at: usize| -> Vec<&str> {
+        let mut words: Vec<&str> = calls_for(&calls, at)
+            .iter()
+            .filter(|call| call.is_injection())
+            .map(|call| call.kind().word())
+            .collect();
+        words.dedup();
+        words
+    };
+    assert_eq!(injects(2), ["inject-entropy"], "start draws and asks for no memory");
+    assert_eq!(injects(3), [""; 0]);
+    assert_eq!(calls_for(&calls, 4), [], "no call stands there");
+}
+
+#[test]
+fn a_buffer_in_the_place_of_another_call_can_have_the_counters_that_come_next() {
+    let text = "# rekeylab sequence 1\ncreate-device\ncreate-session d0\nsubmit-buffer s0 iv=8\n\
+        submit-buffer s0 iv=3\nfinish-refresh s0\n";
+    let calls = SequenceText::parse(text).unwrap().sequence().calls;
+    let ivs = |at: usize| -> Vec<u64> {
+        let iv = |call: &Call| match *call {
+            Call::SubmitBuffer { iv, .. } => Some(iv),
+            _ => None,
+        };
+        let mut ivs: Vec<u64> = calls_for(&calls, at).iter().filter_map(iv).collect();
+        ivs.dedup();
+        ivs
+    };
+    assert_eq!(ivs(2), [1], "nothing was submitted before");
+    assert_eq!(ivs(4), [1, 9]);
 }

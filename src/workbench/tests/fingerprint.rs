@@ -90,7 +90,7 @@ fn fingerprint_of(workbench: &mut Workbench, sequence: &CallSequence) -> Fingerp
 }
 
 /// Forms in which nothing can be removed and no single number made plainer.
-const DEAD_ENDS: [(Fault, &str); 3] = [
+const DEAD_ENDS: [(Fault, &str); 7] = [
     // Under the first key of its own session, or of the other? Both hold the same.
     (
         Fault::KeyBoundPerSlot,
@@ -115,14 +115,51 @@ const DEAD_ENDS: [(Fault, &str); 3] = [
         destroy-device d7\ndestroy-device d9\ndestroy-device d10\ndestroy-device d11\n\
         create-device\n",
     ),
+    // The mark of the refused start shows in what is drawn for another call: too often, or too early.
+    (
+        Fault::NullStartStaysPending,
+        "create-device\ncreate-session d0\nexchange-key s0 key=1\n\
+        start-refresh s0 size=16 null=buffer\ninject-entropy repeat draws=4\n\
+        encryption-blt-key s0\n",
+    ),
+    (
+        Fault::NullStartStaysPending,
+        "create-device\ncreate-session d0\nexchange-key s0 key=1\nstart-refresh s0\n\
+        finish-refresh s0\nstart-refresh s0 size=16 null=buffer\ninject-entropy restore draws=1\n\
+        encryption-blt-key s0\n",
+    ),
+    // One call less, and the draws that were for it.
+    (
+        Fault::FifthDrawMade,
+        "create-device\ncreate-session d0\nexchange-key s0 key=1\ninject-entropy zero draws=8\n\
+        encryption-blt-key s0\nstart-refresh s0\n",
+    ),
+    // Another buffer is plainer than a wrap, and needs the next counters.
+    (
+        Fault::LateCompletionAppliesRandom,
+        "create-device\ncreate-session d0\nexchange-key s0 key=1\nsubmit-buffer s0\n\
+        start-refresh s0\nfinish-refresh s0\nstart-refresh s0\nretire 1\nencryption-blt-key s0\n",
+    ),
 ];
+
+/// Found under the bounds of a product, under which no few buffers fill the queue by their bytes.
+fn full_by_number() -> (Fault, String) {
+    let mut calls = "open-adapter bounds=product\ncreate-device\ncreate-session d0\n\
+        exchange-key s0 key=1\n"
+        .to_owned();
+    for iv in (1..=33).chain([33]) {
+        writeln!(calls, "submit-buffer s0 iv={iv} count=0 len=16").unwrap();
+    }
+    (Fault::FullQueueConsumesCounter, calls)
+}
 
 #[test]
 fn no_form_of_a_fault_is_a_dead_end() {
     let _alone = alone();
     let mut workbench = Workbench::new();
     let known: BTreeMap<Fault, File> = shortest_reproducers().into_iter().collect();
-    for (fault, calls) in DEAD_ENDS {
+    let dead_ends = DEAD_ENDS.map(|(fault, calls)| (fault, calls.to_owned()));
+    for (fault, calls) in dead_ends.into_iter().chain([full_by_number()]) {
         let text = format!("# rekeylab sequence 1\n{calls}");
         let dead_end = SequenceText::parse(&text).unwrap().sequence();
         let mut shortest = |sequence: &CallSequence| {

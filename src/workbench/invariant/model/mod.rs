@@ -231,8 +231,8 @@ impl Model {
         first(one).is_some() && first(one) == first(other)
     }
 
-    /// Whether the answer of call `symptom` would be right had the refused call `cause` taken
-    /// effect all the same.
+    /// Whether the answer of call `symptom`, and what it drew for it, would be right had the refused
+    /// call `cause` taken effect all the same.
     ///
     /// This is how a mark left by a refused call is told from other bugs: by trying it out.
     #[must_use]
@@ -246,7 +246,9 @@ impl Model {
             }
         }
         let Some(seen) = trace.calls.get(symptom) else { return false };
-        Some(model.predict(trace, seen).code) == seen.code
+        let answer = model.predict(trace, seen);
+        let is_drawn_right = || model.compare_outputs(trace, seen) != Some(Disagreement::StaleDraw);
+        Some(answer.code) == seen.code && (!answer.code.is_ok() || is_drawn_right())
     }
 
     /// Writes all that its predictions to come depend on, provided it agrees with the driver so far.

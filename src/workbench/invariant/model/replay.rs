@@ -78,7 +78,11 @@ impl Model {
     }
 
     /// What a call that succeeded wrote beside its code, except completions.
-    fn compare_outputs(&self, trace: &Trace, seen: &Observation) -> Option<Disagreement> {
+    pub(super) fn compare_outputs(
+        &self,
+        trace: &Trace,
+        seen: &Observation,
+    ) -> Option<Disagreement> {
         let session = seen.session_slot.and_then(|slot| self.sessions.get(usize::from(slot)));
         match seen.call {
             Call::CreateDevice | Call::CreateSession { .. } => {
@@ -149,9 +153,21 @@ impl Model {
             }
             Call::StartRefresh { .. } => {
                 let out = trace.buffer_of(seen).first_chunk::<16>().copied().unwrap_or_default();
+                let limits = trace.limits.as_ref();
                 if let Some(session) = self.session_of(seen) {
-                    session.random = out;
-                    session.last_random = Some(out);
+                    let is_refused = seen.code.is_none_or(|code| !code.is_ok());
+                    let random = match limits {
+                        // A refused call hands nothing out: what it drew is all that is known.
+                        Some(limits) if is_refused => {
+                            match session.accepted_draw(trace.draws_of(seen), limits) {
+                                DrawResult::Accepted(drawn) => drawn,
+                                _ => out,
+                            }
+                        }
+                        _ => out,
+                    };
+                    session.random = random;
+                    session.last_random = Some(random);
                     session.phase = Phase::Pending;
                 }
             }
