@@ -1,12 +1,12 @@
 //! Writes a harness that looks for what a crate leaves of its secrets: a package with a test and a fuzz target.
 //!
-//! `cargo run -p keysan --example new-harness -- CRATE [PATH]` makes the folder `CRATE-leaks` where it is called. The
-//! crate comes from the registry, or from `PATH`. What is written compiles as it is and finds its first leak; three
-//! places in it say what to put there instead.
+//! `cargo run -p keysan --example new-harness -- CRATE[@VERSION] [PATH]` makes the folder `CRATE-leaks` where it is called.
+//! The crate comes from the registry, in its newest version if none is given, or from `PATH`. What is written compiles
+//! as it is and finds its first leak; three places in it say what to put there instead.
 #![expect(clippy::print_stdout, reason = "an example tells its reader what it made")]
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
 fn main() -> ExitCode {
@@ -15,11 +15,13 @@ fn main() -> ExitCode {
         [name] if !name.starts_with('-') => (name, None),
         [name, path] if !name.starts_with('-') => (name, Some(Path::new(path))),
         _ => {
-            println!("usage: cargo run -p keysan --example new-harness -- CRATE [PATH]");
+            println!("usage: cargo run -p keysan --example new-harness -- CRATE[@VERSION] [PATH]");
             return ExitCode::from(2);
         }
     };
-    match write_harness(name, path) {
+    let (name, version) =
+        name.split_once('@').map_or((&name[..], None), |(name, version)| (name, Some(version)));
+    match write_harness(name, version, path) {
         Ok(folder) => {
             println!("made {}; go there and try:\n", folder.display());
             println!("  cargo test                      # ends with the first leak");
@@ -37,20 +39,29 @@ fn main() -> ExitCode {
 }
 
 /// Writes the package for a crate; where it is.
-fn write_harness(name: &str, path: Option<&Path>) -> io::Result<PathBuf> {
+fn write_harness(name: &str, version: Option<&str>, path: Option<&Path>) -> io::Result<PathBuf> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if name.is_empty() || !name.chars().all(is_plain) {
         return Err(wrong(format!("{name:?} is not the name of a crate")));
     }
-    let source = match path {
-        Some(path) => {
+    let is_of_version = |c: char| c.is_ascii_alphanumeric() || "=<>^~*.,+- ".contains(c);
+    if let Some(version) = version.filter(|it| it.is_empty() || !it.chars().all(is_of_version)) {
+        return Err(wrong(format!("{version:?} is not a version of {name}")));
+    }
+    let dependency = match (path, version) {
+        (Some(_), Some(_)) => {
+            return Err(wrong(format!("the version of {name} is the one in the folder")));
+        }
+        (Some(path), None) => {
             let path = path.canonicalize().map_err(|error| named(path, &error))?;
             if !path.join("Cargo.toml").is_file() {
                 return Err(wrong(format!("there is no Cargo.toml in {}", path.display())));
             }
-            format!("{{ path = {:?} }}", path.display().to_string())
+            format!("{name} = {{ path = {:?} }}\n", path.display().to_string())
         }
-        None => "\"*\"".to_owned(),
+        (None, Some(version)) => format!("{name} = {version:?}\n"),
+        // Cargo adds it, below.
+        (None, None) => String::new(),
     };
     let folder = PathBuf::from(format!("{name}-leaks"));
     // Whatever is there is somebody's.
@@ -64,14 +75,36 @@ fn write_harness(name: &str, path: Option<&Path>) -> io::Result<PathBuf> {
     let keysan = env!("CARGO_MANIFEST_DIR");
     for (file, text) in FILES {
         let text = text.replace("{name}", name).replace("{crate}", &crate_name);
-        let text = text.replace("{source}", &source).replace("{keysan}", keysan);
+        let text = text.replace("{dependency}", &dependency).replace("{keysan}", keysan);
         let file = folder.join(file);
         if let Some(folder) = file.parent() {
             fs::create_dir_all(folder)?;
         }
         fs::write(&file, text).map_err(|error| named(&file, &error))?;
     }
+    if dependency.is_empty()
+        && let Err(error) = add_newest(name, &folder)
+    {
+        // There is nothing in it but what was just written.
+        fs::remove_dir_all(&folder)?;
+        return Err(error);
+    }
     Ok(folder)
+}
+
+/// Has cargo ask the registry which version of the crate is the newest, and write it down.
+fn add_newest(name: &str, folder: &Path) -> io::Result<()> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let add = Command::new(cargo).args(["add", "--quiet", name]).current_dir(folder).output();
+    let add = add.map_err(|error| wrong(format!("cargo cannot be run: {error}")))?;
+    if add.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&add.stderr);
+    Err(wrong(format!(
+        "`cargo add {name}` failed; with a version ({name}@1.2) it is not needed\n{}",
+        said.trim_end()
+    )))
 }
 
 fn wrong(text: String) -> io::Error {
@@ -101,11 +134,10 @@ publish = false
 [workspace]
 exclude = ["fuzz"]
 
+# What {name} leaves may hang on its version and its features, `zeroize` for one: say which ones ship.
 [dependencies]
 keysan = { path = "{keysan}" }
-# What it leaves may hang on its features, `zeroize` for one: say here which ones ship, and which version.
-{name} = {source}
-
+{dependency}
 # Copies that the compiler leaves differ between builds; what ships is what counts.
 [profile.test]
 opt-level = 3

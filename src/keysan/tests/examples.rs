@@ -75,11 +75,31 @@ fn nothing_is_overwritten_and_what_is_no_crate_is_told() {
         (&["../mine"], "is not the name of a crate"),
         (&["mine", "nowhere"], "nowhere: "),
         (&["mine", "mine-leaks"], "there is no Cargo.toml in "),
+        (&["other@one of them!"], "is not a version of other"),
+        (&["other@"], "is not a version of other"),
+        (&["other@1", "mine-leaks"], "the version of other is the one in the folder"),
         (&[], "usage: "),
     ] {
         let (code, said) = new_harness(&folder, words);
         assert!(code == Some(2) && said.contains(told), "{words:?}: {said}");
     }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_crate_comes_in_the_version_that_is_said_or_in_the_newest() {
+    let folder = empty_folder();
+    let (code, said) = new_harness(&folder, &["some@=1.2.3"]);
+    assert_eq!(code, Some(0), "{said}");
+    let manifest = fs::read_to_string(folder.join("some-leaks/Cargo.toml")).unwrap();
+    assert!(manifest.contains("\nsome = \"=1.2.3\"\n\n"), "{manifest}");
+    // Which is the newest, cargo knows; where it does not, nothing stays behind.
+    let mut harness = Command::new(example("new-harness"));
+    harness.arg("other").current_dir(&folder).env("CARGO", "false");
+    let output = harness.output().unwrap();
+    let said = text(&output);
+    assert!(output.status.code() == Some(2) && said.contains("`cargo add other` failed"), "{said}");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     fs::remove_dir_all(folder).unwrap();
 }
