@@ -162,12 +162,12 @@ mod tests {
                 encryption-blt-key s0 -> ok"
             ));
             assert_eq!(rings(&trace), [""; 0]);
-            trace.draws[1] = trace.draws[0].clone();
+            trace.draws[1] = trace.draws[0];
             trace
         };
         assert_eq!(rings(&repeating("session-status s0 -> ok")), ["wrong-answer"]);
         let mut trace = repeating("start-refresh s0 size=16 null=buffer -> E_INVALIDARG");
-        let end = trace.draws.len() as u32;
+        let end = u32::try_from(trace.draws.len()).unwrap();
         trace.draws.push(Draw::Answered([9; 16]));
         trace.calls[5].draws = end..end + 1;
         let told = violations(&trace);
