@@ -207,6 +207,10 @@ impl Entropy for CountingEntropy {
 struct FixedKey;
 
 impl KeyUnwrap for FixedKey {
+    fn exchange_type(&self) -> Guid {
+        Guid::KEY_EXCHANGE_PLAIN
+    }
+
     fn blob_len(&self) -> usize {
         32
     }

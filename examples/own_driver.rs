@@ -54,8 +54,9 @@ impl Dut for OwnDut {
     }
 
     fn choices(&self) -> Choices {
-        // It has no `GetEncryptionBltKey`, which is optional.
+        // It has no `GetEncryptionBltKey`, which is optional, and is asked for no capabilities.
         let mut choices = Choices::default();
+        choices.no_capabilities = true;
         choices.no_read_back_keys = true;
         choices
     }

@@ -22,6 +22,7 @@ HRESULT content_protection_caps(const D3DDDIARG_GETCAPS &args) {
     if (!same(asked.DecodeProfile, null_guid)) return D3DDDIERR_UNSUPPORTEDCRYPTO;
     D3DCONTENTPROTECTIONCAPS caps{};
     caps.Caps = D3DCPCAPS_SOFTWARE | D3DCPCAPS_FRESHENSESSIONKEY | D3DCPCAPS_ENCRYPTEDREADBACK;
+    if (bug(Bug::caps_hide_refresh)) caps.Caps &= ~D3DCPCAPS_FRESHENSESSIONKEY;
     caps.KeyExchangeType = exchange_type();
     caps.BufferAlignmentStart = buffer_alignment;
     caps.BlockAlignmentSize = block_len;

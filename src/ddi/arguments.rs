@@ -13,6 +13,30 @@ pub const SESSION_KEY_LEN: usize = 16;
 /// Length of the refresh random number, in bytes: that of the session key.
 pub const RANDOM_NUMBER_LEN: usize = SESSION_KEY_LEN;
 
+/// `D3DDDIARG_GETCAPS` of type `D3DDDICAPS_GETCONTENTPROTECTIONCAPS`, with its `DDICONTENTPROTECTIONCAPS`.
+pub struct GetContentProtectionCaps<'a> {
+    /// For which cipher; NULL_GUID: for any.
+    pub crypto_type: Guid,
+    /// For what the session decodes; NULL_GUID: for sessions that are not used for decode.
+    pub decode_profile: Guid,
+    /// Out: a [`ContentProtectionCaps`](crate::ContentProtectionCaps). The whole buffer that the caller
+    /// owns.
+    pub caps: Option<&'a mut [u8]>,
+    /// Length of the buffer as the caller claims it, in bytes; must be
+    /// [`ContentProtectionCaps::LEN`](crate::ContentProtectionCaps::LEN).
+    pub caps_len: u32,
+}
+
+impl fmt::Debug for GetContentProtectionCaps<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GetContentProtectionCaps")
+            .field("crypto_type", &self.crypto_type)
+            .field("decode_profile", &self.decode_profile)
+            .field("caps_len", &self.caps_len)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Arguments of [`create_device`](crate::CryptoSessionDdi::create_device).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct CreateDevice {

@@ -16,6 +16,12 @@ impl Guid {
     /// `D3DCRYPTOTYPE_PROPRIETARY`.
     pub const CRYPTO_TYPE_PROPRIETARY: Self =
         Self::new(0xAB4E_9AFD, 0x1D1C, 0x46E6, 0xA72F_0869_917B_0DE8);
+    /// This project's own key exchange for tests, which protects nothing: the session key as it is.
+    pub const KEY_EXCHANGE_PLAIN: Self =
+        Self::new(0x9F2C_41D6, 0x6B1E, 0x4D0F, 0x8A37_52E4_C09B_1D68);
+    /// `D3DKEYEXCHANGE_RSAES_OAEP`.
+    pub const KEY_EXCHANGE_RSAES_OAEP: Self =
+        Self::new(0xC194_9895, 0xD72A, 0x4A1D, 0x8E5D_ED85_7D17_1520);
     /// `DXVA_ModeH264_VLD_NoFGT`, the decode profile that the driver core offers.
     pub const DECODE_PROFILE_H264_VLD: Self =
         Self::new(0x1B81_BE68, 0xA0C7, 0x11D3, 0xB984_00C0_4F2E_73C5);

@@ -14,6 +14,7 @@
 //! `rekeylab list rules` prints each with the code that decides it.
 
 mod arguments;
+mod capabilities;
 mod guid;
 mod handle;
 mod hresult;
@@ -21,9 +22,11 @@ mod limits;
 
 pub use arguments::{
     CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice,
-    CryptoSessionKeyExchange, CtrIv, GetEncryptionBltKey, RANDOM_NUMBER_LEN, Retire,
-    SESSION_KEY_LEN, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, CtrIv, GetContentProtectionCaps, GetEncryptionBltKey,
+    RANDOM_NUMBER_LEN, Retire, SESSION_KEY_LEN, SessionStatus, StartSessionKeyRefresh,
+    SubmitBuffer,
 };
+pub use capabilities::ContentProtectionCaps;
 pub use guid::Guid;
 pub use handle::{DeviceHandle, SessionHandle};
 pub use hresult::Hresult;
@@ -45,6 +48,23 @@ pub use limits::Limits;
 /// * `D3DDDIERR_INVALIDCALL`: the session's state does not allow the call (S-45).
 /// * `E_OUTOFMEMORY`: a bound or an allocation said no; the call had no effect.
 pub trait CryptoSessionDdi {
+    /// `GetCaps` of type `D3DDDICAPS_GETCONTENTPROTECTIONCAPS`, `GetContentProtectionCaps`: says what the
+    /// driver can do for a crypto type and a decode profile.
+    ///
+    /// It is asked of the adapter, before there is a device, and changes nothing. What it says is what
+    /// the entries do, neither more nor less (R-07, S-50, INV-11). NULL_GUID as the type asks for what
+    /// any type can do, NULL_GUID as the profile for sessions that are not used for decode. The size must
+    /// be exactly [`ContentProtectionCaps::LEN`] bytes, and exactly that many are written. When the call
+    /// is refused and the buffer is present with the right size, it is zeroed (S-48), which says that
+    /// nothing can be done. Codes: `S_OK`; `D3DDDIERR_NOTAVAILABLE` (crypto type unknown, R-04);
+    /// `D3DDDIERR_UNSUPPORTEDCRYPTO` (type known, but not for this decode profile, R-05);
+    /// `E_INVALIDARG`. A driver without content protection answers `D3DDDIERR_NOTAVAILABLE` to whatever
+    /// is asked, as this does, and touches no output.
+    fn get_content_protection_caps(&mut self, args: &mut GetContentProtectionCaps<'_>) -> Hresult {
+        let _ = args;
+        Hresult::D3DDDIERR_NOTAVAILABLE
+    }
+
     /// Opens a device on the adapter and writes its handle.
     ///
     /// Devices own sessions. Codes: `S_OK`, `E_OUTOFMEMORY` (as many devices as

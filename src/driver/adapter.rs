@@ -3,12 +3,13 @@
 use core::fmt;
 
 use rekeylab_ddi::{
-    CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Guid, Hresult, Limits,
-    RANDOM_NUMBER_LEN, Retire, SESSION_KEY_LEN, SessionHandle, SessionStatus,
-    StartSessionKeyRefresh, SubmitBuffer,
+    CheckCryptoSessionStatus, ContentProtectionCaps, CreateCryptoSession, CreateDevice,
+    CryptoSessionDdi, CryptoSessionKeyExchange, DeviceHandle, GetContentProtectionCaps,
+    GetEncryptionBltKey, Guid, Hresult, Limits, RANDOM_NUMBER_LEN, Retire, SESSION_KEY_LEN,
+    SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 
+use crate::capabilities;
 use crate::counter::CounterRange;
 use crate::device::{Devices, GENERATION_MAX, SessionPlace, session_handle};
 use crate::limits::{
@@ -104,6 +105,18 @@ impl Adapter {
         let mut sink = crate::observe::StateSink::new(sink);
         devices.write_state(&mut sink);
         queue.write_state(&mut sink);
+    }
+
+    fn say_capabilities(
+        &self,
+        crypto_type: Guid,
+        decode_profile: Guid,
+        out: Option<&mut [u8; ContentProtectionCaps::LEN]>,
+    ) -> Result<(), Hresult> {
+        let mechanism = self.mechanism.exchange_type();
+        let offered = capabilities::offered(crypto_type, decode_profile, mechanism, &self.bounds)?;
+        *out.ok_or(Hresult::E_INVALIDARG)? = offered.to_bytes();
+        Ok(())
     }
 
     fn create_session(
@@ -237,6 +250,19 @@ impl Drop for Adapter {
 }
 
 impl CryptoSessionDdi for Adapter {
+    fn get_content_protection_caps(&mut self, args: &mut GetContentProtectionCaps<'_>) -> Hresult {
+        // Semantics decision: exactly the size of the structure, or nothing is written.
+        let is_len_right = args.caps_len as usize == ContentProtectionCaps::LEN;
+        let buffer = args.caps.as_deref_mut().filter(|_| is_len_right);
+        // Semantics decision: a structure of the right size says what can be done, or that nothing can
+        // (S-48), and no byte behind it is written (INV-09).
+        let mut out = buffer.and_then(|buffer| buffer.first_chunk_mut());
+        if let Some(out) = &mut out {
+            out.fill(0);
+        }
+        code(self.say_capabilities(args.crypto_type, args.decode_profile, out))
+    }
+
     fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
         args.device = DeviceHandle::NULL;
         let Some(place) = self.devices.vacancy() else { return Hresult::E_OUTOFMEMORY };

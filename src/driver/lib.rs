@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod adapter;
+mod capabilities;
 mod counter;
 mod device;
 mod engine;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use rand::TryRng;
 use rand::rngs::SysRng;
-use rekeylab_ddi::CtrIv;
+use rekeylab_ddi::{CtrIv, Guid};
 
 /// A source of random numbers.
 pub trait Entropy {
@@ -78,6 +78,9 @@ impl core::error::Error for OutOfMemory {}
 
 /// A key-exchange mechanism: turns a wrapped key into a key.
 pub trait KeyUnwrap {
+    /// Which mechanism it is, as the capabilities name it.
+    fn exchange_type(&self) -> Guid;
+
     /// The exact length of a wrapped key, in bytes; 256 for RSAES-OAEP.
     fn blob_len(&self) -> usize;
 

@@ -5,8 +5,8 @@ use std::cell::Cell;
 
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, Limits, Retire,
-    SessionHandle, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetContentProtectionCaps, GetEncryptionBltKey, Hresult,
+    Limits, Retire, SessionHandle, StartSessionKeyRefresh, SubmitBuffer,
 };
 use rekeylab_driver::{Bounds, Engine, Entropy, HomeOf, KeyUnwrap};
 
@@ -99,6 +99,10 @@ fn forget_what_was_kept(fault: Option<Fault>) {
 }
 
 impl CryptoSessionDdi for Adapter {
+    fn get_content_protection_caps(&mut self, args: &mut GetContentProtectionCaps<'_>) -> Hresult {
+        self.call(|core| core.get_content_protection_caps(args))
+    }
+
     fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
         self.call(|core| core.create_device(args))
     }

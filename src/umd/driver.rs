@@ -87,9 +87,10 @@ impl Driver {
         to_handle(handle)
     }
 
-    /// Whether there is such an adapter.
-    pub(crate) fn has_adapter(&self, adapter: Handle) -> bool {
-        self.adapters.contains_key(&adapter.addr())
+    /// The core behind an open adapter.
+    pub(crate) fn adapter(&mut self, adapter: Handle) -> Result<&mut Adapter, Hresult> {
+        let open = self.adapters.get_mut(&adapter.addr());
+        Ok(&mut open.ok_or(Hresult::D3DDDIERR_INVALIDHANDLE)?.core.0)
     }
 
     /// Ends an adapter and all its devices.

@@ -8,20 +8,19 @@ use rekeylab_abi::callbacks::{
 };
 use rekeylab_abi::opening::{
     CAPS_CONTENT_PROTECTION, ContentProtectionCaps, ContentProtectionQuery, CreateDevice, GetCaps,
-    VERSION_WIN7, caps,
+    VERSION_WIN7,
 };
 use rekeylab_abi::resource::{CreateResource, Lock, Unlock};
 use rekeylab_abi::session::{
-    AlignedGuid, CreateCryptoSession, CryptoSessionKeyExchange, DecryptionBlt,
-    DestroyCryptoSession, FinishSessionKeyRefresh, GetEncryptionBltKey, StartSessionKeyRefresh,
+    CreateCryptoSession, CryptoSessionKeyExchange, DecryptionBlt, DestroyCryptoSession,
+    FinishSessionKeyRefresh, GetEncryptionBltKey, StartSessionKeyRefresh,
 };
 use rekeylab_abi::table::{DeviceFuncs, index, promised};
 use rekeylab_abi::{Entry, Handle};
-use rekeylab_ddi::{CryptoSessionDdi as _, CtrIv, Guid, Hresult, SessionHandle};
-use rekeylab_driver::{BLOCK_ALIGNMENT, Bounds};
+use rekeylab_ddi::{CryptoSessionDdi as _, CtrIv, Hresult, SessionHandle};
 
 use crate::driver::{Runtime, lock, succeed, to_handle};
-use crate::mechanism::{BLOB_LEN, KEY_EXCHANGE_TYPE};
+use crate::mechanism::BLOB_LEN;
 use crate::resource::Resource;
 
 /// The address of a function.
@@ -58,41 +57,47 @@ fn session(handle: Handle) -> SessionHandle {
     SessionHandle(handle.addr() as u64)
 }
 
+/// Length of the structure of capabilities for the core, which has the layout of a 64-bit machine everywhere.
+#[expect(clippy::cast_possible_truncation, reason = "it has 40 bytes")]
+const CAPS_LEN: u32 = rekeylab_ddi::ContentProtectionCaps::LEN as u32;
+
 /// `pfnGetCaps`: what is offered for content protection; nothing else is known.
 pub(crate) extern "C" fn get_caps(adapter: Handle, args: *const GetCaps) -> i32 {
     answer((|| {
         // SAFETY: what the interface promises of the runtime.
         let args = unsafe { passed(args) }?;
-        if !lock().has_adapter(adapter) {
-            return Err(Hresult::D3DDDIERR_INVALIDHANDLE);
-        }
+        lock().adapter(adapter)?;
         if args.kind != CAPS_CONTENT_PROTECTION {
             return Err(Hresult::E_NOTIMPL);
         }
         // SAFETY: what the interface promises of this kind.
         let query = unsafe { passed(args.info.cast::<ContentProtectionQuery>()) }?;
-        let is_known = [Guid::NULL, Guid::CRYPTO_TYPE_AES128_CTR].contains(&query.crypto_type.0);
-        if !is_known {
-            return Err(Hresult::D3DDDIERR_NOTAVAILABLE);
-        }
-        let is_for = [Guid::NULL, Guid::DECODE_PROFILE_H264_VLD].contains(&query.decode_profile.0);
-        if !is_for {
-            return Err(Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO);
-        }
-        if args.data_size as usize != size_of::<ContentProtectionCaps>() {
-            return Err(Hresult::E_INVALIDARG);
-        }
+        let mut bytes = [0; rekeylab_ddi::ContentProtectionCaps::LEN];
         let place = NonNull::new(args.data.cast::<ContentProtectionCaps>());
-        let offered = ContentProtectionCaps {
-            caps: caps::SOFTWARE | caps::FRESHEN_SESSION_KEY | caps::SEQUENTIAL_CTR_IV,
-            key_exchange_type: AlignedGuid(KEY_EXCHANGE_TYPE),
-            buffer_alignment_start: BLOCK_ALIGNMENT,
-            block_alignment_size: BLOCK_ALIGNMENT,
-            protected_memory_size: Bounds::default().queue_len_max.into(),
+        let is_len_right = args.data_size as usize == size_of::<ContentProtectionCaps>();
+        let mut ddi = rekeylab_ddi::GetContentProtectionCaps {
+            crypto_type: query.crypto_type.0,
+            decode_profile: query.decode_profile.0,
+            caps: place.filter(|_| is_len_right).map(|_| &mut bytes[..]),
+            caps_len: if is_len_right { CAPS_LEN } else { u32::MAX },
         };
-        // SAFETY: the runtime says that so many bytes are there; it need not have aligned them.
-        unsafe { place.ok_or(Hresult::E_INVALIDARG)?.write_unaligned(offered) };
-        Ok(())
+        let answered = succeed(lock().adapter(adapter)?.get_content_protection_caps(&mut ddi));
+        // The core has zeroed what it refused (S-48), and that is passed on.
+        if let (Some(place), true) = (place, is_len_right) {
+            // On x86 the structure is packed, and what follows the padding comes in its place.
+            let padding = rekeylab_ddi::ContentProtectionCaps::PADDING;
+            let is_packed = size_of::<ContentProtectionCaps>() < bytes.len();
+            let (head, tail) = bytes.split_at(if is_packed { padding.end } else { 0 });
+            let head = &head[..padding.start.min(head.len())];
+            let place = place.cast::<u8>();
+            // SAFETY: the runtime says that so many bytes are there, and head and tail are as many.
+            unsafe {
+                place.copy_from_nonoverlapping(NonNull::from(head).cast(), head.len());
+                let rest = place.add(head.len());
+                rest.copy_from_nonoverlapping(NonNull::from(tail).cast(), tail.len());
+            }
+        }
+        answered
     })())
 }
 

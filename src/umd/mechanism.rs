@@ -4,7 +4,7 @@ use rekeylab_ddi::Guid;
 use rekeylab_driver::{KeyUnwrap, UnwrapError};
 
 /// The type of the mechanism, as the capabilities name it.
-pub const KEY_EXCHANGE_TYPE: Guid = Guid::new(0x9F2C_41D6, 0x6B1E, 0x4D0F, 0x8A37_52E4_C09B_1D68);
+pub const KEY_EXCHANGE_TYPE: Guid = Guid::KEY_EXCHANGE_PLAIN;
 
 /// Length of a wrapped key, in bytes.
 pub const BLOB_LEN: usize = 32;
@@ -18,6 +18,10 @@ pub const BLOB_TAG: &[u8; 16] = b"plain test key: ";
 pub(crate) struct PlainKey;
 
 impl KeyUnwrap for PlainKey {
+    fn exchange_type(&self) -> Guid {
+        KEY_EXCHANGE_TYPE
+    }
+
     fn blob_len(&self) -> usize {
         BLOB_LEN
     }

@@ -126,6 +126,25 @@ impl Adapter {
         Some((code, code.is_ok().then(|| unsafe { caps.assume_init() })))
     }
 
+    /// The same, into as many bytes as the caller owns, of which it claims so many; `None` where it cannot be
+    /// asked.
+    pub fn get_content_protection_caps(
+        &self,
+        crypto_type: Guid,
+        decode_profile: Guid,
+        caps: Option<&mut [u8]>,
+        size: u32,
+    ) -> Option<Hresult> {
+        argument!(query: ContentProtectionQuery, 0xC5, {
+            crypto_type: AlignedGuid(crypto_type),
+            decode_profile: AlignedGuid(decode_profile),
+        });
+        let data = caps.map_or(core::ptr::null_mut(), |caps| caps.as_mut_ptr().cast());
+        // SAFETY: a driver that writes more than it may is what the bytes behind the structure are for, which
+        // the caller owns.
+        unsafe { self.get_caps(CAPS_CONTENT_PROTECTION, query.cast(), data, size) }
+    }
+
     /// The certificate whose key the session keys of a crypto type are wrapped for, as the driver has it.
     ///
     /// # Errors

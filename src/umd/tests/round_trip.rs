@@ -168,9 +168,27 @@ fn what_is_offered_is_told_and_what_is_not_is_a_stub() {
     let (code, caps) = adapter.content_protection_caps(Guid::NULL, Guid::NULL).unwrap();
     let caps = caps.unwrap();
     assert_eq!((code, caps.caps & 0x20), (Hresult::S_OK, 0x20), "the key can be refreshed");
-    let unknown = Guid::CRYPTO_TYPE_PROPRIETARY;
+    let unknown = Guid([7; 16]);
     let (code, _) = adapter.content_protection_caps(unknown, Guid::NULL).unwrap();
     assert_eq!(code, Hresult::D3DDDIERR_NOTAVAILABLE);
+    let known = Guid::CRYPTO_TYPE_PROPRIETARY;
+    let (code, _) = adapter.content_protection_caps(known, Guid::NULL).unwrap();
+    assert_eq!(code, Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO);
+    // Nothing but the structure is written, and a refused one is zeros.
+    for (crypto_type, size, expected) in [
+        (Guid::CRYPTO_TYPE_AES128_CTR, 40, (Hresult::S_OK, 0x1A1)),
+        (Guid::CRYPTO_TYPE_PROPRIETARY, 40, (Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO, 0)),
+        (Guid::CRYPTO_TYPE_AES128_CTR, 39, (Hresult::E_INVALIDARG, 0xEEEE_EEEE)),
+        (Guid::CRYPTO_TYPE_AES128_CTR, 41, (Hresult::E_INVALIDARG, 0xEEEE_EEEE)),
+    ] {
+        let mut bytes = [0xEE; 48];
+        let caps = Some(&mut bytes[..]);
+        let code = adapter.get_content_protection_caps(crypto_type, Guid::NULL, caps, size);
+        let bits = bytes.first_chunk().map(|it| u32::from_le_bytes(*it));
+        assert_eq!((code, bits), (Some(expected.0), Some(expected.1)), "{size}");
+        assert_eq!(bytes[40..], [0xEE; 8]);
+        assert_eq!(bytes[28..32] == [0; 4], size == 40, "the padding");
+    }
     let player = Player::new([7; 16]);
     let (code, _) =
         player.device.encryption_blt(player.session, player.surface, &player.source).unwrap();

@@ -55,6 +55,7 @@ struct Entries<'a> {
     rules: Vec<Entry<'a>>,
     otherwise: Vec<String>,
     decode: bool,
+    capabilities: bool,
     read_back_keys: bool,
 }
 
@@ -80,6 +81,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
     let declared = options.driver.choices()?;
     let mut start = Choices::default();
     start.any_failure = declared.any_failure;
+    start.more_capabilities = declared.more_capabilities;
     let mut workbench = Workbench::on(dut.clone());
     let read =
         |path: &std::path::Path| corpus::read(&root.join(path)).map(|stored| stored.sequence);
@@ -108,6 +110,7 @@ pub(super) fn run(options: &Options, console: &mut Console<'_>) -> Result<Exit, 
                 rules: came.rules.iter().map(entry).collect(),
                 otherwise: ids(came.choices),
                 decode: !came.choices.no_decode,
+                capabilities: !came.choices.no_capabilities,
                 read_back_keys: !came.choices.no_read_back_keys,
             };
             console.say_json(1, &entries)?;
@@ -200,8 +203,9 @@ fn profile(name: &str, choices: Choices) -> String {
     let ids: Vec<String> = ids(choices).iter().map(|id| format!("\"{id}\"")).collect();
     format!(
         "# What {name} was seen to choose where the documents are silent: `rekeylab conform`.\n\
-         refusals = \"{refusals}\"\ndecode = {}\nread-back-keys = {}\notherwise = [{}]\n",
+         refusals = \"{refusals}\"\ndecode = {}\ncapabilities = {}\nread-back-keys = {}\notherwise = [{}]\n",
         !choices.no_decode,
+        !choices.no_capabilities,
         !choices.no_read_back_keys,
         ids.join(", ")
     )

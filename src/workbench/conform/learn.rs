@@ -59,11 +59,14 @@ fn offered(rules: &str, seen: Option<&Observation>, choices: Choices) -> Vec<Cho
         more.no_decode = true;
         offered.push(more);
     }
-    let is_about_read_back_keys = seen.is_some_and(|seen| {
-        let is_not_available = seen.code == Some(Hresult::D3DDDIERR_NOTAVAILABLE);
-        is_not_available && matches!(seen.call, Call::EncryptionBltKey { .. })
-    });
-    if is_about_read_back_keys && !choices.no_read_back_keys {
+    let unavailable =
+        seen.filter(|seen| seen.code == Some(Hresult::D3DDDIERR_NOTAVAILABLE)).map(|it| it.call);
+    if matches!(unavailable, Some(Call::ContentProtectionCaps { .. })) && !choices.no_capabilities {
+        let mut more = choices;
+        more.no_capabilities = true;
+        offered.push(more);
+    }
+    if matches!(unavailable, Some(Call::EncryptionBltKey { .. })) && !choices.no_read_back_keys {
         let mut more = choices;
         more.no_read_back_keys = true;
         offered.push(more);

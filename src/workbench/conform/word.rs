@@ -139,6 +139,12 @@ pub(super) fn of(rule: &Rule, probe: Option<&Probe>, choices: Choices) -> (Word,
         let why = "read-back keys are not asked for; see `read-back-keys` in the data sheet";
         return (Word::NotAsked, why.to_owned());
     }
+    if choices.no_capabilities
+        && calls.iter().any(|seen| matches!(seen.call, Call::ContentProtectionCaps { .. }))
+    {
+        let why = "capabilities are not asked for; see `capabilities` in the data sheet";
+        return (Word::NotAsked, why.to_owned());
+    }
     if matches!(rule.id, "R-29" | "S-29") && trace.read_backs.is_empty() {
         let why = "surfaces are read by Lock; see `read-back` in the data sheet".to_owned();
         return (Word::NotAsked, why);

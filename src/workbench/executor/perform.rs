@@ -3,8 +3,9 @@
 use keysan::valgrind;
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, CtrIv, DeviceHandle, GetEncryptionBltKey, Hresult, RANDOM_NUMBER_LEN,
-    Retire, SESSION_KEY_LEN, SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, CtrIv, DeviceHandle, GetContentProtectionCaps, GetEncryptionBltKey,
+    Hresult, RANDOM_NUMBER_LEN, Retire, SESSION_KEY_LEN, SessionHandle, SessionStatus,
+    StartSessionKeyRefresh, SubmitBuffer,
 };
 
 use super::audit::Taint;
@@ -89,6 +90,34 @@ impl<D: Dut> Run<'_, D> {
             session.take_key(&key);
             session.key_secret = secret;
         }
+        code
+    }
+
+    pub(super) fn content_protection_caps(
+        &mut self,
+        (crypto, profile): (CryptoType, DecodeProfile),
+        size: u32,
+        null: bool,
+        index: usize,
+    ) -> Hresult {
+        let owned_len = (size as usize).min(OWNED_RANDOM_LEN_MAX) + MARGIN_LEN;
+        let start = self.next_buffer(owned_len);
+        self.seen.buffer = narrow(start)..narrow(start + owned_len);
+        let (is_gated, secrets) = (self.is_gated, &self.executor.secrets);
+        let owned = &mut self.trace.bytes[start..];
+        let mut args = GetContentProtectionCaps {
+            crypto_type: client::crypto_type(crypto),
+            decode_profile: client::decode_profile(profile),
+            caps: (!null).then_some(&mut *owned),
+            caps_len: size,
+        };
+        let code =
+            enter(self.dut, &mut self.driver, self.instruments, secrets, is_gated, |driver| {
+                driver.get_content_protection_caps(&mut args)
+            });
+        let text = arguments_text(self.layers, &args);
+        self.read_arguments(text);
+        self.scan_short_output(start..start + owned_len, 0, index);
         code
     }
 

@@ -234,6 +234,9 @@ impl<D: Dut> Run<'_, D> {
             Call::CreateDevice => self.create_device(),
             Call::DestroyDevice { .. } => self.destroy_device(),
             Call::CreateSession { crypto, profile, .. } => self.create_session(crypto, profile),
+            Call::ContentProtectionCaps { crypto, profile, size, null } => {
+                self.content_protection_caps((crypto, profile), size, null, index)
+            }
             Call::DestroySession { .. } => self.destroy_session(),
             Call::ExchangeKey { key, blob, shape, .. } => self.exchange_key(key, blob, shape),
             Call::StartRefresh { size, null, .. } => self.start_refresh(size, null, index),

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use rekeylab_cipher::copy_secret;
-use rekeylab_ddi::CtrIv;
+use rekeylab_ddi::{CtrIv, Guid};
 use rekeylab_driver::{
     Engine, Entropy, EntropyError, KeyUnwrap, OutOfMemory, SoftwareEngine, UnwrapError,
 };
@@ -481,6 +481,10 @@ pub(super) const BLOB_LEN: usize = 32;
 const BLOB_TAG: &[u8; 16] = b"plain test key: ";
 
 impl KeyUnwrap for PlainTestMechanism {
+    fn exchange_type(&self) -> Guid {
+        Guid::KEY_EXCHANGE_PLAIN
+    }
+
     fn blob_len(&self) -> usize {
         BLOB_LEN
     }

@@ -45,6 +45,7 @@ const EXCHANGE: Call = exchange(1, Blob::Good);
 const EXCHANGE_OTHER: Call = exchange(2, Blob::Good);
 const START: Call = start(16);
 const FINISH: Call = Call::FinishRefresh { session: S };
+const CAPS: Call = caps(CryptoType::Aes128Ctr, DecodeProfile::None);
 const READ_BACK_KEY: Call = Call::EncryptionBltKey { session: S, size: 16, null: false };
 const STATUS: Call = Call::SessionStatus { session: S };
 /// Blocks 0 and 1 of IV 1. Made a second time, it uses the same counters again.
@@ -105,16 +106,25 @@ const fn stuck_entropy(fault: EntropyFault) -> Call {
     Call::InjectEntropy { fault, draws: 4 }
 }
 
+const fn caps(crypto: CryptoType, profile: DecodeProfile) -> Call {
+    Call::ContentProtectionCaps { crypto, profile, size: 40, null: false }
+}
+
+const fn caps_of_size(size: u32) -> Call {
+    let (crypto, profile) = (CryptoType::Aes128Ctr, DecodeProfile::None);
+    Call::ContentProtectionCaps { crypto, profile, size, null: false }
+}
+
 const fn no_memory(after: u32) -> Call {
     Call::InjectAllocationFailure { after }
 }
 
 /// Every alphabet; the first is the full one.
-pub const ALL: &[Alphabet] = &[FULL, LIFECYCLE, REFRESH, READ_BACK, COUNTERS, QUEUE];
+pub const ALL: &[Alphabet] = &[FULL, LIFECYCLE, REFRESH, READ_BACK, COUNTERS, QUEUE, CAPABILITIES];
 
 const FULL: Alphabet = Alphabet {
     name: "full",
-    says: "every call on two devices with two sessions each, also through the other device; \
+    says: "the capabilities; every call on two devices with two sessions each, also through the other device; \
            sessions of every type and profile; key exchange good, with another key, one byte \
            short or long, garbled, empty, NULL; start with 16, 0, 15, 17 bytes and NULL; read-back key; buffers \
            with the next IV, a far one, the same, one block of overlap, the last Count and one past \
@@ -191,6 +201,7 @@ const FULL: Alphabet = Alphabet {
         retire(u32::MAX, Room::ShortList),
         retire(u32::MAX, Room::NoList),
         RESET,
+        CAPS,
         Call::CloseAdapter,
     ],
     injections: &[
@@ -290,6 +301,41 @@ const QUEUE: Alphabet = Alphabet {
         RESET,
     ],
     injections: &[no_memory(0)],
+};
+
+const CAPABILITIES: Alphabet = Alphabet {
+    name: "capabilities",
+    says: "the capabilities of every cipher and every decode profile, with 40, 0, 39 and 41 bytes and NULL; \
+           on one device with one session: key exchange, start, finish; reset",
+    devices_max: 1,
+    sessions_max: 1,
+    on_sessions: &[EXCHANGE, START, FINISH],
+    through_others: &[],
+    other_sessions: &[],
+    others: &[
+        CAPS,
+        caps(CryptoType::Null, DecodeProfile::None),
+        caps(CryptoType::Null, DecodeProfile::H264),
+        caps(CryptoType::Unknown, DecodeProfile::None),
+        caps(CryptoType::Proprietary, DecodeProfile::None),
+        caps(CryptoType::AlmostFirst, DecodeProfile::None),
+        caps(CryptoType::AlmostLast, DecodeProfile::None),
+        caps(CryptoType::Aes128Ctr, DecodeProfile::H264),
+        caps(CryptoType::Aes128Ctr, DecodeProfile::Unknown),
+        caps(CryptoType::Aes128Ctr, DecodeProfile::AlmostFirst),
+        caps(CryptoType::Aes128Ctr, DecodeProfile::AlmostLast),
+        caps_of_size(0),
+        caps_of_size(39),
+        caps_of_size(41),
+        Call::ContentProtectionCaps {
+            crypto: CryptoType::Aes128Ctr,
+            profile: DecodeProfile::None,
+            size: 40,
+            null: true,
+        },
+        RESET,
+    ],
+    injections: &[],
 };
 
 impl Alphabet {
@@ -412,7 +458,7 @@ mod tests {
     #[test]
     fn the_first_call_can_name_nothing_but_null() {
         let first = following(&FULL, &[]);
-        assert_eq!(first.len(), 1 + 12 + 7 + 11 + 11, "{first:?}");
+        assert_eq!(first.len(), 1 + 12 + 7 + 11 + 12, "{first:?}");
         assert!(first.contains(&"create-session d0".to_owned()));
         assert!(!first.iter().any(|letter| letter.contains("d1") || letter.contains("s1")));
     }

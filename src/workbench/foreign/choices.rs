@@ -14,6 +14,9 @@ pub struct SheetChoices {
     /// Whether sessions can be used for decode, with the profile of H.264.
     #[serde(default = "yes")]
     pub decode: bool,
+    /// Whether what it says of itself by `GetCaps` is compared with what it does; it is not asked otherwise.
+    #[serde(default)]
+    pub capabilities: bool,
     /// Whether it offers `GetEncryptionBltKey`; it is not asked for read-back keys otherwise.
     #[serde(default)]
     pub read_back_keys: bool,
@@ -38,6 +41,7 @@ impl Default for SheetChoices {
         Self {
             refusals: Refusals::default(),
             decode: true,
+            capabilities: false,
             read_back_keys: false,
             otherwise: Choices::default(),
         }
@@ -52,6 +56,8 @@ impl From<&SheetChoices> for Choices {
     fn from(choices: &SheetChoices) -> Self {
         let mut all = choices.otherwise;
         all.no_decode = !choices.decode;
+        all.no_capabilities = !choices.capabilities;
+        all.more_capabilities = true;
         all.no_read_back_keys = !choices.read_back_keys;
         all.any_failure = choices.refusals == Refusals::AnyFailure;
         all

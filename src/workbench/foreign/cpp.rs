@@ -106,6 +106,9 @@ pub fn cpp(text: &SequenceText, sheet: &Sheet, wrapper: &KeyWrapper) -> Result<S
         .replace("@encrypted@", flag(sheet.read_back == ReadBackBy::EncryptionBlt))
         .replace("@restarts@", flag(sheet.choices.otherwise.has(Choices::COUNTERS_RESTART)))
         .replace("@two_rows@", flag(sheet.choices.otherwise.has(Choices::TWO_ROWS)))
+        .replace("@are_judged@", flag(!sheet.choices.otherwise.has(Choices::CAPABILITIES)))
+        .replace("@has_read_back_keys@", flag(sheet.choices.read_back_keys))
+        .replace("@alignment@", &Limits::from(sheet.limits).block_alignment.max(1).to_string())
         .replace("@title@", &title)
         .replace("@windows@", if is_windows { "1" } else { "0" })
         .replace("@end@", &text.entries.len().to_string());
@@ -122,6 +125,14 @@ fn line(
 ) -> Result<Option<String>, &'static str> {
     let of_session = |session: SessionRef| slots.session(session, sheet);
     let statement = match *call {
+        Call::ContentProtectionCaps { .. } if !sheet.choices.capabilities => return Ok(None),
+        Call::ContentProtectionCaps { crypto, profile, size, null } => {
+            if null || size > 1 << 16 {
+                return Err("its buffer is not there");
+            }
+            let (crypto, profile) = (crypto_guid(crypto)?, profile_guid(profile)?);
+            format!("call_capabilities({index}, {crypto}, {profile}, {size}, {expected});")
+        }
         Call::CreateDevice => format!("call_create_device({index}, {expected});"),
         Call::DestroyDevice { device, handle } => {
             let Some(device) = slots.device(device, handle)? else { return Ok(None) };
@@ -129,17 +140,7 @@ fn line(
         }
         Call::CreateSession { device, crypto, profile, handle } => {
             let Some(device) = slots.device(device, handle)? else { return Ok(None) };
-            let crypto = guid(match crypto {
-                CryptoType::Aes128Ctr => Guid::CRYPTO_TYPE_AES128_CTR,
-                CryptoType::Null => Guid::NULL,
-                CryptoType::Proprietary => Guid::CRYPTO_TYPE_PROPRIETARY,
-                _ => return Err("its cipher is one that nobody knows"),
-            });
-            let profile = guid(match profile {
-                DecodeProfile::None => Guid::NULL,
-                DecodeProfile::H264 => Guid::DECODE_PROFILE_H264_VLD,
-                _ => return Err("its profile is one that nobody knows"),
-            });
+            let (crypto, profile) = (crypto_guid(crypto)?, profile_guid(profile)?);
             format!("call_create_session({index}, {device}, {crypto}, {profile}, {expected});")
         }
         Call::DestroySession { session } => {
@@ -245,6 +246,23 @@ const fn flag(is_so: bool) -> &'static str {
 fn list(bytes: &[u8]) -> String {
     let bytes: Vec<String> = bytes.iter().map(|byte| format!("0x{byte:02X}")).collect();
     format!("{{{}}}", bytes.join(", "))
+}
+
+fn crypto_guid(crypto: CryptoType) -> Result<String, &'static str> {
+    Ok(guid(match crypto {
+        CryptoType::Aes128Ctr => Guid::CRYPTO_TYPE_AES128_CTR,
+        CryptoType::Null => Guid::NULL,
+        CryptoType::Proprietary => Guid::CRYPTO_TYPE_PROPRIETARY,
+        _ => return Err("its cipher is one that nobody knows"),
+    }))
+}
+
+fn profile_guid(profile: DecodeProfile) -> Result<String, &'static str> {
+    Ok(guid(match profile {
+        DecodeProfile::None => Guid::NULL,
+        DecodeProfile::H264 => Guid::DECODE_PROFILE_H264_VLD,
+        _ => return Err("its profile is one that nobody knows"),
+    }))
 }
 
 fn guid(Guid(g): Guid) -> String {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use rekeylab_abi::{Adapter, Device, DriverHandle, Library, LibraryError};
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, RANDOM_NUMBER_LEN,
-    Retire, SESSION_KEY_LEN, SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetContentProtectionCaps, GetEncryptionBltKey, Hresult,
+    RANDOM_NUMBER_LEN, Retire, SESSION_KEY_LEN, SessionHandle, SessionStatus,
+    StartSessionKeyRefresh, SubmitBuffer,
 };
 
 use super::client_keys::ClientKeys;
@@ -25,6 +26,8 @@ use crate::observation::Observation;
 pub struct TableDriver {
     adapter: Result<Adapter, LibraryError>,
     handles: Handles,
+    /// Whether it is asked for its capabilities.
+    has_capabilities: bool,
     /// Whether it offers read-back keys.
     has_read_back_keys: bool,
     key_wrapper: Arc<KeyWrapper>,
@@ -66,6 +69,7 @@ impl TableDriver {
         Self {
             adapter: library.open_adapter(),
             handles: sheet.handles,
+            has_capabilities: sheet.choices.capabilities,
             has_read_back_keys: sheet.choices.read_back_keys,
             key_wrapper: Arc::clone(key_wrapper),
             limits: sheet.limits,
@@ -154,6 +158,27 @@ impl Session {
 }
 
 impl CryptoSessionDdi for TableDriver {
+    fn get_content_protection_caps(&mut self, args: &mut GetContentProtectionCaps<'_>) -> Hresult {
+        if !self.has_capabilities {
+            return self.refuse(Hresult::D3DDDIERR_NOTAVAILABLE);
+        }
+        let adapter = match &self.adapter {
+            Ok(adapter) => adapter,
+            Err(error) => return self.refuse(code_of(error)),
+        };
+        let owned = args.caps.as_ref().map_or(0, |bytes| bytes.len());
+        // The real runtime passes no buffer that is shorter than it says, and always one.
+        if self.handles == Handles::RuntimeChecks
+            && (args.caps_len as usize > owned || args.caps.is_none())
+        {
+            return self.refuse(Hresult::E_INVALIDARG);
+        }
+        let (crypto_type, profile) = (args.crypto_type, args.decode_profile);
+        let caps = args.caps.as_deref_mut();
+        let code = adapter.get_content_protection_caps(crypto_type, profile, caps, args.caps_len);
+        code.unwrap_or(Hresult::D3DDDIERR_NOTAVAILABLE)
+    }
+
     fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
         let made = match &self.adapter {
             Ok(adapter) => adapter.create_device().map_err(|error| code_of(&error)),

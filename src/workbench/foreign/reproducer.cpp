@@ -33,6 +33,8 @@ struct CreateDeviceArgs {
     void *commands; std::uint32_t commands_size; void *allocations; std::uint32_t allocations_size;
     void *patches; std::uint32_t patches_size; void **functions; std::uint32_t flags; std::uint64_t address;
 };
+struct CapsQuery { Guid crypto, profile; };
+struct GetCapsArgs { std::uint32_t type; void *query, *data; std::uint32_t size; };
 struct CreateSessionArgs { Guid crypto, profile; Handle session; };
 struct KeyExchangeArgs { Handle session; std::uint32_t size; void *data; };
 struct SessionArgs { Handle session; };
@@ -258,6 +260,25 @@ static void open_adapter(const char *path) {
     const std::int32_t code = enter(open, &args);
     if (code != 0) { std::printf("OpenAdapter answered 0x%08X\n", static_cast<unsigned>(code)); std::exit(2); }
     adapter = args.adapter;
+}
+
+[[maybe_unused]] static void call_capabilities(int call, Guid crypto, Guid profile, std::uint32_t size, Answer expected) {
+    CapsQuery query{crypto, profile};
+    Bytes buffer(size + 32, 0xE7);
+    GetCapsArgs args{42, &query, buffer.data(), size};
+    const std::int32_t code = enter(adapter_functions[0], adapter, &args);
+    for (std::size_t i = size < 40 ? size : 40; i < buffer.size(); ++i)
+        if (buffer[i] != 0xE7) wrong(call, "wrote more than its capabilities");
+    if (code == 0 && size == 40) {
+        std::uint32_t bits, alignment;
+        std::memcpy(&bits, buffer.data(), 4);
+        std::memcpy(&alignment, buffer.data() + 24, 4);
+        if (@are_judged@ && !(bits & 0x20)) wrong(call, "did not say that the session key can be refreshed");
+        if (@are_judged@ && !(bits & 0x80) == @has_read_back_keys@) wrong(call, "said of read-back keys what is not so");
+        if (@are_judged@ && !(bits & 3)) wrong(call, "did not say whether the driver or the GPU does the cryptography");
+        if ((alignment ? alignment : 1) != @alignment@) wrong(call, "said another granularity of buffers than it takes");
+    }
+    compare(call, code, expected);
 }
 
 [[maybe_unused]] static void call_create_device(int call, Answer expected) {

@@ -42,6 +42,7 @@ use crate::report::shell_word;
 /// [choices]                               # where the documents are silent
 /// refusals = "any-failure"                # or "as-the-core"
 /// decode = false                          # sessions go with no decode profile
+/// capabilities = true                     # GetCaps 42 is asked
 /// read-back-keys = true                   # GetEncryptionBltKey is offered
 /// otherwise = ["S-01", "S-48"]            # `rekeylab list rules` prints what the core does
 ///

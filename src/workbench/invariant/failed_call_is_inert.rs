@@ -78,14 +78,13 @@ fn unzeroed_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> 
     }
     match seen.call {
         Call::EncryptionBltKey { .. } if is_not_offered(seen) => None,
+        Call::ContentProtectionCaps { .. } if case.trace.choices.no_capabilities => None,
+        Call::ContentProtectionCaps { size, null, .. } => {
+            let is_right = is_zeroed(case.trace.buffer_of(seen), 40, (size, null))?;
+            (!is_right).then_some("a structure of zeros, which says that nothing can be done")
+        }
         Call::StartRefresh { size, null, .. } | Call::EncryptionBltKey { size, null, .. } => {
-            let buffer = case.trace.buffer_of(seen);
-            let out = buffer.get(..buffer.len().min(16))?;
-            let is_right = if size == 16 && !null {
-                out == [0; 16]
-            } else {
-                out.iter().all(|&byte| byte == 0 || byte == UNTOUCHED)
-            };
+            let is_right = is_zeroed(case.trace.buffer_of(seen), 16, (size, null))?;
             (!is_right)
                 .then_some("sixteen zero bytes, which nobody takes for a random number or a key")
         }
@@ -99,6 +98,14 @@ fn unzeroed_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> 
     }
 }
 
+/// Whether the output of a refused call, which has so many bytes when its claimed size is right, is zeros, or
+/// was not touched where it is not there in full.
+fn is_zeroed(buffer: &[u8], len: usize, (size, null): (u32, bool)) -> Option<bool> {
+    let out = buffer.get(..buffer.len().min(len))?;
+    let is_whole = size as usize == len && !null;
+    Some(out.iter().all(|&byte| byte == 0 || !is_whole && byte == UNTOUCHED))
+}
+
 /// Whether the driver has no such call, and so did not even look at its output.
 fn is_not_offered(seen: &Observation) -> bool {
     seen.code == Some(Hresult::D3DDDIERR_NOTAVAILABLE)
@@ -107,7 +114,9 @@ fn is_not_offered(seen: &Observation) -> bool {
 /// The same of a driver that leaves the outputs of refused calls as they were: it may zero them, too.
 fn written_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> {
     let is_untouched = match seen.call {
-        Call::StartRefresh { .. } | Call::EncryptionBltKey { .. } => {
+        Call::ContentProtectionCaps { .. }
+        | Call::StartRefresh { .. }
+        | Call::EncryptionBltKey { .. } => {
             case.trace.buffer_of(seen).iter().all(|&byte| byte == 0 || byte == UNTOUCHED)
         }
         Call::CreateDevice | Call::CreateSession { .. } | Call::SubmitBuffer { .. } => {
@@ -203,6 +212,19 @@ mod tests {
             let at = trace.calls[2].buffer.start as usize;
             trace.bytes[at + 15] = 1;
             assert_eq!(rings(&trace), ["failed-call-is-inert"], "{word}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_leaves_capabilities_rings() {
+        for (arguments, code) in
+            [("type=unknown", "D3DDDIERR_NOTAVAILABLE"), ("size=41", "E_INVALIDARG")]
+        {
+            let mut trace = trace_of(&format!("content-protection-caps {arguments} -> {code}"));
+            assert_eq!(rings(&trace), [""; 0]);
+            let at = trace.calls[0].buffer.start as usize;
+            trace.bytes[at + 39] = 1;
+            assert_eq!(rings(&trace), ["failed-call-is-inert"], "{arguments}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What must hold: thirteen invariants, each judged on what an execution saw.
+//! What must hold: fourteen invariants, each judged on what an execution saw.
 //!
 //! An invariant reads a [`Case`]: the trace, and where the reference model disagrees with it. It
 //! never sees a driver, so it can be tested with traces written by hand, and a stored trace can be
@@ -10,6 +10,7 @@
 
 mod double_finish;
 mod failed_call_is_inert;
+mod false_capability;
 mod key_leak;
 mod key_residue;
 mod keystream_reuse;
@@ -36,8 +37,8 @@ use crate::observation::{Before, Choices, Observation, Place, Trace};
 use crate::sequence::Call;
 pub use keystream_reuse::KEYSTREAM_REUSE;
 pub use model::{
-    Answer, CompletionFault, Disagreement, Divergence, Instead, KeyName, Model, ModelSession,
-    Processed, WrapInstead,
+    Answer, CapabilityFault, CompletionFault, Disagreement, Divergence, Instead, KeyName, Model,
+    ModelSession, Processed, WrapInstead,
 };
 pub use remembered::write_remembered;
 use remembered::{Remembers, nothing};
@@ -115,6 +116,7 @@ pub const ALL: &[Invariant] = &[
     keystream_reuse::INVARIANT,
     wrong_key_epoch::INVARIANT,
     lost_work::INVARIANT,
+    false_capability::INVARIANT,
     wrong_answer::INVARIANT,
 ];
 

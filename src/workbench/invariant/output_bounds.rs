@@ -37,7 +37,9 @@ fn check_outputs(case: &Case<'_>, verdict: &mut Verdict) {
         let (promised_len, rules) = match seen.call {
             // A start writes its sixteen bytes, or zeros in their place when it refuses.
             Call::StartRefresh { size, .. } => (size.min(16) as usize, "INV-09 S-11"),
-            // So does a call for a read-back key.
+            // So does a call for the capabilities, with the forty of its structure.
+            Call::ContentProtectionCaps { size, .. } => (size.min(40) as usize, "INV-09"),
+            // And one for a read-back key, with sixteen.
             Call::EncryptionBltKey { size, .. } => (size.min(16) as usize, "INV-09 S-41"),
             Call::Retire { .. } => (seen.surface_len as usize, "INV-09"),
             _ => continue,

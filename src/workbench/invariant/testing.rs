@@ -4,7 +4,9 @@
 
 use std::collections::VecDeque;
 
-use rekeylab_ddi::{Completion, DeviceHandle, Hresult, Limits, SessionHandle};
+use rekeylab_ddi::{
+    Completion, ContentProtectionCaps, DeviceHandle, Guid, Hresult, Limits, SessionHandle,
+};
 
 use super::{Model, Verdict, Violation, judge};
 use crate::observation::{
@@ -56,6 +58,18 @@ const LIMITS: Limits = Limits {
     block_alignment: 16,
     key_exchange_blob_len: 32,
     entropy_draws_max: 4,
+};
+
+/// What the imagined driver says that it can do.
+const CAPS: ContentProtectionCaps = ContentProtectionCaps {
+    caps: ContentProtectionCaps::SOFTWARE
+        | ContentProtectionCaps::FRESHEN_SESSION_KEY
+        | ContentProtectionCaps::ENCRYPTED_READ_BACK_KEY
+        | ContentProtectionCaps::SEQUENTIAL_CTR_IV,
+    key_exchange_type: Guid::KEY_EXCHANGE_PLAIN,
+    buffer_alignment_start: 16,
+    block_alignment_size: LIMITS.block_alignment,
+    protected_memory_size: 4096,
 };
 
 /// Claims that the first key of session 0 was seen somewhere during a call.
@@ -151,6 +165,14 @@ impl Writer {
                 seen.scalar = if is_ok { 0x5000 + self.sessions.len() as u64 } else { 0 };
                 let (handle, device) = (seen.scalar, seen.device_slot);
                 self.sessions.push(Written { handle, device, ..Written::default() });
+            }
+            Call::ContentProtectionCaps { size, null, .. } => {
+                let mut buffer = vec![UNTOUCHED; size.min(64) as usize + MARGIN_LEN];
+                if size == 40 && !null {
+                    let caps = if is_ok { CAPS.to_bytes() } else { [0; 40] };
+                    buffer[..40].copy_from_slice(&caps);
+                }
+                seen.buffer = self.keep(&buffer);
             }
             Call::ExchangeKey { key, shape, .. } if is_ok => {
                 let of_session = &mut self.sessions[slot.unwrap()].key;

@@ -10,7 +10,7 @@ use crate::sequence::call::{Call, CallSequence, Effects};
 use crate::sequence::renumber::{self, Created};
 use crate::sequence::slot::SlotKind;
 use crate::sequence::slot::{SessionRef, Slot};
-use crate::sequence::words::{EntropyFault, HandleForm};
+use crate::sequence::words::{CryptoType, DecodeProfile, EntropyFault, HandleForm};
 
 /// How many of the devices and sessions that exist a new call is aimed at.
 const TARGETS_MAX: usize = 4;
@@ -226,7 +226,7 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
 /// The plain calls that could come in the place of one, plainer kinds first: on whatever exists there,
 /// and on what the call is aimed at whose place they would take. A start that is refused for its
 /// buffer, a buffer whose counters follow those before it, and entropy that is broken for as long as
-/// one call draws or longer, are as good as plain. What prepares a failure comes only before a call
+/// one call draws or longer, and capabilities that are refused, are as good as plain. What prepares a failure comes only before a call
 /// that can fail of it.
 pub(super) fn calls_for(calls: &[Call], at: usize) -> Vec<Call> {
     let (before, [replaced, after @ ..]) = calls.split_at(at) else { return Vec::new() };
@@ -288,6 +288,17 @@ pub(super) fn calls_for(calls: &[Call], at: usize) -> Vec<Call> {
             }));
         } else if kind != CallKind::InjectAllocationFailure || does_later(|does| does.allocates) {
             all.push(plain);
+            if let Call::ContentProtectionCaps { crypto, profile, size, null } = plain {
+                let asked = |crypto, profile, size, null| Call::ContentProtectionCaps {
+                    crypto,
+                    profile,
+                    size,
+                    null,
+                };
+                all.push(asked(crypto, profile, 0, null));
+                all.push(asked(CryptoType::Unknown, profile, size, null));
+                all.push(asked(crypto, DecodeProfile::Unknown, size, null));
+            }
         }
     }
     all

@@ -10,6 +10,11 @@ pub struct Choices {
     pub any_failure: bool,
     /// Whether sessions cannot be used for decode: no decode profile goes with any cipher.
     pub no_decode: bool,
+    /// Whether it is not asked for its capabilities: `GetContentProtectionCaps` is not offered.
+    pub no_capabilities: bool,
+    /// Whether it has entries and properties that no call of a sequence reaches, so that what it says of them
+    /// is not judged.
+    pub more_capabilities: bool,
     /// Whether there are no read-back keys: `GetEncryptionBltKey` is not offered.
     pub no_read_back_keys: bool,
     /// The points, by number.
@@ -25,6 +30,8 @@ impl Choices {
     pub const COUNTERS_RESTART: u8 = 26;
     /// S-29: uploads and read-backs have a row of counters each, which never meet.
     pub const TWO_ROWS: u8 = 29;
+    /// S-50: what is advertised is not what works.
+    pub const CAPABILITIES: u8 = 50;
     /// S-54: a device that was removed serves nothing any more, and not only its sessions.
     pub const REMOVED_FOR_GOOD: u8 = 54;
     /// S-48: outputs of refused calls are left as they were.

@@ -25,6 +25,9 @@ pub const ALL: &[Rule] = rules! {
     "R-06": "a NULL decode profile makes a session that is not used for decode",
         by "src/driver/adapter.rs: create_session",
         shown "corpus/seeds/only-aes128-ctr-is-offered.seq";
+    "R-07": "capabilities are only reported for what is there",
+        by "src/driver/capabilities.rs: offered",
+        shown "corpus/seeds/what-works-is-advertised.seq";
     "R-08": "refresh, read-back keys and transfers are optional",
         by "src/ddi/lib.rs: get_encryption_blt_key",
         shown "src/workbench/tests/own_driver.rs: a_driver_without_read_back_keys_answers_that_they_are_not_available";
@@ -203,6 +206,9 @@ pub const ALL: &[Rule] = rules! {
     "S-49": "destroying a live session never fails",
         by "src/driver/state.rs: step",
         shown "corpus/seeds/destroy-ends-a-session-in-every-state.seq";
+    "S-50": "what is advertised works, and what works is advertised",
+        by "src/driver/capabilities.rs: offered",
+        shown "corpus/seeds/what-works-is-advertised.seq";
     "S-52": "a lost session tells its status and can be destroyed; nothing revives it",
         by "src/driver/state.rs: step",
         shown "corpus/seeds/nothing-revives-a-lost-session.seq";
@@ -249,6 +255,9 @@ pub const ALL: &[Rule] = rules! {
     "INV-10": "every combination of arguments gets a code",
         by "src/ddi/lib.rs: CryptoSessionDdi",
         shown "corpus/seeds/calls-before-any-device-are-refused.seq";
+    "INV-11": "capabilities, entries and behaviour agree, at any time",
+        by "src/driver/capabilities.rs: offered",
+        shown "corpus/seeds/capabilities-are-the-same-at-any-time.seq";
     "INV-12": "calls on one session change no other",
         by "src/workbench/invariant/session_isolation.rs: foreign_keys",
         shown "corpus/seeds/two-sessions-refresh-independently.seq";

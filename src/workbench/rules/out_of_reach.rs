@@ -3,12 +3,11 @@
 /// Id and reason, in the order of the ids.
 pub const OUT_OF_REACH: &[(&str, &str)] = &[
     ("R-03", "authenticated channels: no call opens one"),
-    ("R-07", "capabilities: no call reads them"),
     ("R-12", "certificates: the test mechanism has none"),
     ("R-13", "certificates: the test mechanism has none"),
     ("R-14", "authenticated channels: no call opens one"),
     ("R-15", "certificates: the test mechanism has none"),
-    ("R-22", "a duty of applications, and no call reads capabilities; the driver's half is S-02"),
+    ("R-22", "a duty of applications; the driver's half is S-02 and S-50"),
     ("R-23", "one crypto type is offered, so support cannot differ between types"),
     ("R-28", "a duty of applications: a sequence chooses its IVs; the driver's half is S-26"),
     ("R-32", "content keys: no call carries one"),
@@ -56,12 +55,14 @@ pub const OUT_OF_REACH: &[(&str, &str)] = &[
     ("S-42", "resources: no call names one"),
     ("S-46", "profiles: only the hardened one is built; its codes are S-44 and S-45"),
     ("S-47", "entries without a code: every call of this interface answers one"),
-    ("S-50", "capabilities: no call reads them"),
     ("S-51", "handles for applications: no call hands one out"),
     ("S-53", "hardware protection: no call asks for such a session"),
     ("S-55", "threads: the interface takes the adapter exclusively, one call at a time"),
     ("S-57", "content keys: no call carries one"),
-    ("S-58", "numbering of capabilities and field orders: no call carries them"),
+    (
+        "S-58",
+        "the other interface's numbering of capabilities and order of fields: no call carries them",
+    ),
     ("S-59", "hardware keys: no call carries their data"),
     ("S-60", "authenticated channels: no call opens one"),
     ("S-61", "authenticated channels: no call opens one"),
@@ -83,6 +84,5 @@ pub const OUT_OF_REACH: &[(&str, &str)] = &[
         "a limit of the design: there is nothing to decide; wrong-key-epoch compares the data",
     ),
     ("S-78", "a limit of the design: there is nothing to decide"),
-    ("S-80", "read-back keys: no call asks for one"),
-    ("INV-11", "capabilities: no call reads them"),
+    ("S-80", "content keys: no call carries one"),
 ];

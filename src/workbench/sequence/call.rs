@@ -283,6 +283,22 @@ calls! {
         null: bool = false, Argument::word("null", WireField::ModeLow, &["none", "buffer"]).tempting(32);
     };
 
+    /// `content-protection-caps`: `GetCaps` of type `D3DDDICAPS_GETCONTENTPROTECTIONCAPS`.
+    ContentProtectionCaps = 0x10, "content-protection-caps",
+        "asks what the driver can do for a cipher and a decode profile",
+        odds [3, 2, 1, 1, 1, 2, 1], Effects::NONE, {
+        /// For which cipher; `null` asks for any.
+        crypto: CryptoType = CryptoType::Aes128Ctr,
+            Argument::word("type", WireField::ModeLow, CryptoType::WORDS).tempting(4);
+        /// For which decode profile.
+        profile: DecodeProfile = DecodeProfile::None,
+            Argument::word("profile", WireField::ModeHigh, DecodeProfile::WORDS).tempting(4);
+        /// Claimed length of the buffer for the structure, in bytes.
+        size: u32 = 40, Argument::short("size", WireField::Size, CAPS_SIZES).tempting(10).weighing(7);
+        /// Whether the buffer pointer is NULL.
+        null: bool = false, Argument::word("null", WireField::X, &["none", "buffer"]).tempting(32);
+    };
+
     /// `close-adapter`: the driver goes with everything open, and nothing can be called any more.
     CloseAdapter = 0x0E, "close-adapter", "closes the adapter with all that is open; the end",
         odds [0, 0, 0, 0, 0, 0, 0], Effects::FRAMES;
@@ -303,7 +319,6 @@ calls! {
 ///
 /// Opcode 0x23 is left out on purpose: it is `#`, with which the text form begins.
 pub const RESERVED: &[(u8, &str)] = &[
-    (0x10, "content-protection-caps"),
     (0x11, "key-exchange-type"),
     (0x12, "private-session-size"),
     (0x13, "certificate-size"),
@@ -492,6 +507,10 @@ impl Call {
 
 /// Lengths claimed for the random-number buffer: around 16 bytes, and where a sign bit is set.
 const SIZES: &[u64] = &[0, 1, 15, 16, 17, 32, 0x8000_0000, u32::MAX as u64];
+
+/// Lengths claimed for the structure of capabilities: around its 40 bytes, and the 36 that it has where it is
+/// packed.
+const CAPS_SIZES: &[u64] = &[0, 4, 36, 39, 40, 41, 48, 0x8000_0000, u32::MAX as u64];
 
 /// IVs: around the width of a byte, of 32 bits, of the sign, and the last ones.
 const IVS: &[u64] = &[0, 1, 255, 256, u32::MAX as u64, 1 << 32, 1 << 63, u64::MAX - 1, u64::MAX];

@@ -48,6 +48,9 @@ const RANDOM: &str = "random number";
 const WRAP: &str = "read-back key buffer";
 const WRAP_LEN: &str = "read-back key length";
 const READ_BACK_KEY: &str = "read-back key";
+const CAPS_OF: &str = "what capabilities are asked for";
+const CAPS: &str = "structure of capabilities";
+const CAPS_LEN: &str = "length of the structure of capabilities";
 const IV: &str = "IV and Count";
 const DATA: &str = "data of a buffer";
 const DATA_LEN: &str = "length of the data";
@@ -149,6 +152,31 @@ pub const ALL: &[Misuse] = &[
         "inject-entropy high-bits draws=1; inject-entropy equal-halves draws=1",
     ),
     by(RANDOM, "from another source", "open-adapter entropy=7"),
+    by(
+        CAPS_OF,
+        "a cipher that nobody knows, also one bit from a known one, and one that is not offered",
+        "content-protection-caps type=unknown; content-protection-caps type=almost-first; \
+         content-protection-caps type=almost-last; content-protection-caps type=proprietary",
+    ),
+    by(
+        CAPS_OF,
+        "a profile that nobody knows, also one bit from a known one",
+        "content-protection-caps profile=unknown; content-protection-caps profile=almost-first; \
+         content-protection-caps profile=almost-last",
+    ),
+    by(CAPS, "a NULL pointer", "content-protection-caps null=buffer"),
+    always(
+        CAPS,
+        "full of old bytes",
+        "filled with a pattern before every call, and a margin behind",
+    ),
+    by(
+        CAPS_LEN,
+        "0, the 36 of x86, 39, 41",
+        "content-protection-caps size=0; content-protection-caps size=36; \
+         content-protection-caps size=39; content-protection-caps size=41",
+    ),
+    by(CAPS_LEN, "2^32 - 1", "content-protection-caps size=4294967295"),
     by(WRAP, "a NULL pointer", "encryption-blt-key s0 null=buffer"),
     always(
         WRAP,
@@ -267,6 +295,8 @@ mod tests {
         // The other shapes are like one that is there, each with its zero in another place; a repeat is
         // what `again` is in a sequence of one session, and a profile that is offered is no misuse.
         let alike = [
+            "content-protection-caps profile=h264",
+            "content-protection-caps type=null",
             "create-session handle=device-low-bit",
             "create-session handle=device-wrong-kind",
             "create-session handle=high-bit",

@@ -59,6 +59,14 @@ const REFUSALS: &[(CallKind, &[Hresult])] = &[
     ),
     (CallKind::SessionStatus, &[Hresult::D3DDDIERR_INVALIDHANDLE]),
     (
+        CallKind::ContentProtectionCaps,
+        &[
+            Hresult::E_INVALIDARG,
+            Hresult::D3DDDIERR_NOTAVAILABLE,
+            Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO,
+        ],
+    ),
+    (
         CallKind::EncryptionBltKey,
         &[
             Hresult::E_FAIL,

@@ -235,7 +235,9 @@ mod with_faults {
     fn out_of_reach(fault: Fault) -> Option<&'static str> {
         Some(match fault {
             Fault::WornOutSlotWraps => "a slot wears out with its fourth session",
-            Fault::FourthDeviceRefused => "there are two devices",
+            Fault::FourthDeviceRefused | Fault::ThirdDeviceTakesCapabilities => {
+                "there are two devices"
+            }
             Fault::ReadBackKeyOfFifteenBytesAccepted | Fault::ReadBackKeyOfNoBytesAccepted => {
                 "read-back keys are asked for with sixteen bytes"
             }
@@ -274,6 +276,14 @@ mod with_faults {
         match fault {
             // No thread of this process could be ended.
             _ if hangs(fault) => None,
+            Fault::RefusedCapabilitiesLeaveOutput
+            | Fault::ProfileWithoutRefresh
+            | Fault::UnionWithoutReadBackKeys
+            | Fault::CapabilitiesWithoutABufferPanic
+            | Fault::CapabilitiesOfACipherThatIsNotOffered
+            | Fault::CapabilitiesOfAnUnknownCipher
+            | Fault::CapabilitiesOfAnUnknownProfile
+            | Fault::LongerCapabilitiesAccepted => Some("capabilities"),
             _ if shortest_of(fault) <= 5 => Some("full"),
             Fault::FinishForgetsCounters | Fault::RefusedSubmitConsumesCounter => Some("counters"),
             Fault::ThirdReadBackKeyWrappedUnderZeros

@@ -11,8 +11,8 @@ use rekeylab::observation::{Layer, Layers};
 use rekeylab::sequence::{CallSequence, SequenceText};
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, Limits, Retire,
-    SessionHandle, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetContentProtectionCaps, GetEncryptionBltKey, Hresult,
+    Limits, Retire, SessionHandle, StartSessionKeyRefresh, SubmitBuffer,
 };
 use rekeylab_driver::Adapter;
 
@@ -48,6 +48,10 @@ impl Dut for Pooling {
 }
 
 impl CryptoSessionDdi for PoolingDriver {
+    fn get_content_protection_caps(&mut self, args: &mut GetContentProtectionCaps<'_>) -> Hresult {
+        self.0.get_content_protection_caps(args)
+    }
+
     fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
         POOL.with_borrow_mut(|pool| pool.push(vec![0; 64]));
         self.0.create_device(args)

@@ -23,7 +23,7 @@ use rekeylab_faults::Fault;
 static ALLOCATOR: ScanningAllocator = ScanningAllocator::new();
 
 /// Of each invariant, a fault whose story does not depend on what a compiler leaves where.
-const TOLD: [Fault; 13] = [
+const TOLD: [Fault; 14] = [
     Fault::FinishWithoutStart,
     Fault::RefusedSubmitLeavesFence,
     Fault::RetireWritesKeyBehindOutput,
@@ -37,6 +37,7 @@ const TOLD: [Fault; 13] = [
     Fault::DestroyLeavesSessionAlive,
     Fault::SizeSeventeenAccepted,
     Fault::KeyBoundAtCompletion,
+    Fault::RefreshNotAdvertised,
 ];
 
 /// What is made of a run of the fault's shortest reproducer.

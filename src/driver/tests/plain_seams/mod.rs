@@ -28,6 +28,10 @@ impl Entropy for OneRandom {
 pub(crate) struct Unwrapped;
 
 impl KeyUnwrap for Unwrapped {
+    fn exchange_type(&self) -> Guid {
+        Guid::KEY_EXCHANGE_PLAIN
+    }
+
     fn blob_len(&self) -> usize {
         16
     }

@@ -59,7 +59,7 @@ fn a_seed_gives_the_same_sequence_everywhere() {
     let sequence = generate_from_seed(1, &SearchOptions::default());
     assert_eq!(sequence, generate_from_seed(1, &SearchOptions::default()));
     assert_ne!(sequence, generate_from_seed(2, &SearchOptions::default()));
-    assert_eq!(hash(&SequenceText::from(sequence).to_string()), 18_242_724_654_112_747_965);
+    assert_eq!(hash(&SequenceText::from(sequence).to_string()), 15_208_205_679_838_772_191);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn lengths_stay_within_the_options() {
 fn going_on_appends_to_what_there_is_and_fits_it() {
     let start = sequence("create-device\ncreate-session d0\nexchange-key s0");
     let (mut rng, mut starts) = (rng(3), 0);
-    for _ in 0..300 {
+    for _ in 0..3000 {
         let mut longer = start.clone();
         go_on(&mut rng, &SearchOptions::default(), &mut longer);
         assert_eq!(longer.calls[..3], start.calls);
@@ -92,7 +92,7 @@ fn going_on_appends_to_what_there_is_and_fits_it() {
         let is_start = |call: &Call| matches!(call, Call::StartRefresh { .. });
         starts += usize::from(longer.calls[3..].iter().take(4).any(is_start));
     }
-    assert!(starts > 100, "{starts}");
+    assert!(starts > 1000, "{starts}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! Where the documents are silent and an answer does not show what it did, a driver may be in one of
 //! several states. The model then goes on in each of them, until what is seen leaves one or none.
 
+mod capabilities;
 mod predict;
 mod processed;
 mod readings;
@@ -15,6 +16,7 @@ mod state;
 
 use std::collections::VecDeque;
 
+pub use capabilities::CapabilityFault;
 pub use processed::Processed;
 pub use state::{KeyName, ModelSession};
 use state::{ModelCommand, ModelDevice};
@@ -76,6 +78,8 @@ pub struct Divergence {
 pub enum Disagreement {
     /// The code.
     Code,
+    /// What it says that it can do.
+    Capabilities(CapabilityFault),
     /// The random number that start handed out is not the one that was drawn.
     Random,
     /// A call handed out a number that had to be drawn again (S-12), or did not draw at all.

@@ -1,6 +1,6 @@
 //! What each call must answer, worked out from the model's state and nothing else.
 
-use rekeylab_ddi::{Hresult, Limits};
+use rekeylab_ddi::{ContentProtectionCaps, Hresult, Limits};
 
 use super::state::ModelSession;
 use super::{Answer, Model};
@@ -14,6 +14,7 @@ impl Model {
             return ok("nothing is known of the driver", "");
         };
         match seen.call {
+            Call::ContentProtectionCaps { .. } => capabilities(trace.choices, seen),
             Call::CreateDevice => self.create_device(limits, seen),
             Call::DestroyDevice { .. } => match self.open_device(seen) {
                 Some(_) => ok("the device is open", "S-22"),
@@ -90,12 +91,7 @@ impl Model {
                 );
             }
         }
-        let is_offered = match profile {
-            DecodeProfile::None => true,
-            DecodeProfile::H264 => !choices.no_decode,
-            _ => false,
-        };
-        if !is_offered {
+        if !is_offered(profile, choices) {
             return refuse(
                 Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO,
                 "the cipher is not offered for that profile",
@@ -328,6 +324,50 @@ impl Model {
                 .get(place)
                 .is_none_or(|place| !place.is_taken && place.given_out < limits.generations_max)
         })
+    }
+}
+
+/// What a driver has to answer when it is asked what it can do.
+fn capabilities(choices: Choices, seen: &Observation) -> Answer {
+    let Call::ContentProtectionCaps { crypto, profile, size, null } = seen.call else {
+        return ok("it asks for no capabilities", "");
+    };
+    if choices.no_capabilities {
+        let because = "it is not asked for its capabilities";
+        return refuse(Hresult::D3DDDIERR_NOTAVAILABLE, because, "R-10");
+    }
+    match crypto {
+        CryptoType::Null | CryptoType::Aes128Ctr => {}
+        CryptoType::Proprietary => {
+            let because = "that cipher is not offered for any profile";
+            return refuse(Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO, because, "R-05");
+        }
+        CryptoType::Unknown | CryptoType::AlmostFirst | CryptoType::AlmostLast => {
+            return refuse(Hresult::D3DDDIERR_NOTAVAILABLE, "nobody offers that cipher", "R-04");
+        }
+    }
+    if !is_offered(profile, choices) {
+        let because = "the cipher is not offered for that profile";
+        return refuse(Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO, because, "R-05");
+    }
+    let is_len_right = size as usize == ContentProtectionCaps::LEN;
+    // How much of the structure is written into more or less room is a driver's own business.
+    let code = seen.code.filter(|_| choices.more_capabilities).unwrap_or(Hresult::E_INVALIDARG);
+    if !is_len_right {
+        return refuse(code, "the structure has 40 bytes", "INV-09");
+    }
+    if null {
+        return refuse(Hresult::E_INVALIDARG, "the pointer is NULL", "S-15");
+    }
+    ok("the cipher is offered", "R-07 S-50")
+}
+
+/// Whether sessions with this profile can be made.
+fn is_offered(profile: DecodeProfile, choices: Choices) -> bool {
+    match profile {
+        DecodeProfile::None => true,
+        DecodeProfile::H264 => !choices.no_decode,
+        _ => false,
     }
 }
 

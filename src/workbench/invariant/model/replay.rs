@@ -2,6 +2,7 @@
 
 use rekeylab_ddi::{Completion, Hresult, SessionStatus};
 
+use super::capabilities;
 use super::predict::{DrawResult, last_count};
 use super::processed::{is_plaintext_of, whose_bytes};
 use super::state::{KeyName, ModelCommand, ModelDevice, ModelSession, Place};
@@ -74,6 +75,10 @@ impl Model {
         let is_of_one =
             matches!(about, Disagreement::Plaintext { .. } | Disagreement::ReadBack { .. });
         self.divergences.push(Divergence { call, session, answer, about });
+        if matches!(seen.call, Call::ContentProtectionCaps { .. }) {
+            // What it says of itself changes nothing of what it does.
+            return;
+        }
         self.give_up_on(if is_anybodys && !is_of_one { None } else { session });
     }
 
@@ -89,6 +94,12 @@ impl Model {
                 let is_handle =
                     seen.scalar != 0 && seen.scalar != u64::from_ne_bytes([UNTOUCHED; 8]);
                 (!is_handle).then_some(Disagreement::Handle)
+            }
+            Call::ContentProtectionCaps { .. } => {
+                let limits = trace.limits.as_ref()?;
+                let bytes = trace.buffer_of(seen).first_chunk()?;
+                let fault = capabilities::fault(bytes, limits, trace.choices)?;
+                Some(Disagreement::Capabilities(fault))
             }
             Call::StartRefresh { .. } => {
                 let limits = trace.limits.as_ref()?;
@@ -199,7 +210,8 @@ impl Model {
             Call::SubmitBuffer { .. } => self.follow_submit(index, seen, is_judged),
             Call::Retire { count, .. } => self.follow_retire(trace, index, seen, count),
             Call::ResetEngine => self.follow_reset(trace, seen),
-            Call::SessionStatus { .. }
+            Call::ContentProtectionCaps { .. }
+            | Call::SessionStatus { .. }
             | Call::InjectEntropy { .. }
             | Call::InjectAllocationFailure { .. }
             | Call::CloseAdapter

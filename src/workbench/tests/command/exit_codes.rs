@@ -96,7 +96,7 @@ mod with_faults {
     #[test]
     fn four_when_an_alarm_stayed_silent() {
         // One sequence is too few to reach this one.
-        let ran = Desk::new().run("canary finish-forgets-counters --executions 1");
+        let ran = Desk::new().run("canary late-completion-applies-random --executions 1");
         assert_eq!(ran.code, 4, "{ran:?}");
         assert!(ran.text().contains("SILENT"), "{ran:?}");
     }

@@ -55,7 +55,7 @@ fn the_core_behind_its_table_breaks_no_rule_and_chooses_nothing() {
          [environment]\nREKEYLAB_UMD_BOUNDS = \"3,1024,4096\"\n\
          [limits]\ndevices = 4\nsessions = 8\ngenerations = 3\nqueue-commands = 32\n\
          buffer-bytes = 1024\nqueue-bytes = 4096\n\
-         [key-exchange]\nbefore = \"plain test key: \"\n[choices]\nrefusals = \"as-the-core\"\nread-back-keys = true\n",
+         [key-exchange]\nbefore = \"plain test key: \"\n[choices]\nrefusals = \"as-the-core\"\ncapabilities = true\nread-back-keys = true\n",
         library().display()
     );
     fs::write(&sheet, text).unwrap();

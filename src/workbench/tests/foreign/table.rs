@@ -48,7 +48,7 @@ fn sheet(directory: &Path, library: &Path, rest: &str) -> PathBuf {
     let text = format!(
         "name = \"a library\"\nlibrary = \"{library}\"\nhandles = \"checked\"\n{rest}\n\
          [key-exchange]\nbefore = \"plain test key: \"\n\
-         [choices]\nrefusals = \"as-the-core\"\nread-back-keys = true\n"
+         [choices]\nrefusals = \"as-the-core\"\ncapabilities = true\nread-back-keys = true\n"
     );
     fs::write(&path, text).unwrap();
     path

@@ -7,8 +7,8 @@ use rekeylab::executor::{Core, DeclaredHome, Dut, Seams};
 use rekeylab::sequence::BoundsChoice;
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, Limits, Retire,
-    SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetContentProtectionCaps, GetEncryptionBltKey, Hresult,
+    Limits, Retire, SessionHandle, SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 use rekeylab_driver::Adapter;
 
@@ -94,6 +94,10 @@ impl Forger {
 }
 
 impl CryptoSessionDdi for Forger {
+    fn get_content_protection_caps(&mut self, args: &mut GetContentProtectionCaps<'_>) -> Hresult {
+        self.core.get_content_protection_caps(args)
+    }
+
     fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
         let code = self.core.create_device(args);
         self.given.push(args.device.0);

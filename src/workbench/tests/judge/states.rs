@@ -444,6 +444,10 @@ impl Entropy for Told {
 struct KeyInTheClear;
 
 impl KeyUnwrap for KeyInTheClear {
+    fn exchange_type(&self) -> Guid {
+        Guid::KEY_EXCHANGE_PLAIN
+    }
+
     fn blob_len(&self) -> usize {
         16
     }

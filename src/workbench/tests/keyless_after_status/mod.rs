@@ -5,8 +5,8 @@ use std::rc::Rc;
 use rekeylab::executor::{Core, Dut, Seams};
 use rekeylab_ddi::{
     CheckCryptoSessionStatus, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, GetEncryptionBltKey, Hresult, Limits, Retire,
-    SessionHandle, StartSessionKeyRefresh, SubmitBuffer,
+    CryptoSessionKeyExchange, DeviceHandle, GetContentProtectionCaps, GetEncryptionBltKey, Hresult,
+    Limits, Retire, SessionHandle, StartSessionKeyRefresh, SubmitBuffer,
 };
 use rekeylab_driver::Adapter;
 
@@ -51,6 +51,10 @@ impl Dut for KeylessAfterStatus {
 }
 
 impl CryptoSessionDdi for KeylessDriver {
+    fn get_content_protection_caps(&mut self, args: &mut GetContentProtectionCaps<'_>) -> Hresult {
+        self.core.get_content_protection_caps(args)
+    }
+
     fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
         self.core.create_device(args)
     }
