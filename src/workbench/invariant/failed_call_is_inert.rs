@@ -38,8 +38,7 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
         }
     }
     for divergence in case.divergences {
-        let is_a_mark = matches!(divergence.about, Disagreement::Code | Disagreement::StaleDraw);
-        if is_a_mark
+        if is_perhaps_a_mark(&divergence.about)
             && !verdict.claims(divergence.call)
             && !verdict.is_echo(divergence.call)
             && let Some(cause) = mark_left_by(case, divergence)
@@ -51,6 +50,10 @@ fn check(case: &Case<'_>, verdict: &mut Verdict) {
                 Disagreement::StaleDraw => (
                     "took what was drawn last for the session".to_owned(),
                     "another draw".to_owned(),
+                ),
+                Disagreement::Wrap { .. } => (
+                    "passed over what it drew first".to_owned(),
+                    "the first number that was not drawn before".to_owned(),
                 ),
                 _ => (
                     format!("answered {code}"),
@@ -127,6 +130,12 @@ fn written_output(case: &Case<'_>, seen: &Observation) -> Option<&'static str> {
     (!is_untouched).then_some("what was there before, or zeros")
 }
 
+/// Whether a disagreement is of a kind that the state of a session decides: whether it answers, and which
+/// draws it does not take because they came before.
+fn is_perhaps_a_mark(about: &Disagreement) -> bool {
+    matches!(about, Disagreement::Code | Disagreement::StaleDraw | Disagreement::Wrap { .. })
+}
+
 /// The latest refused call on the same session whose success would explain the symptom.
 fn mark_left_by(case: &Case<'_>, divergence: &Divergence) -> Option<usize> {
     let session = divergence.session?;
@@ -135,7 +144,7 @@ fn mark_left_by(case: &Case<'_>, divergence: &Divergence) -> Option<usize> {
         seen.is_refused()
             && seen.session_slot == Some(session)
             && seen.call.session().is_some()
-            && Model::would_explain(case.trace, cause, divergence.call)
+            && Model::would_explain(case.trace, cause, divergence)
     })
 }
 
@@ -185,6 +194,25 @@ mod tests {
             told[0].happened,
             "took what was drawn last for the session, as if the refused start-refresh of call 5 had \
              worked"
+        );
+    }
+
+    #[test]
+    fn a_refused_start_whose_draw_is_passed_over_rings() {
+        let mut trace = trace_of(&format!(
+            "{KEYED}start-refresh s0 size=16 null=buffer -> E_INVALIDARG
+            encryption-blt-key s0 -> ok"
+        ));
+        let drawn = trace.draws[0];
+        // The refused call drew, and what it drew is drawn again and not taken.
+        let again = Draw::Answered([9; 16]);
+        trace.draws = vec![again, again, drawn];
+        (trace.calls[3].draws, trace.calls[4].draws) = (0..1, 1..3);
+        let told = violations(&trace);
+        assert_eq!(told[0].invariant, "failed-call-is-inert");
+        assert_eq!(
+            told[0].happened,
+            "passed over what it drew first, as if the refused start-refresh of call 3 had worked"
         );
     }
 

@@ -126,14 +126,41 @@ impl<F: FnMut(&CallSequence) -> bool> Search<F> {
             };
             let is_end = |call: &Call| matches!(call, Call::FinishRefresh { session: other } if *other == session);
             let Some(length) = self.best.calls[start..].iter().position(is_end) else { continue };
-            for exchange in 0..self.len() {
-                let Some(key) = Number::KEY.of(&self.best.calls[exchange]) else { continue };
+            let finish = start + length;
+            if !self.exchange_instead(start, finish) {
+                self.repeat_instead(start, finish);
+            }
+        }
+    }
+
+    /// Removes a refresh and exchanges another key.
+    fn exchange_instead(&mut self, start: usize, finish: usize) -> bool {
+        (0..self.len()).any(|exchange| {
+            let Some(key) = Number::KEY.of(&self.best.calls[exchange]) else { return false };
+            self.attempt_neighbour(|calls| {
+                Number::KEY.set(&mut calls[exchange], u64::from(key == 0));
+                renumber::keep(calls, |index, _| index != start && index != finish);
+            })
+        })
+    }
+
+    /// Removes a refresh that is needed for nothing but a number which two calls are given: the second
+    /// is given what the first one was.
+    fn repeat_instead(&mut self, start: usize, finish: usize) {
+        let is_refresh = |index: usize| index == start || index == finish;
+        for at in 0..self.len().saturating_sub(1) {
+            let is_injection = self.best.calls[at].kind() == CallKind::InjectEntropy;
+            if !is_injection || is_refresh(at + 1) {
+                continue;
+            }
+            for fault in [EntropyFault::Repeat, EntropyFault::Again] {
                 let is_taken = self.attempt_neighbour(|calls| {
-                    Number::KEY.set(&mut calls[exchange], u64::from(key == 0));
-                    renumber::keep(calls, |index, _| index != start && index != start + length);
+                    calls[at] = calls[at + 1];
+                    calls[at + 1] = Call::InjectEntropy { fault, draws: 1 };
+                    renumber::keep(calls, |index, _| !is_refresh(index));
                 });
                 if is_taken {
-                    break;
+                    return;
                 }
             }
         }

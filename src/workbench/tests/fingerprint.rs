@@ -90,7 +90,7 @@ fn fingerprint_of(workbench: &mut Workbench, sequence: &CallSequence) -> Fingerp
 }
 
 /// Forms in which nothing can be removed and no single number made plainer.
-const DEAD_ENDS: [(Fault, &str); 7] = [
+const DEAD_ENDS: [(Fault, &str); 9] = [
     // Under the first key of its own session, or of the other? Both hold the same.
     (
         Fault::KeyBoundPerSlot,
@@ -127,6 +127,19 @@ const DEAD_ENDS: [(Fault, &str); 7] = [
         "create-device\ncreate-session d0\nexchange-key s0 key=1\nstart-refresh s0\n\
         finish-refresh s0\nstart-refresh s0 size=16 null=buffer\ninject-entropy restore draws=1\n\
         encryption-blt-key s0\n",
+    ),
+    (
+        Fault::NullStartStaysPending,
+        "create-device\ncreate-session d0\nexchange-key s0 key=1\n\
+        start-refresh s0 size=16 null=buffer\ninject-entropy repeat draws=1\n\
+        encryption-blt-key s0\n",
+    ),
+    // The number that restores a key is only there to be drawn twice.
+    (
+        Fault::RandomNumberMayBeTheReadBackKey,
+        "create-device\ncreate-session d0\nexchange-key s0 key=1\nstart-refresh s0\n\
+        finish-refresh s0\nstart-refresh s0\nfinish-refresh s0\ninject-entropy restore draws=2\n\
+        encryption-blt-key s0\nstart-refresh s0\n",
     ),
     // One call less, and the draws that were for it.
     (

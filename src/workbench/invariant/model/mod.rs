@@ -235,24 +235,32 @@ impl Model {
         first(one).is_some() && first(one) == first(other)
     }
 
-    /// Whether the answer of call `symptom`, and what it drew for it, would be right had the refused
-    /// call `cause` taken effect all the same.
+    /// Whether what a call did otherwise would be right had the refused call `cause` taken effect all the
+    /// same.
     ///
     /// This is how a mark left by a refused call is told from other bugs: by trying it out.
     #[must_use]
-    pub fn would_explain(trace: &Trace, cause: usize, symptom: usize) -> bool {
+    pub fn would_explain(trace: &Trace, cause: usize, symptom: &Divergence) -> bool {
         let mut model = Self::default();
-        for (index, seen) in trace.calls[..symptom].iter().enumerate() {
+        for (index, seen) in trace.calls[..symptom.call].iter().enumerate() {
             let effect = if index == cause { Effect::Forced } else { Effect::AsAnswered };
             model.observe(trace, index, seen, effect);
             if !model.divergences.is_empty() {
                 return false;
             }
         }
-        let Some(seen) = trace.calls.get(symptom) else { return false };
-        let answer = model.predict(trace, seen);
-        let is_drawn_right = || model.compare_outputs(trace, seen) != Some(Disagreement::StaleDraw);
-        Some(answer.code) == seen.code && (!answer.code.is_ok() || is_drawn_right())
+        let Some(seen) = trace.calls.get(symptom.call) else { return false };
+        if Some(model.predict(trace, seen).code) != seen.code {
+            return false;
+        }
+        match symptom.about {
+            Disagreement::Code => true,
+            // Which of its draws it had to take is another matter than what it made of it.
+            Disagreement::StaleDraw => {
+                model.compare_outputs(trace, seen) != Some(Disagreement::StaleDraw)
+            }
+            _ => model.compare_outputs(trace, seen).is_none(),
+        }
     }
 
     /// Writes all that its predictions to come depend on, provided it agrees with the driver so far.
