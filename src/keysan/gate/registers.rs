@@ -67,7 +67,13 @@ impl Register {
     }
 }
 
-#[cfg(feature = "trace")]
+#[cfg(all(
+    feature = "trace",
+    target_arch = "x86_64",
+    target_os = "linux",
+    target_env = "gnu",
+    not(miri)
+))]
 impl Register {
     /// Which of the vector registers it is, if it is one.
     pub(crate) fn vector_number(self) -> Option<usize> {

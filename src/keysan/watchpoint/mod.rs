@@ -31,6 +31,10 @@ pub(crate) const STEPS_MAX: u64 = 20_000_000;
 /// A place, and during which calls it is watched.
 #[derive(Debug)]
 pub(crate) struct Watchpoint {
+    #[cfg_attr(
+        not(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu", not(miri))),
+        expect(dead_code, reason = "nothing is watched there")
+    )]
     pub(crate) place: Watched,
     /// By number; outside calls nothing is watched.
     pub(crate) calls: RangeInclusive<u32>,
