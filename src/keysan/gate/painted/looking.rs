@@ -187,6 +187,33 @@ unsafe fn scan(
     place: &dyn Fn(usize) -> Option<LeftoverPlace>,
     sink: &mut dyn FnMut(Leftover),
 ) -> Looked {
+    if whole_copies {
+        // SAFETY: just as the caller promises.
+        return unsafe { scan_whole_copies(set, start, len, place, sink) };
+    }
+    // SAFETY: just as the caller promises.
+    unsafe {
+        set.scan_memory(start, len, &mut |Sighting { tag, window, position }| {
+            if let Some(place) = place(position) {
+                sink(Leftover { tag, window, place });
+            }
+        })
+    }
+}
+
+/// [`scan`] with whole copies: apart from it, because that one runs after every call.
+///
+/// # Safety
+///
+/// As there.
+#[cold]
+unsafe fn scan_whole_copies(
+    set: &SecretSet,
+    start: *const u8,
+    len: usize,
+    place: &dyn Fn(usize) -> Option<LeftoverPlace>,
+    sink: &mut dyn FnMut(Leftover),
+) -> Looked {
     let mut note = |Sighting { tag, window, position }| {
         let place = place(position);
         if let Some(place) = place {
@@ -198,7 +225,7 @@ unsafe fn scan(
     unsafe {
         set.scan_memory(start, len, &mut |sighting| {
             let place = note(sighting);
-            if whole_copies && matches!(place, Some(LeftoverPlace::Stack { .. })) {
+            if matches!(place, Some(LeftoverPlace::Stack { .. })) {
                 set.scan_around(start, len, sighting.position, &mut |near| _ = note(near));
             }
         })

@@ -113,7 +113,7 @@ impl PaintedStack {
     fn bottom(&self) -> *const u8 {
         let start = self.mapping.cast_const().cast::<u8>();
         match self.place {
-            Some(place) => start.wrapping_add(place.bottom() - start.addr()),
+            Some(place) => start.with_addr(place.bottom()),
             None => start.wrapping_add(GUARD_LEN),
         }
     }
