@@ -23,6 +23,7 @@ HRESULT content_protection_caps(const D3DDDIARG_GETCAPS &args) {
     D3DCONTENTPROTECTIONCAPS caps{};
     caps.Caps = D3DCPCAPS_SOFTWARE | D3DCPCAPS_FRESHENSESSIONKEY | D3DCPCAPS_ENCRYPTEDREADBACK;
     if (bug(Bug::caps_hide_refresh)) caps.Caps &= ~D3DCPCAPS_FRESHENSESSIONKEY;
+    if (bug(Bug::caps_promise_read_back_keys)) caps.Caps |= D3DCPCAPS_ENCRYPTEDREADBACKKEY;
     caps.KeyExchangeType = exchange_type();
     caps.BufferAlignmentStart = buffer_alignment;
     caps.BlockAlignmentSize = block_len;

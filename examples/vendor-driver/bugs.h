@@ -20,6 +20,7 @@ namespace vendor {
     BUG(exchange_keeps_refresh, state, "a pending refresh is applied to a key exchanged later") \
     BUG(refused_exchange_takes_key, state, "a key is taken before its checksum fails") \
     BUG(caps_hide_refresh, state, "the capabilities do not say that the key can be refreshed") \
+    BUG(caps_promise_read_back_keys, state, "the capabilities promise read-back keys") \
     BUG(refused_blt_uses_iv, state, "an upload that is refused for its size uses its IV up") \
     BUG(destroy_frees_queued_session, memory, "destroy does not wait for work that points to it") \
     BUG(destroyed_resource_in_queue, memory, "a resource is freed while uploads to it are queued") \

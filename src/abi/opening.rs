@@ -25,24 +25,6 @@ pub const CAPS_CERTIFICATE: u32 = 44;
 /// A [`CertificateInfo::certificate_type`]: that of crypto sessions.
 pub const CERTIFICATE_CRYPTO_SESSION: u32 = 2;
 
-/// Bits of [`ContentProtectionCaps::caps`].
-pub mod caps {
-    /// The keys are in software.
-    pub const SOFTWARE: u32 = 0x1;
-    /// Only parts of a buffer may be encrypted.
-    pub const PARTIAL_DECRYPTION: u32 = 0x8;
-    /// A content key may be given with each buffer.
-    pub const CONTENT_KEY: u32 = 0x10;
-    /// The session key can be refreshed.
-    pub const FRESHEN_SESSION_KEY: u32 = 0x20;
-    /// Surfaces can be read back, encrypted.
-    pub const ENCRYPTED_READ_BACK: u32 = 0x40;
-    /// They are read back under a key of their own.
-    pub const ENCRYPTED_READ_BACK_KEY: u32 = 0x80;
-    /// Counters only ever rise within one IV.
-    pub const SEQUENTIAL_CTR_IV: u32 = 0x100;
-}
-
 /// `D3DDDIARG_OPENADAPTER`, the argument of `OpenAdapter`.
 #[derive(Debug)]
 #[repr(C)]
@@ -165,7 +147,7 @@ layout!(CertificateInfo: 24 / 24 { certificate_type @ 0, channel_type @ 4, crypt
 #[cfg_attr(target_pointer_width = "64", repr(C))]
 #[cfg_attr(not(target_pointer_width = "64"), repr(C, packed(4)))]
 pub struct ContentProtectionCaps {
-    /// Bits of [`caps`].
+    /// Bits, which are those of [`rekeylab_ddi::ContentProtectionCaps`].
     pub caps: u32,
     /// How the session key is wrapped.
     pub key_exchange_type: AlignedGuid,

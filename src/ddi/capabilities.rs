@@ -47,7 +47,8 @@ impl ContentProtectionCaps {
     /// Every bit that the Direct3D 9 documents know.
     pub const ALL_BITS: u32 = 0x3FF;
 
-    /// The structure as it lies in memory. The four bytes of padding are zero, and show nothing of the memory that it was made in.
+    /// The structure as it lies in memory. The four bytes of padding are zero, and show nothing of the
+    /// memory that it was made in.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];

@@ -1,7 +1,6 @@
 //! An adapter of a driver: what it can, and its devices.
 
 use core::ffi::c_void;
-use core::mem::MaybeUninit;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,8 +12,8 @@ use super::{CertificateError, Device, Library, LibraryError, canary};
 use crate::callbacks::AdapterCallbacks;
 use crate::opening::{
     AdapterFuncs, CAPS_CERTIFICATE, CAPS_CERTIFICATE_SIZE, CAPS_CONTENT_PROTECTION,
-    CERTIFICATE_CRYPTO_SESSION, CertificateInfo, ContentProtectionCaps, ContentProtectionQuery,
-    GetCaps, INTERFACE_D3D9, OpenAdapter, VERSION_WIN7,
+    CERTIFICATE_CRYPTO_SESSION, CertificateInfo, ContentProtectionQuery, GetCaps, INTERFACE_D3D9,
+    OpenAdapter, VERSION_WIN7,
 };
 use crate::runtime::{Runtime, tables};
 use crate::session::AlignedGuid;
@@ -104,30 +103,8 @@ impl Adapter {
         promised(self.0.version)
     }
 
-    /// What the driver can do for a crypto type and a decode profile; the answer only where the code is
-    /// `S_OK`. `None` where it cannot be asked.
-    #[must_use]
-    pub fn content_protection_caps(
-        &self,
-        crypto_type: Guid,
-        decode_profile: Guid,
-    ) -> Option<(Hresult, Option<ContentProtectionCaps>)> {
-        argument!(query: ContentProtectionQuery, 0xC5, {
-            crypto_type: AlignedGuid(crypto_type),
-            decode_profile: AlignedGuid(decode_profile),
-        });
-        let mut caps = MaybeUninit::<ContentProtectionCaps>::zeroed();
-        // SAFETY: the place has so many bytes.
-        let code = unsafe {
-            let data = caps.as_mut_ptr().cast();
-            self.get_caps(CAPS_CONTENT_PROTECTION, query.cast(), data, CAPS_LEN)?
-        };
-        // SAFETY: all members are numbers, and the place was zero before the driver wrote.
-        Some((code, code.is_ok().then(|| unsafe { caps.assume_init() })))
-    }
-
-    /// The same, into as many bytes as the caller owns, of which it claims so many; `None` where it cannot be
-    /// asked.
+    /// What the driver can do for a crypto type and a decode profile: into the bytes that the caller owns, of
+    /// which it claims so many. `None` where it cannot be asked.
     pub fn get_content_protection_caps(
         &self,
         crypto_type: Guid,
@@ -218,10 +195,6 @@ const MARGIN_LEN: usize = 32;
 
 /// What stands there.
 const UNWRITTEN: u8 = 0xE7;
-
-/// Size of the answer about content protection, in bytes: 40, or 36 on 32-bit machines.
-const CAPS_LEN: u32 = if cfg!(target_pointer_width = "64") { 40 } else { 36 };
-const _: () = assert!(CAPS_LEN as usize == size_of::<ContentProtectionCaps>());
 
 impl Drop for Opened {
     fn drop(&mut self) {

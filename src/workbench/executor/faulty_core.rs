@@ -12,7 +12,8 @@ use rekeylab_faults::{Adapter, Fault};
 use super::any_dut::AnyDut;
 use super::dut::{DeclaredHome, Dut};
 use super::honest_core::{Core, bounds_of};
-use super::seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
+use super::plain_mechanism::PlainTestMechanism;
+use super::seams::{CountingEngine, Seams, SeededEntropy};
 use crate::sequence::BoundsChoice;
 
 /// The copy of the driver core that holds every fault, with this one planted, or none.

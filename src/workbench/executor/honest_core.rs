@@ -11,7 +11,8 @@ use rekeylab_driver::{
 };
 
 use super::dut::{DeclaredHome, Dut};
-use super::seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
+use super::plain_mechanism::PlainTestMechanism;
+use super::seams::{CountingEngine, Seams, SeededEntropy};
 use crate::sequence::BoundsChoice;
 
 /// Small bounds, so that sequences reach them and long buffers do not eat the time of short ones.

@@ -28,6 +28,7 @@ mod left_out;
 mod outputs;
 mod panic;
 mod perform;
+mod plain_mechanism;
 mod run;
 mod seams;
 mod secrets;
@@ -60,8 +61,9 @@ pub(crate) use hang::note_unanswered;
 pub use honest_core::{Core, CoreOn, Source};
 use hygiene::Instruments;
 pub use left_out::{UnknownLayer, layers_left_out};
+pub use plain_mechanism::PlainTestMechanism;
 use run::Run;
-pub use seams::{CountingEngine, PlainTestMechanism, Seams, SeededEntropy};
+pub use seams::{CountingEngine, Seams, SeededEntropy};
 
 /// Runs sequences; keeps its memory from one to the next.
 pub struct Executor {

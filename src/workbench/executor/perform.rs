@@ -14,7 +14,7 @@ use super::dut::Dut;
 use super::outputs::{OWNED_RANDOM_LEN_MAX, arguments_text};
 use super::run::{Run, enter};
 use super::seams::Known;
-use super::{narrow, seams, short};
+use super::{narrow, plain_mechanism, short};
 use crate::observation::{Layer, MARGIN_LEN, RetireRoom, SecretKind, SecretName, UNTOUCHED};
 use crate::sequence::{Blob, CryptoType, DecodeProfile, NullPointer, Room, Shape, expand};
 
@@ -72,8 +72,8 @@ impl<D: Dut> Run<'_, D> {
         self.executor.client.key_ring.session_key(self.world, seed, shape, &mut key);
         let secret =
             self.seen.session_slot.map(|slot| self.register_seed((seed, shape), &key, slot));
-        let mut wrapped = [0; seams::BLOB_LEN + 1];
-        let (bytes, blob_len) = seams::wrap(&key, blob, &mut wrapped);
+        let mut wrapped = [0; plain_mechanism::BLOB_LEN + 1];
+        let (bytes, blob_len) = plain_mechanism::wrap(&key, blob, &mut wrapped);
         let wrapped_key = bytes.and_then(|bytes| bytes.get(16..)).unwrap_or_default();
         if self.executor.taint == Taint::Marked {
             valgrind::mark_secret(wrapped_key);

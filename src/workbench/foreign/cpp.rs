@@ -106,7 +106,7 @@ pub fn cpp(text: &SequenceText, sheet: &Sheet, wrapper: &KeyWrapper) -> Result<S
         .replace("@encrypted@", flag(sheet.read_back == ReadBackBy::EncryptionBlt))
         .replace("@restarts@", flag(sheet.choices.otherwise.has(Choices::COUNTERS_RESTART)))
         .replace("@two_rows@", flag(sheet.choices.otherwise.has(Choices::TWO_ROWS)))
-        .replace("@are_judged@", flag(!sheet.choices.otherwise.has(Choices::CAPABILITIES)))
+        .replace("@may_hide@", flag(sheet.choices.otherwise.has(Choices::HIDDEN_CAPABILITIES)))
         .replace("@has_read_back_keys@", flag(sheet.choices.read_back_keys))
         .replace("@alignment@", &Limits::from(sheet.limits).block_alignment.max(1).to_string())
         .replace("@title@", &title)

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use rekeylab_abi::{Adapter, Device, DriverHandle, Library, LibraryError};
 use rekeylab_ddi::{
-    CheckCryptoSessionStatus, Completion, CreateCryptoSession, CreateDevice, CryptoSessionDdi,
-    CryptoSessionKeyExchange, DeviceHandle, GetContentProtectionCaps, GetEncryptionBltKey, Hresult,
-    RANDOM_NUMBER_LEN, Retire, SESSION_KEY_LEN, SessionHandle, SessionStatus,
-    StartSessionKeyRefresh, SubmitBuffer,
+    CheckCryptoSessionStatus, Completion, ContentProtectionCaps, CreateCryptoSession, CreateDevice,
+    CryptoSessionDdi, CryptoSessionKeyExchange, DeviceHandle, GetContentProtectionCaps,
+    GetEncryptionBltKey, Hresult, RANDOM_NUMBER_LEN, Retire, SESSION_KEY_LEN, SessionHandle,
+    SessionStatus, StartSessionKeyRefresh, SubmitBuffer,
 };
 
 use super::client_keys::ClientKeys;
@@ -159,24 +159,33 @@ impl Session {
 
 impl CryptoSessionDdi for TableDriver {
     fn get_content_protection_caps(&mut self, args: &mut GetContentProtectionCaps<'_>) -> Hresult {
-        if !self.has_capabilities {
-            return self.refuse(Hresult::D3DDDIERR_NOTAVAILABLE);
+        let mut has_entered = false;
+        let code = answer((|| {
+            if !self.has_capabilities {
+                return Err(self.refuse(Hresult::D3DDDIERR_NOTAVAILABLE));
+            }
+            let adapter = self.adapter.as_ref().map_err(|error| self.refuse(code_of(error)))?;
+            let owned = args.caps.as_ref().map_or(0, |bytes| bytes.len());
+            // The real runtime passes no buffer that is shorter than it says, and always one.
+            if self.handles == Handles::RuntimeChecks
+                && (args.caps_len as usize > owned || owned == 0)
+            {
+                return Err(self.refuse(Hresult::E_INVALIDARG));
+            }
+            let code = adapter.get_content_protection_caps(
+                args.crypto_type,
+                args.decode_profile,
+                args.caps.as_deref_mut(),
+                args.caps_len,
+            );
+            has_entered = code.is_some();
+            code.ok_or(Hresult::D3DDDIERR_NOTAVAILABLE)
+        })());
+        if !has_entered {
+            let len = ContentProtectionCaps::LEN;
+            zero_refused(args.caps.as_deref_mut(), args.caps_len, len);
         }
-        let adapter = match &self.adapter {
-            Ok(adapter) => adapter,
-            Err(error) => return self.refuse(code_of(error)),
-        };
-        let owned = args.caps.as_ref().map_or(0, |bytes| bytes.len());
-        // The real runtime passes no buffer that is shorter than it says, and always one.
-        if self.handles == Handles::RuntimeChecks
-            && (args.caps_len as usize > owned || args.caps.is_none())
-        {
-            return self.refuse(Hresult::E_INVALIDARG);
-        }
-        let (crypto_type, profile) = (args.crypto_type, args.decode_profile);
-        let caps = args.caps.as_deref_mut();
-        let code = adapter.get_content_protection_caps(crypto_type, profile, caps, args.caps_len);
-        code.unwrap_or(Hresult::D3DDDIERR_NOTAVAILABLE)
+        code
     }
 
     fn create_device(&mut self, args: &mut CreateDevice) -> Hresult {
@@ -297,11 +306,12 @@ impl CryptoSessionDdi for TableDriver {
         {
             keys.started(random);
         }
-        // What is refused here is refused as the core refuses (S-48).
-        if let (false, RANDOM_NUMBER_LEN, Some(buffer)) =
-            (has_entered, args.random_number_len as usize, args.random_number.as_deref_mut())
-        {
-            buffer.iter_mut().take(RANDOM_NUMBER_LEN).for_each(|byte| *byte = 0);
+        if !has_entered {
+            zero_refused(
+                args.random_number.as_deref_mut(),
+                args.random_number_len,
+                RANDOM_NUMBER_LEN,
+            );
         }
         code
     }
@@ -329,11 +339,8 @@ impl CryptoSessionDdi for TableDriver {
             let code = device.get_encryption_blt_key(session, buffer, args.key_len);
             code.ok_or(Hresult::E_NOTIMPL)
         })());
-        // What is refused here is refused as the core refuses (S-48).
-        if let (false, SESSION_KEY_LEN, Some(buffer)) =
-            (has_entered, args.key_len as usize, args.read_back_key.as_deref_mut())
-        {
-            buffer.iter_mut().take(SESSION_KEY_LEN).for_each(|byte| *byte = 0);
+        if !has_entered {
+            zero_refused(args.read_back_key.as_deref_mut(), args.key_len, SESSION_KEY_LEN);
         }
         code
     }
@@ -475,6 +482,13 @@ impl CryptoSessionDdi for TableDriver {
 /// The code of an answer, whoever gave it.
 fn answer(result: Result<Hresult, Hresult>) -> Hresult {
     result.unwrap_or_else(|code| code)
+}
+
+/// What is refused here is refused as the core refuses: an output of the right size is zeroed (S-48).
+fn zero_refused(output: Option<&mut [u8]>, claimed: u32, len: usize) {
+    if let Some(output) = output.filter(|_| claimed as usize == len) {
+        output.iter_mut().take(len).for_each(|byte| *byte = 0);
+    }
 }
 
 /// What a client's number is of, in its upper half, so that the one is never taken for the other, nor for an

@@ -9,8 +9,9 @@ use super::dice;
 use super::ending::append_ending;
 use super::options::SearchOptions;
 use super::sketch::Sketch;
+use crate::sequence::Situation;
 use crate::sequence::argument::{Argument, Usual, Values};
-use crate::sequence::call::{CALLS_MAX, Call, CallKind, CallSequence, Opening, Situation};
+use crate::sequence::call::{CALLS_MAX, Call, CallKind, CallSequence, Opening};
 use crate::sequence::slot::{SessionRef, Slot};
 use crate::sequence::words::{BoundsChoice, HandleForm, NullPointer};
 

@@ -153,14 +153,31 @@ mod tests {
             let at = trace.calls[0].buffer.start as usize;
             trace.bytes[at..][ContentProtectionCaps::PADDING].fill(UNTOUCHED);
             let told = rings(&trace);
-            trace.choices = trace.choices.with(Choices::CAPABILITIES).unwrap();
+            trace.choices = trace.choices.with(Choices::HIDDEN_CAPABILITIES).unwrap();
             (told, rings(&trace))
         };
         let silent = (vec![], vec![]);
         assert_eq!(rings_of_more(|caps| caps.caps |= 0x8DF), silent);
         assert_eq!(rings_of_more(|caps| caps.key_exchange_type = Guid([9; 16])), silent);
-        // At a silent point it is free to say otherwise.
+        // It is free to hide what works, and not to promise what does not.
         assert_eq!(rings_of_more(|caps| caps.caps = 1), (vec!["false-capability"], vec![]));
         assert_eq!(rings_of_more(|caps| caps.block_alignment_size = 8).1, ["false-capability"]);
+        let mut trace = saying(|_| ());
+        trace.choices = Choices::default().with(Choices::HIDDEN_CAPABILITIES).unwrap();
+        trace.choices.no_read_back_keys = true;
+        let told = violations(&trace);
+        assert_eq!(told[0].happened, "said that read-back keys can be made");
+    }
+
+    #[test]
+    fn what_a_driver_that_has_more_writes_into_other_room_is_not_judged() {
+        for size in [4, 36, 48] {
+            let calls = format!("content-protection-caps size={size} -> ok");
+            let mut trace = trace_of(&calls);
+            trace.choices.more_capabilities = true;
+            assert_eq!(rings(&trace), [""; 0], "{size}");
+            trace.choices.more_capabilities = false;
+            assert_eq!(rings(&trace), ["wrong-answer"], "{size}");
+        }
     }
 }

@@ -5,8 +5,9 @@
 
 use super::search::Search;
 use super::simplify::Number;
+use crate::sequence::Effects;
 use crate::sequence::call::CallKind;
-use crate::sequence::call::{Call, CallSequence, Effects};
+use crate::sequence::call::{Call, CallSequence};
 use crate::sequence::renumber::{self, Created};
 use crate::sequence::slot::SlotKind;
 use crate::sequence::slot::{SessionRef, Slot};

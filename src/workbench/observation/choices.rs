@@ -30,8 +30,8 @@ impl Choices {
     pub const COUNTERS_RESTART: u8 = 26;
     /// S-29: uploads and read-backs have a row of counters each, which never meet.
     pub const TWO_ROWS: u8 = 29;
-    /// S-50: what is advertised is not what works.
-    pub const CAPABILITIES: u8 = 50;
+    /// S-50: what works need not be advertised. What is advertised works in any case.
+    pub const HIDDEN_CAPABILITIES: u8 = 50;
     /// S-54: a device that was removed serves nothing any more, and not only its sessions.
     pub const REMOVED_FOR_GOOD: u8 = 54;
     /// S-48: outputs of refused calls are left as they were.

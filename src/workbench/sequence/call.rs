@@ -1,6 +1,7 @@
 //! The calls that a sequence is made of: one descriptor each, from which their forms follow.
 
 use super::argument::{Argument, Field, Record, Usual, Value, WireField};
+use super::descriptor::{Descriptor, Effects};
 use super::slot::{SessionRef, Slot, SlotKind};
 use super::words::{
     Blob, BoundsChoice, CryptoType, DecodeProfile, EntropyFault, HandleForm, NullPointer, Room,
@@ -342,88 +343,6 @@ pub const RESERVED: &[(u8, &str)] = &[
     (0x35, "decode-extension"),
     (0x36, "set-hardware-protection"),
 ];
-
-/// What is known of a kind of call.
-#[derive(Debug)]
-pub struct Descriptor {
-    /// The word that begins the call in the text form.
-    pub word: &'static str,
-    /// What the call does, in one line.
-    pub summary: &'static str,
-    /// How often a generator makes it, against the others, in each [`Situation`].
-    pub odds: [u8; Situation::COUNT],
-    /// What it does beside what the driver answers.
-    pub does: Effects,
-    /// Its arguments, in the order of the variant's fields.
-    pub arguments: &'static [Argument],
-}
-
-/// In which situation a generator chooses the next call: what the session in question is ready for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Situation {
-    /// No device is open.
-    NoDevice,
-    /// No session is alive.
-    NoSession,
-    /// The session has no key.
-    Unkeyed,
-    /// The session has a key.
-    Keyed,
-    /// The session is between start and finish.
-    Pending,
-    /// Nothing is known about sessions: the search without dependencies.
-    Unknown,
-    /// The session is dead or lost, and others live or it has only just ended.
-    Dead,
-}
-
-impl Situation {
-    /// How many there are.
-    pub const COUNT: usize = 7;
-}
-
-/// What a call does beside what the driver answers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Effects {
-    /// What it makes the next slot of, whether or not it succeeds.
-    pub creates: Option<SlotKind>,
-    /// Whether the driver asks for memory in it.
-    pub allocates: bool,
-    /// Whether the driver draws random numbers in it.
-    pub draws: bool,
-    /// Whether a secret may be dead after it, so that live memory is worth looking through.
-    pub spends: bool,
-    /// Whether it prepares the seams instead of entering the driver.
-    pub injects: bool,
-    /// Whether it opens or closes the adapter instead of entering it.
-    pub frames: bool,
-}
-
-impl Effects {
-    /// Nothing.
-    pub const NONE: Self = Self {
-        creates: None,
-        allocates: false,
-        draws: false,
-        spends: false,
-        injects: false,
-        frames: false,
-    };
-
-    /// Ends the life of a secret.
-    const SPENDS: Self = Self { spends: true, ..Self::NONE };
-
-    /// Prepares the seams.
-    pub const INJECTS: Self = Self { injects: true, ..Self::NONE };
-
-    /// Opens or closes the adapter.
-    const FRAMES: Self = Self { frames: true, ..Self::NONE };
-
-    /// Makes a slot.
-    const fn creates(kind: SlotKind) -> Self {
-        Self { creates: Some(kind), ..Self::NONE }
-    }
-}
 
 /// How the adapter of a sequence is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -12,6 +12,7 @@
 pub mod arbitrary;
 pub mod argument;
 pub mod call;
+mod descriptor;
 pub mod expand;
 pub mod kind;
 pub mod misuse;
@@ -21,10 +22,8 @@ pub mod text;
 pub mod wire;
 pub mod words;
 
-pub use call::{
-    CALLS_MAX, Call, CallKind, CallSequence, Descriptor, Effects, LOG_CALLS_MAX, Opening, RESERVED,
-    Situation,
-};
+pub use call::{CALLS_MAX, Call, CallKind, CallSequence, LOG_CALLS_MAX, Opening, RESERVED};
+pub use descriptor::{Descriptor, Effects, Situation};
 pub use slot::{SessionRef, Slot, SlotKind};
 pub use text::{Entry, ParseError, ParseErrorKind, Remark, SequenceText, is_text};
 pub use words::{

@@ -37,41 +37,53 @@ pub(super) fn fault(
     let padding = &bytes[Caps::PADDING];
     let knows_all = !choices.more_capabilities;
 
-    // What a sequence can call; of other entries nothing is known where a driver has more.
-    let mut judged = Caps::FRESHEN_SESSION_KEY | Caps::ENCRYPTED_READ_BACK_KEY;
-    if knows_all {
-        judged = Caps::ALL_BITS & !(Caps::SOFTWARE | Caps::HARDWARE);
-    }
+    // Of entries that no sequence calls nothing is known where a driver has more.
+    let judged = if knows_all {
+        Caps::ALL_BITS & !BY_WHOM
+    } else {
+        Caps::FRESHEN_SESSION_KEY | Caps::ENCRYPTED_READ_BACK_KEY
+    };
     let mut works = Caps::FRESHEN_SESSION_KEY | Caps::SEQUENTIAL_CTR_IV;
     if !choices.no_read_back_keys {
         works |= Caps::ENCRYPTED_READ_BACK_KEY;
     }
-    let first = |bits: u32| (bits != 0).then(|| 1 << bits.trailing_zeros());
-    let bits = || {
-        let hidden = first(works & judged & !said.caps).map(CapabilityFault::Hidden);
-        let by_whom = said.caps & (Caps::SOFTWARE | Caps::HARDWARE);
-        hidden
-            .or_else(|| first(said.caps & judged & !works).map(CapabilityFault::Promised))
-            .or_else(|| (by_whom == 0).then_some(CapabilityFault::Hidden(Caps::SOFTWARE)))
-    };
-    let unknown = said.caps & !Caps::ALL_BITS;
+    let mut hidden = works & judged & !said.caps;
+    if said.caps & BY_WHOM == 0 {
+        hidden |= Caps::SOFTWARE;
+    }
+    // What is not advertised is not used; what is, clients rely on, and nobody is free there.
+    if choices.has(Choices::HIDDEN_CAPABILITIES) {
+        hidden = 0;
+    }
+    let promised = said.caps & judged & !works;
+    let unknown = if knows_all { said.caps & !Caps::ALL_BITS } else { 0 };
+    let (alignment, taken) = (said.block_alignment_size.max(1), limits.block_alignment.max(1));
     let is_exchange_right = if knows_all {
         said.key_exchange_type == Guid::KEY_EXCHANGE_PLAIN
     } else {
         said.key_exchange_type != Guid::NULL
     };
-    let (said_alignment, taken) = (said.block_alignment_size.max(1), limits.block_alignment.max(1));
-    let is_padding_right =
-        padding == [0; 4] || choices.more_capabilities && padding == [UNTOUCHED; 4];
+    let is_padding_right = padding == [0; 4] || !knows_all && padding == [UNTOUCHED; 4];
 
-    let is_free = choices.has(Choices::CAPABILITIES);
-    bits()
-        .filter(|_| !is_free)
-        .or_else(|| (knows_all && unknown != 0).then_some(CapabilityFault::Unknown(unknown)))
-        .or_else(|| {
-            let fault = CapabilityFault::Alignment { said: said_alignment, taken };
-            (said_alignment != taken).then_some(fault)
-        })
-        .or_else(|| (!is_exchange_right).then_some(CapabilityFault::KeyExchange))
-        .or_else(|| (!is_padding_right).then_some(CapabilityFault::Padding))
+    if promised != 0 {
+        Some(CapabilityFault::Promised(lowest(promised)))
+    } else if hidden != 0 {
+        Some(CapabilityFault::Hidden(lowest(hidden)))
+    } else if unknown != 0 {
+        Some(CapabilityFault::Unknown(unknown))
+    } else if alignment != taken {
+        Some(CapabilityFault::Alignment { said: alignment, taken })
+    } else if !is_exchange_right {
+        Some(CapabilityFault::KeyExchange)
+    } else {
+        (!is_padding_right).then_some(CapabilityFault::Padding)
+    }
+}
+
+/// The bits that say who does the cryptography, of which one is enough.
+const BY_WHOM: u32 = ContentProtectionCaps::SOFTWARE | ContentProtectionCaps::HARDWARE;
+
+/// The lowest bit that is set.
+const fn lowest(bits: u32) -> u32 {
+    bits & bits.wrapping_neg()
 }

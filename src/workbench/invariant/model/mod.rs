@@ -8,6 +8,7 @@
 //! several states. The model then goes on in each of them, until what is seen leaves one or none.
 
 mod capabilities;
+mod completions;
 mod predict;
 mod processed;
 mod readings;

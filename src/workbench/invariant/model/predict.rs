@@ -159,17 +159,8 @@ impl Model {
             Phase::Lost => return refuse(INVALIDCALL, "the session is lost", "S-52"),
             Phase::Keyed | Phase::Never | Phase::Dead => {}
         }
-        match session.accepted_draw(trace.draws_of(seen), limits) {
-            DrawResult::Accepted(_) => {
-                ok("the session has a key and no refresh is under way", "R-16")
-            }
-            // What the driver drew does not decide it: the caller says so (`StaleDraw`).
-            DrawResult::Unfinished => ok("a random number was to be drawn", "R-16"),
-            DrawResult::Failed => refuse(Hresult::E_FAIL, "the entropy source failed", "S-06"),
-            DrawResult::Exhausted => {
-                refuse(Hresult::E_FAIL, "the entropy source keeps repeating itself", "S-12")
-            }
-        }
+        let drawn = session.accepted_draw(trace.draws_of(seen), limits);
+        answer_to(drawn, ok("the session has a key and no refresh is under way", "R-16"))
     }
 
     fn finish_refresh(&self, seen: &Observation) -> Answer {
@@ -211,14 +202,8 @@ impl Model {
             Phase::Lost => return refuse(INVALIDCALL, "the session is lost", "S-52"),
             Phase::Keyed | Phase::Pending | Phase::Never | Phase::Dead => {}
         }
-        match session.accepted_draw(trace.draws_of(seen), limits) {
-            DrawResult::Accepted(_) => ok("the session has a key to wrap it under", "R-35 R-36"),
-            DrawResult::Unfinished => ok("a read-back key was to be drawn", "R-35"),
-            DrawResult::Failed => refuse(Hresult::E_FAIL, "the entropy source failed", "S-06"),
-            DrawResult::Exhausted => {
-                refuse(Hresult::E_FAIL, "the entropy source keeps repeating itself", "S-12")
-            }
-        }
+        let drawn = session.accepted_draw(trace.draws_of(seen), limits);
+        answer_to(drawn, ok("the session has a key to wrap it under", "R-35 R-36"))
     }
 
     fn submit_buffer(&self, limits: &Limits, seen: &Observation) -> Answer {
@@ -350,11 +335,11 @@ fn capabilities(choices: Choices, seen: &Observation) -> Answer {
         let because = "the cipher is not offered for that profile";
         return refuse(Hresult::D3DDDIERR_UNSUPPORTEDCRYPTO, because, "R-05");
     }
-    let is_len_right = size as usize == ContentProtectionCaps::LEN;
-    // How much of the structure is written into more or less room is a driver's own business.
-    let code = seen.code.filter(|_| choices.more_capabilities).unwrap_or(Hresult::E_INVALIDARG);
-    if !is_len_right {
-        return refuse(code, "the structure has 40 bytes", "INV-09");
+    if size as usize != ContentProtectionCaps::LEN {
+        // How much of the structure goes into other room is the business of a driver that has more.
+        let own = seen.code.filter(|_| choices.more_capabilities);
+        let code = own.unwrap_or(Hresult::E_INVALIDARG);
+        return Answer { code, because: "the structure has 40 bytes", rules: "INV-09" };
     }
     if null {
         return refuse(Hresult::E_INVALIDARG, "the pointer is NULL", "S-15");
@@ -382,6 +367,18 @@ pub(super) enum DrawResult {
     Failed,
     /// None could be used, and no further draw is due.
     Exhausted,
+}
+
+/// What a call that draws has to answer, if all else is as it should be.
+fn answer_to(drawn: DrawResult, served: Answer) -> Answer {
+    match drawn {
+        // That another draw was due does not decide the code: the caller says so (`StaleDraw`).
+        DrawResult::Accepted(_) | DrawResult::Unfinished => served,
+        DrawResult::Failed => refuse(Hresult::E_FAIL, "the entropy source failed", "S-06"),
+        DrawResult::Exhausted => {
+            refuse(Hresult::E_FAIL, "the entropy source keeps repeating itself", "S-12")
+        }
+    }
 }
 
 impl ModelSession {

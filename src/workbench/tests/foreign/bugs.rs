@@ -8,6 +8,7 @@ use crate::sample::{Form, built, top};
 /// The bugs that the corpus shows through the table alone, and one invariant that they break.
 const SHOWN: &[(&str, &str)] = &[
     ("caps-hide-refresh", "false-capability"),
+    ("caps-promise-read-back-keys", "false-capability"),
     ("finish-without-start", "double-finish"),
     ("finish-twice", "double-finish"),
     ("finish-updates-half", "wrong-key-epoch"),

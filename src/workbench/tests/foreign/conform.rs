@@ -173,6 +173,7 @@ fn no_bug_is_learnt_as_a_choice() {
     assert!(broken("finish-twice").contains(&"S-03".to_owned()));
     assert!(broken("start-switches-key").contains(&"R-19".to_owned()));
     assert!(broken("queue-reads-key-late").contains(&"S-17".to_owned()));
+    assert!(broken("caps-promise-read-back-keys").contains(&"INV-11".to_owned()));
     assert!(broken("random-constant").contains(&"S-12".to_owned()));
     for bug in ["exchange-restarts-counters", "refresh-shared-by-sessions", "early-finish-throws"] {
         broken(bug);
